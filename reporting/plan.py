@@ -548,6 +548,24 @@ def state_of(step: Step, update: Update, kept: Mapping[str, Any]) -> dict[str, A
     return {**lasting(kept), **state_after(step.issue, closed=update.ends, at_once=step.at_once), **ends}
 
 
+def state_with_reminder(
+    step: Step, update: Update | None, reminder: int | None, kept: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a channel that reminds keeps of an issue, once it is told of a step.
+
+    Args:
+        step: the step.
+        update: what the channel is told; None: a reminder.
+        reminder: which one.
+        kept: what it kept before.
+    """
+    if update is None:
+        return {**kept, "reminded": reminder}
+    if update not in (Update.CHANGED, Update.CLOSING, Update.EXEMPTION_ENDS, Update.USE):
+        kept = {name: value for name, value in kept.items() if name != "reminded"}
+    return state_of(step, update, kept)
+
+
 def lasting(kept: Mapping[str, Any]) -> dict[str, Any]:
     """What a channel keeps whatever it is told next: not when the issue is closed, nor that it is exempt."""
     return {name: value for name, value in kept.items() if name not in ("at_once", "exempt")}

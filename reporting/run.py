@@ -44,7 +44,7 @@ from reporting.group_text import exemption_line
 from reporting.jira import Tickets, describe_action, render_text
 from reporting.plan import Channels, Step, Update, plan, remediation_forecast, state_of, use_notified
 from reporting.read import ReportSummary, read_accounts, read_users
-from reporting.slack import WantedAlert, send_alerts
+from reporting.slack import send_alerts
 from reporting.sources import SourceReading
 from reporting.webhook import EventRun, type_of
 
@@ -364,31 +364,25 @@ class Reporter:
         return replace(step, issue=issue)
 
     def _notify_slack(self, steps: Sequence[Step]) -> None:
-        wanted = [
-            WantedAlert(step, self._contexts.destinations(step))
-            for step in steps
-            if step.alert_update is not None or step.alert_reminder is not None
-        ]
+        wanted = [step for step in steps if step.alert_update is not None or step.alert_reminder is not None]
         if self._services.slack is None or not wanted:
             return
-        by_issue = {issue_key(want.step.issue): want.step for want in wanted}
-        self._not_alerted = {key for key, step in by_issue.items() if step.alert_update is not None}
+        self._not_alerted = {issue_key(step.issue) for step in wanted if step.alert_update is not None}
 
-        def delivered_to(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
-            step = by_issue[issue_key(issue)]
+        def delivered(step: Step, details: dict[str, Any], *, all_of_them: bool) -> None:
             if all_of_them and not step.ticket_update:
                 self.summary.count(step.alert_update or "reminded")
             last = all_of_them and step.alert_update is not None and step.event_update is None
-            if self._record(step, issue, {"slack_details": details}, last=last) and all_of_them:
-                self._not_alerted.discard(issue_key(issue))
+            if self._record(step, step.issue, {"slack_details": details}, last=last) and all_of_them:
+                self._not_alerted.discard(issue_key(step.issue))
 
         sent = send_alerts(
             self._config,
             self._services.slack,
             self._services.jira,
             wanted,
-            lambda issue, details: delivered_to(issue, details, all_of_them=True),
-            lambda issue, details: delivered_to(issue, details, all_of_them=False),
+            self._contexts,
+            delivered,
             self._decisions,
         )
         self.summary.notes += sent.notes

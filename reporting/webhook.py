@@ -30,7 +30,7 @@ from library.notifications.webhook_events import (
 )
 from reporting.context import text_of
 from reporting.group_text import exemption_line
-from reporting.plan import Step, Update, digest, state_of
+from reporting.plan import Step, Update, digest, state_with_reminder
 from reporting.ticket_facts import Location
 
 if TYPE_CHECKING:
@@ -95,13 +95,9 @@ def notified_state(step: Step, *, sent: bool) -> dict[str, Any]:
     issue = step.issue
     kept = dict(issue.webhook_details)
     kept["sent"] = int(kept.get("sent") or 0) + sent
-    if step.event_update is None:
-        return {**kept, "reminded": step.event_reminder}
-    if step.event_update not in (Update.CHANGED, Update.CLOSING, Update.EXEMPTION_ENDS):
-        kept.pop("reminded", None)
-    if sent and step.event_update.begins:
+    if sent and step.event_update is not None and step.event_update.begins:
         kept["reported"] = issue.occurrence
-    return state_of(step, step.event_update, kept)
+    return state_with_reminder(step, step.event_update, step.event_reminder, kept)
 
 
 @dataclass(slots=True)
