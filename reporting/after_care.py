@@ -67,10 +67,7 @@ def notify_after_care(
         for key in keys & to_owner.keys():
             _record(services, *to_owner[key], "told_owner", now, summary)
 
-    sent = broadcast(services.slack, config.slack.default_channel, TITLE, waiting, delivered)
-    summary.notes += sent.notes
-    for problem in sent.problems:
-        summary.problem(problem)
+    summary.add(broadcast(services.slack, config.slack.default_channel, TITLE, waiting, delivered))
 
 
 def document_of(issue: Issue, care: AfterCare) -> Document:

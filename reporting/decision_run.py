@@ -10,6 +10,7 @@ decisions.notify_webhook()            # last: it delays nobody
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,7 @@ class DecisionRun:
                 continue
             problems, unread = labels.read(issues)
             self.unread |= unread
-            for problem in problems:
-                self.summary.problem(problem)
+            self.summary.problem(*problems)
 
     def note(self, issue: Issue) -> None:
         """Remember an issue of which something is still to be told. Called in several threads."""
@@ -120,14 +120,8 @@ class DecisionRun:
 
     def notify(self, selection: Selection) -> None:
         """Tell what is untold of decisions, rewrite messages, and alert if nobody listens."""
-        for account_id, group_id in self._untold:
-            self.services.renew()
-            try:
-                issue = self.services.table.get(account_id, group_id)
-            except (UnreadableIssueError, *AWS_ERRORS) as error:
-                self.summary.problem(f"{group_id} in {account_id}: {explain(error)}")
-                continue
-            self._add(self.notification.notify(issue) if issue else [])
+        for issue in self._read_untold():
+            self.summary.problem(*self.notification.notify(issue))
         if not self.config.decisions.enabled or self.services.slack is None or selection.groups:
             return
         for account_id in self.config.scanned_accounts():
@@ -135,7 +129,7 @@ class DecisionRun:
                 continue
             self.services.renew()
             try:
-                self._add(self.notification.notify_all(account_id))
+                self.summary.problem(*self.notification.notify_all(account_id))
             except (ConflictError, *AWS_ERRORS) as error:
                 self.summary.problem(f"account {account_id}: messages in Slack were not rewritten: {explain(error)}")
         try:
@@ -148,6 +142,12 @@ class DecisionRun:
         if self.services.webhook is None:
             return
         notification = replace(self.notification, webhook=self.services.webhook)
+        for issue in self._read_untold():
+            if issue.decided.outbox:
+                self.summary.problem(*notification.notify(issue))
+
+    def _read_untold(self) -> Iterator[Issue]:
+        """The issues that were noted, as they are now. One that cannot be read is named."""
         for account_id, group_id in self._untold:
             self.services.renew()
             try:
@@ -155,11 +155,8 @@ class DecisionRun:
             except (UnreadableIssueError, *AWS_ERRORS) as error:
                 self.summary.problem(f"{group_id} in {account_id}: {explain(error)}")
                 continue
-            self._add(notification.notify(issue) if issue and issue.decided.outbox else [])
-
-    def _add(self, problems: list[str]) -> None:
-        for problem in problems:
-            self.summary.problem(problem)
+            if issue is not None:
+                yield issue
 
     def _alert_if_deaf(self) -> None:
         """Tell the default channel, once, that nobody listens to Slack."""

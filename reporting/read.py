@@ -18,7 +18,7 @@ from library.aws.ec2 import read_group_users
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.issue import Issue, Status
 from library.issues.times import parse_time
-from library.notifications.broadcast import issue_key
+from library.notifications.broadcast import Sent, issue_key
 from library.security_groups.users import GroupUsers
 
 if TYPE_CHECKING:
@@ -58,11 +58,17 @@ class ReportSummary:
         """Count one issue that was reported."""
         self.notified[notification] = self.notified.get(notification, 0) + 1
 
-    def problem(self, text: str) -> None:
-        """Name what could not be done, once, here and in the log."""
-        if text not in self.problems:
-            self.problems.append(text)
-            _log.error("%s", text)
+    def problem(self, *texts: str) -> None:
+        """Name what could not be done, each once, here and in the log."""
+        for text in texts:
+            if text not in self.problems:
+                self.problems.append(text)
+                _log.error("%s", text)
+
+    def add(self, sent: Sent) -> None:
+        """Take over what came of messages."""
+        self.notes += sent.notes
+        self.problem(*sent.problems)
 
 
 def check_memory(issue: Issue) -> None:
@@ -178,8 +184,7 @@ def read_accounts(
         reads = deque(pool.submit(_read_account, table, account_id, selection, has_updates) for account_id in wanted)
         while reads:
             issues = reads.popleft().result()
-            for problem in issues.problems:
-                summary.problem(problem)
+            summary.problem(*issues.problems)
             yield issues
 
 

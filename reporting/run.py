@@ -294,10 +294,7 @@ class Reporter:
             for issue, notification in wanted
         ]
         default = self._config.slack.default_channel
-        sent = send_alerts_once(slack, default, CHANGES, expected)
-        self.summary.notes += sent.notes
-        for problem in sent.problems:
-            self.summary.problem(problem)
+        self.summary.add(send_alerts_once(slack, default, CHANGES, expected))
 
     def _steps(self, issues: Sequence[Issue]) -> list[Step]:
         steps: list[Step] = []
@@ -385,9 +382,7 @@ class Reporter:
             delivered,
             self._decisions,
         )
-        self.summary.notes += sent.notes
-        for problem in sent.problems:
-            self.summary.problem(problem)
+        self.summary.add(sent)
 
     def _notify_webhook(self, steps: Sequence[Step]) -> None:
         """Send the webhook its events, after all others: it delays nobody."""
