@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
 from library.documents.slack_message import link, literal
@@ -25,7 +26,6 @@ from library.issues.schedule import Waiting
 from library.issues.times import shown_time
 from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
-from library.security_groups.exemptions import Exemption
 from library.security_groups.users import GroupUsers
 from library.source.service import managed_by
 from library.source.stored import dispute_of
@@ -46,7 +46,7 @@ from reporting.exposure_text import (
     source_sections,
     terraform_blocks,
 )
-from reporting.plan import Update
+from reporting.plan import Step, Update
 from reporting.remediation_text import (
     UNLESS,
     closing_sentences,
@@ -209,25 +209,17 @@ def _program(agent: str) -> str:
     return next((name for mark, name in _PROGRAMS if mark in agent), flattened(agent, _LIMIT))
 
 
-def exemption_line(
-    update: Update | None,
-    issue: Issue,
-    exemption: Exemption | None,
-    *,
-    was_exempt: bool = False,
-    in_part: bool = False,
-) -> str:
+def exemption_line(step: Step, update: Update | None, kept: Mapping[str, Any]) -> str:
     """What is to be said of an exemption beside the news, as raw text; empty: nothing.
 
     Args:
-        update: what the reader is told.
-        issue: the issue.
-        exemption: as in the step; None: there is none.
-        was_exempt: whether the reader was last told that the group is exempt.
-        in_part: whether an exemption counts for the open group.
+        step: the step.
+        update: what of it the reader is told.
+        kept: what the issue keeps of the reader's channel.
     """
+    issue, exemption = step.issue, step.exemption
     if exemption is None or update in (None, Update.CHANGED, Update.CLOSING):
-        return _of_open_group(update, issue, was_exempt=was_exempt, in_part=in_part)
+        return _of_open_group(step, update, kept)
     reason = f" Reason of the exemption: {exemption.reason_and_author}" if exemption.reason_and_author else ""
     group = f"security group {issue.issue_id}"
     if update is Update.EXEMPTION_ENDS and issue.status is Status.OPEN:
@@ -248,28 +240,20 @@ def exemption_line(
     return ""
 
 
-def _of_open_group(update: Update | None, issue: Issue, *, was_exempt: bool, in_part: bool) -> str:
-    group = f"security group {issue.issue_id}"
-    if update is Update.FOUND_AGAIN and was_exempt:
+def _of_open_group(step: Step, update: Update | None, kept: Mapping[str, Any]) -> str:
+    group = f"security group {step.issue.issue_id}"
+    if update is Update.FOUND_AGAIN and kept.get("exempt"):
         return f"The exemption of {group} was taken back, or does not cover what is open now."
-    if in_part and update is Update.CHANGED:
+    if step.exempt_in_part and update is Update.CHANGED:
         return f"An exemption covers a part of {group}: what it covers is not listed as open."
     return ""
 
 
-def with_exemption(
-    document: Document,
-    update: Update | None,
-    issue: Issue,
-    exemption: Exemption | None,
-    *,
-    was_exempt: bool = False,
-    in_part: bool = False,
-) -> Document:
-    """A text with what `exemption_line` says: before it, or after it where no exemption is given."""
-    line = exemption_line(update, issue, exemption, was_exempt=was_exempt, in_part=in_part)
+def with_exemption(document: Document, step: Step) -> Document:
+    """A ticket's text with what `exemption_line` says: before it, or after it where the step has no exemption."""
+    line = exemption_line(step, step.ticket_update, step.issue.jira_details)
     said = (Section("", (paragraph(line),)),) if line else ()
-    return (*said, *document) if exemption else (*document, *said)
+    return (*said, *document) if step.exemption else (*document, *said)
 
 
 _NAME_IN_SUMMARY = 60

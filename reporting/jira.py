@@ -475,13 +475,13 @@ def render_text(step: Step, context: TicketContext) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
     issue, update = step.issue, step.ticket_update
     if update is Update.EXEMPTION_ENDS:
-        return _with_exemption((), step)
+        return with_exemption((), step)
     if update is Update.USE:
         return use_comment(issue, closing_when(step), context.facts.scope)
     if update is Update.NOT_WATCHED:
         return not_watched(issue)
     if update and update.ends:
-        return _with_exemption(text_of(issue).ended(issue, exempt=update is Update.EXEMPT), step)
+        return with_exemption(text_of(issue).ended(issue, exempt=update is Update.EXEMPT), step)
     if update is Update.NEW:
         return new_ticket_text(step, context.facts)
     return _comment_on(step, context)
@@ -489,7 +489,7 @@ def render_text(step: Step, context: TicketContext) -> Document:
 
 def new_ticket_text(step: Step, facts: TicketFacts) -> Document:
     """The body of a new ticket: an issue's first, or one in place of a ticket that can no longer be used."""
-    return _with_exemption(text_of(step.issue).ticket(step.issue, facts), step)
+    return with_exemption(text_of(step.issue).ticket(step.issue, facts), step)
 
 
 def _comment_on(step: Step, context: TicketContext) -> Document:
@@ -502,11 +502,4 @@ def _comment_on(step: Step, context: TicketContext) -> Document:
     days = (0 if step.at_once else context.facts.retention_days) if again and step.closes_at else None
     text = text_of(issue).changed(issue, days, lines, again=again, scope=context.facts.scope)
     new = () if again else waiting_section(step.waiting, step.retention_days)
-    return _with_exemption((*text, *new, *closing), step)
-
-
-def _with_exemption(text: Document, step: Step) -> Document:
-    was_exempt = bool(step.issue.jira_details.get("exempt"))
-    return with_exemption(
-        text, step.ticket_update, step.issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part
-    )
+    return with_exemption((*text, *new, *closing), step)

@@ -463,7 +463,7 @@ class Reporter:
             is_apart = step.ticket_update in (Update.EXEMPTION_ENDS, Update.USE)
             shown = step if is_apart else replace(step, ticket_update=Update.NEW)
             text += f"\n\n{plain_text(render_text(shown, self._contexts.of(step)))}"
-        elif line := exemption_line(step.ticket_update, step.issue, step.exemption):
+        elif line := exemption_line(step, step.ticket_update, step.issue.jira_details):
             text += f"\n\n{printable(line)}"
         self._services.show_text(text)
 

@@ -121,9 +121,7 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step, facts: Ti
     issue = step.issue
     line = issue_line(config, jira, issue)
     details: tuple[str, ...] = ()
-    was_exempt = bool(issue.slack_details.get("exempt"))
-    said = exemption_line(step.alert_update, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
-    exemption = literal(said)
+    exemption = literal(exemption_line(step, step.alert_update, issue.slack_details))
     if step.alert_update in (Update.EXEMPT, Update.EXEMPTION_ENDS):
         line = f"{line}: {exemption}" if exemption else line
     elif step.alert_update is Update.USE:

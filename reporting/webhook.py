@@ -81,8 +81,7 @@ def _sentence(config: Configuration, step: Step) -> str:
     """A step in one sentence."""
     issue, text = step.issue, text_of(step.issue)
     location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
-    was_exempt = bool(issue.webhook_details.get("exempt"))
-    said = exemption_line(step.event_update, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
+    said = exemption_line(step, step.event_update, issue.webhook_details)
     restricted = config.secgrp_unrestricted_access.restricted_ports
     # What is over, or exempt, is not said to be open.
     is_open = issue.status is Status.OPEN and not (step.event_update and step.event_update.ends)
