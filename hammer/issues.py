@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -32,13 +32,7 @@ from hammer.output import (
     wanted,
     write,
 )
-from hammer.table_listing import (
-    change_since,
-    list_issues,
-    open_tables,
-    read_history,
-    read_issues,
-)
+from hammer.table_listing import list_issues, open_tables, read_issues, with_history
 from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
 from library.documents.text import counted, printable
 from library.issues.history import summarize_day
@@ -106,9 +100,7 @@ def command(
     found = read_issues(tables, selection, Status if whole else statuses)
     listing = list_issues(tables, selection, found, take, sort, now)
     if whole:
-        days = read_history(tables, now)
-        trend = tuple((day.day, day.open_total) for day in (*days, summarize_day(found.issues, now.date())))
-        listing = replace(listing, change=change_since(days, found.issues), trend=trend)
+        listing = with_history(tables, listing, found.issues, summarize_day(found.issues, now.date()))
     if to_security_hub:
         problems = _send(tables, listing)
     else:

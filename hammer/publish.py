@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +19,7 @@ import typer
 from hammer.formats import Format, render
 from hammer.formats.report.view import headline, totals
 from hammer.listing.issue import Listing, Sort, Wanted, severity_counts
-from hammer.table_listing import change_since, list_issues, open_tables, read_history, read_issues
+from hammer.table_listing import list_issues, open_tables, read_issues, with_history
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
@@ -86,14 +85,9 @@ def publish(tables: TableAccess, now: datetime, sleep: Callable[[float], None]) 
     found = read_issues(tables, everything, Status)
     exposed = Wanted(statuses=frozenset({Status.OPEN, Status.WHITELISTED}))
     listing = list_issues(tables, everything, found, exposed, Sort.SEVERITY, now)
-    days = read_history(tables, now)
     today = summarize_day(found.issues, now.date())
     JobRecords(tables.table.items, config.aws.main_account_id).record_day(today)
-    listing = replace(
-        listing,
-        change=change_since(days, found.issues),
-        trend=tuple((day.day, day.open_total) for day in (*days, today)),
-    )
+    listing = with_history(tables, listing, found.issues, today)
     key = f"{config.publishing.prefix}{now:%Y-%m-%d}.html"
     page = render(Format.HTML, listing).encode("utf-8")
     tables.sessions.client("s3").put_object(
