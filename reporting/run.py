@@ -144,7 +144,7 @@ class Reporter:
         self._services = services
         self._remediation = remediation_forecast(config)
         self.summary = ReportSummary()
-        self._contexts = TicketContexts(config, self._remediation, {})
+        self._contexts: TicketContexts  # once it is read what uses the groups
         self._changes: list[tuple[Issue, ChangeNotification]] = []  # what remediation did, and a channel was not told
         self._owed: list[tuple[Issue, ChangeNotification]] = []  # what of it is left to be told
         self._decisions = DecisionRun(config, services, self.summary)
@@ -165,7 +165,6 @@ class Reporter:
             self._decisions.read_labels(selection)
         self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
         self._remediation = remediation_forecast(self._config)
-        self._contexts = TicketContexts(self._config, self._remediation, {})
         steps = self._plan(selection)
         if not dry_run:
             self._deliver_changes()
@@ -204,13 +203,9 @@ class Reporter:
         return self.summary
 
     def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
-        services = self._services
-        if not services.reads_sources:
+        if not self._services.reads_sources:
             return steps
-        reading = SourceReading(
-            self._config, services.sessions, services.table, services.now, services.renew, self.summary
-        )
-        return reading.with_sources(steps, dry_run=dry_run)
+        return SourceReading(self._config, self._services, self.summary).with_sources(steps, dry_run=dry_run)
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []
@@ -386,13 +381,10 @@ class Reporter:
 
     def _notify_webhook(self, steps: Sequence[Step]) -> None:
         """Send the webhook its events, after all others: it delays nobody."""
-        services = self._services
-        if services.webhook is None:
+        webhook = self._services.webhook
+        if webhook is None:
             return
-        run = EventRun(
-            *(self._config, services.webhook, services.jira),
-            *(services.now, services.renew, self.summary.problem),
-        )
+        run = EventRun(self._config, self._services, webhook, self.summary)
 
         def notified(step: Step, details: dict[str, Any]) -> None:
             last = step.event_update is not None and issue_key(step.issue) not in self._not_alerted

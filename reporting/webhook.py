@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from library.config import Configuration
     from library.notifications.jira_client import JiraClient
     from library.notifications.webhook import WebhookClient
+    from reporting.read import ReportSummary
+    from reporting.run import Services
 
 _TYPES = {
     Update.NEW: EventType.NEW,
@@ -104,28 +106,22 @@ class EventRun:
     """The events of one run.
 
     Attributes:
-        config: the configuration.
         client: the webhook.
-        jira: JIRA, for links; None: off.
-        now: the clock, in UTC.
-        renew: keeps the lock; raises LockedError.
-        problem: names what could not be done.
+        summary: gets what could not be done.
         left: how many events are left to the next run because the webhook cannot be used.
     """
 
     config: Configuration
+    services: Services
     client: WebhookClient
-    jira: JiraClient | None
-    now: Callable[[], datetime]
-    renew: Callable[[], None]
-    problem: Callable[[str], None]
+    summary: ReportSummary
     left: int = 0
     _down: str = field(default="", init=False)
 
     def notify_changes(self, changes: Sequence[tuple[Issue, ChangeNotification, Delivery]]) -> None:
         """Tell what remediation recorded and could not tell itself."""
         for issue, notification, delivery in changes:
-            event = change_event(issue, subject_of(self.config, self.jira, issue), notification)
+            event = change_event(issue, subject_of(self.config, self.services.jira, issue), notification)
             if self._sent(issue, event, partial(send_event_once, self.client, event, delivery)):
                 delivery.done()
 
@@ -135,25 +131,25 @@ class EventRun:
             if step.event_update is None and step.event_reminder is None:
                 continue
             is_wanted = self.client.wants(type_of(step.event_update))
-            event = step_event(self.config, self.jira, step, self.now())
+            event = step_event(self.config, self.services.jira, step, self.services.now())
             if not is_wanted or self._sent(step.issue, event, partial(self._send, event)):
                 notified(step, notified_state(step, sent=is_wanted))
 
     def finish(self) -> None:
         """Name what is left to the next run."""
         if self.left:
-            self.problem(f"{self._down}: {counted(self.left, 'event is', 'events are')} left to the next run")
+            self.summary.problem(f"{self._down}: {counted(self.left, 'event is', 'events are')} left to the next run")
 
     def _sent(self, issue: Issue, event: WebhookEvent, send: Callable[[], bool]) -> bool:
         """Send an event, and name it if it is not taken. Returns whether nothing is left to do."""
-        self.renew()
+        self.services.renew()
         try:
             return send()
         except WebhookUnavailableError as error:
             self._down = str(error)
             self.left += 1
         except WebhookError as error:
-            self.problem(f"{issue.location}: the event {event.type} was not sent: {error}")
+            self.summary.problem(f"{issue.location}: the event {event.type} was not sent: {error}")
         return False
 
     def _send(self, event: WebhookEvent) -> bool:
