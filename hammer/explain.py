@@ -40,10 +40,10 @@ from library.issues.times import shown_time
 from library.issues.use import use_sentences
 from library.jobs.command_line import (
     ConfigOption,
-    Exit,
     NotThereError,
     WrongUsageError,
     accounts_named,
+    end,
     location_of_group,
     open_table,
     read_configuration,
@@ -467,9 +467,7 @@ def command(
     if ask_aws:
         sections.insert(4, _analyze_paths(sessions, configuration, account, region, seen, problems))
     print("\n\n".join("\n".join(lines) for lines in sections if lines))
-    for problem in problems:
-        print(f"hammer: {printable(problem)}", file=sys.stderr)
-    raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
+    end(problems)
 
 
 def _source(

@@ -25,10 +25,10 @@ from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
 from library.config import Configuration, ConfigurationError
 from library.config.models import remediation_terms
-from library.documents.text import counted, flattened, printable
+from library.documents.text import counted, flattened
 from library.issues.issue import Issue, Status
 from library.issues.schedule import SkipReason
-from library.jobs.command_line import ConfigOption, Exit, open_table, read_configuration
+from library.jobs.command_line import ConfigOption, end, open_table, read_configuration
 from remediation.eligibility import Policy, account_policy, why_not_due
 
 if TYPE_CHECKING:
@@ -168,10 +168,7 @@ def command(config: ConfigOption = None, queue: QueueOption = None, wait: WaitOp
         remove(client, url, [receipt for location in done for receipt in requests.receipts[location]])
     left = len(requests.receipts) - len(done)
     typer.echo(f"{counted(len(requests.receipts), 'group')} asked for, {left} left for later")
-    for problem in problems:
-        typer.echo(f"hammer: {printable(problem)}", err=True)
-    if problems:
-        raise typer.Exit(Exit.INCOMPLETE)
+    end(problems)
 
 
 def _client(url: str) -> SQSClient:

@@ -37,10 +37,10 @@ from library.documents.text import printable
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
-    Exit,
     GroupOption,
     RegionOption,
     Selection,
+    end,
     read_configuration,
 )
 
@@ -108,10 +108,7 @@ def command(
         typer.echo(f"not about a finding: {printable(reason)}\n")
     counts = Counter({"to publish" if kind == FindingDelivery.PUBLISH else kind: n for kind, n in counts.items()})
     typer.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no findings")
-    for problem in saved.problems:
-        typer.echo(f"hammer: {printable(problem)}", err=True)
-    if saved.problems:
-        raise typer.Exit(Exit.INCOMPLETE)
+    end(saved.problems)
 
 
 def read_saved(text: str) -> Saved:

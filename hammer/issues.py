@@ -45,6 +45,7 @@ from library.jobs.command_line import (
     RegionOption,
     TableAccess,
     WrongUsageError,
+    name_problems,
     read_configuration,
     select,
 )
@@ -110,8 +111,7 @@ def command(
         # An item that cannot be read may not tell its region.
         location = printable(f"{row.account_id} {row.region}").rstrip()
         print(f"hammer: {location}: {printable(row.reason)}", file=sys.stderr)
-    for problem in problems:
-        print(f"hammer: {printable(problem)}", file=sys.stderr)
+    name_problems(problems)
     raise typer.Exit(Exit.INCOMPLETE if listing.failed or problems else Exit.DONE)
 
 

@@ -7,14 +7,11 @@ report.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
-
-import typer
 
 from hammer.formats import Format, render
 from hammer.formats.report.view import headline, totals
@@ -32,10 +29,10 @@ from library.issues.issue import Status
 from library.issues.times import shown_day
 from library.jobs.command_line import (
     ConfigOption,
-    Exit,
     Selection,
     TableAccess,
     WrongUsageError,
+    end,
     read_configuration,
 )
 from library.notifications.clients import open_slack
@@ -62,9 +59,7 @@ def command(config: ConfigOption = None) -> None:
     records = JobRecords(tables.table.items, configuration.aws.main_account_id)
     with records.recorded("publish", this_process(), _now) as problems:
         problems += publish(tables, _now(), time.sleep)
-    for problem in problems:
-        print(f"hammer: {printable(problem)}", file=sys.stderr)
-    raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
+    end(problems)
 
 
 def publish(tables: TableAccess, now: datetime, sleep: Callable[[float], None]) -> list[str]:

@@ -30,6 +30,7 @@ from library.jobs.command_line import (
     WrongUsageError,
     accounts_named,
     location_of_group,
+    name_problems,
     open_table,
     read_configuration,
     refuse_unknown_regions,
@@ -106,8 +107,7 @@ def command(
     )
     _print(report, output_format)
     problems = [*report.problems, *(f"a rule was not judged: {reason}" for reason in evaluation.unreadable)]
-    for problem in problems:
-        print(f"hammer: {printable(problem)}", file=sys.stderr)
+    name_problems(problems)
     raise typer.Exit(Exit.DONE if report.complete and not evaluation.unreadable else Exit.INCOMPLETE)
 
 

@@ -300,6 +300,19 @@ def accounts_of(access: TableAccess, selection: Selection) -> list[str]:
     return [*wanted, *sorted(selection.accounts - scanned.keys())]
 
 
+def name_problems(problems: Iterable[str]) -> None:
+    """Name what could not be done on standard error, one line each. It may be untrusted text."""
+    for problem in problems:
+        print(f"hammer: {printable(problem)}", file=sys.stderr)  # noqa: T201
+
+
+def end(problems: Sequence[str]) -> None:
+    """Name what could not be done on standard error, and exit with 1 if there is any."""
+    name_problems(problems)
+    if problems:
+        raise typer.Exit(Exit.INCOMPLETE)
+
+
 def _leave_at_once() -> NoReturn:
     """Exit without waiting for threads that still read: the interpreter would wait for every one of them."""
     print("hammer: interrupted", file=sys.stderr)  # noqa: T201
