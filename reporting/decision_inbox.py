@@ -127,28 +127,19 @@ def _read_button_press(payload: Mapping[str, Any]) -> Press | None:
 def _read_view(payload: Mapping[str, Any]) -> Press | None:
     view = payload["view"]
     kind = KINDS.get(str(view.get("callback_id")))
-    raw_value, location = _read_metadata(view.get("private_metadata"))
+    if kind is None or kind not in WITH_VIEW:
+        return None
+    metadata = json.loads(view["private_metadata"])  # as `view_of` writes it
+    raw_value = str(metadata.get("value"))
+    location = (str(metadata.get("channel") or ""), str(metadata.get("ts") or ""))
     value = read_button(raw_value)
-    if kind is None or kind not in WITH_VIEW or value is None:
+    if value is None:
         return None
     presser = Presser.of(payload)
     fields = {name: field_of(view, name) for name in ("until", "reason", "owner")}
     view_id = str(view.get("id") or json.dumps([raw_value, fields], sort_keys=True))
     key = _key("view", presser.user_id, view_id, *(() if view.get("id") else (str(payload.get("trigger_id")),)))
     return Press(kind, value, raw_value, presser, key, location=location, submitted=True, **fields)
-
-
-def _read_metadata(text: object) -> tuple[str, tuple[str, str]]:
-    """The button's value, and where its message is."""
-    if not isinstance(text, str):
-        return "", ("", "")
-    try:
-        metadata = json.loads(text)
-    except ValueError:
-        return text, ("", "")
-    if not isinstance(metadata, dict):
-        return "", ("", "")
-    return str(metadata.get("value")), (str(metadata.get("channel") or ""), str(metadata.get("ts") or ""))
 
 
 def _key(*parts: str) -> str:
