@@ -78,14 +78,6 @@ _PORTS_NAMED = 100
 Lines = list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What remediation would do: why it waits, and the plan of its dry run."""
-
-    waits: tuple[str, ...]
-    plan: Plan | Skipped
-
-
 def heading_section(group: SecurityGroup, account_name: str, account_id: str, region: str) -> Lines:
     """Which group this is."""
     account = f"{account_id} ({account_name})" if account_name != account_id else account_id
@@ -263,20 +255,18 @@ def people_section(detection: Detection | None, issue: Issue | None, config: Con
     return lines
 
 
-def remediation_section(planned: Planned) -> Lines:
-    """What remediation would do, by the plan of its dry run."""
+def remediation_section(waits: Sequence[str], plan: Plan | Skipped) -> Lines:
+    """What remediation would do: why it waits, and the plan of its dry run."""
     lines = ["Remediation"]
-    for wait in planned.waits:
+    for wait in waits:
         lines += _wrapped(f"waits: {wait}")
-    if isinstance(planned.plan, Skipped):
-        return lines + _wrapped(f"would change nothing: {planned.plan.text}")
-    lines += [line for rule in planned.plan.revoke for line in _wrapped(f"would revoke {rule_text(rule)}")]
-    lines += [line for rule in planned.plan.add for line in _wrapped(f"would add {rule_text(rule)}")]
-    lines += [line for note in planned.plan.notes for line in _wrapped(note)]
-    if planned.plan.left:
-        lines.append(
-            f"  would leave {len(planned.plan.left)} sources exposed: not due yet, or out of remediation_scope"
-        )
+    if isinstance(plan, Skipped):
+        return lines + _wrapped(f"would change nothing: {plan.text}")
+    lines += [line for rule in plan.revoke for line in _wrapped(f"would revoke {rule_text(rule)}")]
+    lines += [line for rule in plan.add for line in _wrapped(f"would add {rule_text(rule)}")]
+    lines += [line for note in plan.notes for line in _wrapped(note)]
+    if plan.left:
+        lines.append(f"  would leave {len(plan.left)} sources exposed: not due yet, or out of remediation_scope")
     return lines
 
 
@@ -460,7 +450,7 @@ def command(
         state_section(seen.group, issue, configuration, account, now),
         use_section(issue, configuration, now),
         people_section(seen.detection, issue, configuration, account),
-        remediation_section(_planned(sessions, configuration, account, region, seen, issue, now)),
+        remediation_section(*_planned(sessions, configuration, account, region, seen, issue, now)),
         source_section(_source(sessions, configuration, account, region, seen, issue), issue),
         fix_section(group, seen.detection, configuration.secgrp_unrestricted_access.remediation_sources),
     ]
@@ -537,7 +527,7 @@ def _planned(
     seen: _Seen,
     issue: Issue | None,
     now: datetime,
-) -> Planned:
+) -> tuple[Sequence[str], Plan | Skipped]:
     """Why remediation would wait, and the plan of its dry run."""
     policy, client = account_policy(config, account_id), sessions.client("ec2", account_id, region)
     # The role of the host's jobs may read the quota.
@@ -570,7 +560,7 @@ def _planned(
         status = seen.detection.details.status if seen.detection else None
         skipped = why_not_due(issue, policy, now) or (why_not_at_once(issue, policy, status, now) if status else None)
         waits += [skipped.text] if skipped else []
-    return Planned(tuple(waits) if issue else (*waits, "it has no issue yet"), plan)
+    return waits if issue else [*waits, "it has no issue yet"], plan
 
 
 def _analyze_paths(

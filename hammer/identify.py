@@ -54,8 +54,9 @@ def command(
             print(f"{account_id} {region_name}: {counted(changes, 'issue')} changed")
         else:
             problems += 1
-            role = plan.sessions.role_arn(account_id)
-            print(f"hammer: {account_id} {region_name}: {printable(_reason(changes, role))}", file=sys.stderr)
+            is_own = isinstance(changes, HammerError)
+            reason = str(changes) if is_own else explain(changes, plan.sessions.role_arn(account_id))
+            print(f"hammer: {account_id} {region_name}: {printable(reason)}", file=sys.stderr)
     raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
 
 
@@ -92,7 +93,3 @@ def _refuse_unknown_groups(plan: ScanPlan, group_ids: Sequence[str]) -> None:
     unknown = groups_without_issue(group_ids, dict.fromkeys(account_id for account_id, _ in plan.targets), table)
     with suppress(*AWS_ERRORS):  # what cannot be asked is named when it is looked at
         refuse_missing_groups(plan, plan.targets, unknown)
-
-
-def _reason(error: Exception, role_arn: str) -> str:
-    return str(error) if isinstance(error, HammerError) else explain(error, role_arn)

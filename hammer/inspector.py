@@ -219,19 +219,14 @@ class Replay:
         return plan
 
 
-def _would(delivery: str) -> str:
-    """What the filter would do: nothing is published here."""
-    return "would publish" if delivery == FindingDelivery.PUBLISH else delivery
-
-
 def shown(decision: FilterDecision, plan: DeliveryPlan) -> str:
     """One finding and what becomes of it, in a few lines."""
     finding = decision.finding
     server = f"{finding.name} ({finding.server_id})" if finding.name else finding.server_id or "unknown server"
     ports = str(finding.ports) or ("no ports" if finding.is_about_ports else finding.type)
-    lines = [
-        f"{_would(plan.delivery)}: {ports} on {server}, {finding.account_id or 'unknown account'}, {finding.region}"
-    ]
+    # Nothing is published here.
+    delivery = "would publish" if plan.delivery == FindingDelivery.PUBLISH else plan.delivery
+    lines = [f"{delivery}: {ports} on {server}, {finding.account_id or 'unknown account'}, {finding.region}"]
     if decision.action is FilterAction.PUBLISH and decision.filtered:
         lines.append(f"  not expected: {decision.left}")
     lines += [f"  held back {held.ports}: {held.reason}" for held in decision.held]

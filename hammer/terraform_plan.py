@@ -195,7 +195,7 @@ class _Plan:
             if resource.kind == _SINGLE or (
                 resource.kind == _RULE and (resource.values.get("type") == "ingress" or resource.unknown.get("type"))
             ):
-                self._read_rule(resource)
+                self._read_sources(self._group_of(resource), resource, resource.values, resource.unknown, "")
         return found
 
     # Prefix lists
@@ -244,10 +244,6 @@ class _Plan:
             group.unknown.append(UnknownSource(f"{group.address}: an ingress rule is known after apply"))
         if not is_set and (ending := self._ending.get(_text(resource.values.get("id")))):
             group.rules = [rule for rule in group.rules if _rule_key(rule) not in ending]
-
-    def _read_rule(self, resource: _Resource) -> None:
-        group = self._group_of(resource)
-        self._read_sources(group, resource, resource.values, resource.unknown, "")
 
     def _read_sources(
         self, group: PlannedGroup, resource: _Resource, rule: Mapping[str, Any], unknown: Mapping[str, Any], within: str

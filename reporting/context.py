@@ -136,8 +136,7 @@ class TicketContexts:
 
     def headline(self, step: Step) -> str:
         """A step on one line."""
-        reminds = step.alert_reminder is not None or step.event_reminder is not None
-        update = step.ticket_update or step.alert_update or step.event_update or ("reminder" if reminds else "")
+        update = step.ticket_update or step.alert_update or step.event_update or ("reminder" if step.reminds else "")
         what = update or (
             "watcher and link, which the last run could not set"
             if step.follow_up

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from library.aws.decision_messages import ButtonMessage
 from library.aws.failures import AWS_ERRORS, explain
@@ -70,11 +70,12 @@ class DecisionRun:
         for account_id in self.config.scanned_accounts():
             self.services.renew()
             try:
+                # What cannot be read is named where the issues are read to be reported.
                 # Of one that was resolved since the label was set the person is told so, before its ticket is closed.
                 issues = [
                     issue
                     for issue in self.services.table.with_status(
-                        account_id, Status.OPEN, Status.WHITELISTED, Status.RESOLVED, unreadable=_ignore
+                        account_id, Status.OPEN, Status.WHITELISTED, Status.RESOLVED, unreadable=lambda _: None
                     )
                     if selection.takes(account_id, issue.details.region, issue.issue_id)
                 ]
@@ -178,8 +179,3 @@ class DecisionRun:
             self.summary.problem(f"{channel} was not told that hammer listen is not connected: {error}")
             return
         records.alerted(state)
-
-
-def _ignore(error: Any) -> None:
-    """An item that cannot be read is named where the issues are read to be reported."""
-    del error

@@ -338,6 +338,11 @@ class Step:
     event_update: Update | None = None
     event_reminder: int | None = None
 
+    @property
+    def reminds(self) -> bool:
+        """Whether a channel is reminded of what it was told before."""
+        return self.alert_reminder is not None or self.event_reminder is not None
+
 
 def plan(
     issues: Iterable[Issue],
@@ -482,8 +487,7 @@ def _step(
         if may_remind and channels.webhook and not event
         else None,
     )
-    is_reminded = step.alert_reminder is not None or step.event_reminder is not None
-    is_any = is_notified or is_reminded or step.report or step.close or step.follow_up or step.notice
+    is_any = is_notified or step.reminds or step.report or step.close or step.follow_up or step.notice
     return step if is_any else None
 
 

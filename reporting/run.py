@@ -187,8 +187,9 @@ class Reporter:
             for text in preview(steps, self._contexts, jira=self._services.jira is not None):
                 self._services.show_text(text)
             for step in steps:
-                if notification := step.ticket_update or step.alert_update or step.event_update or _reminded(step):
-                    self.summary.count(notification)
+                update = step.ticket_update or step.alert_update or step.event_update
+                if update or step.reminds:
+                    self.summary.count(update or "reminded")
             return self.summary
         done = [notified for step in steps if (notified := self._update_ticket(step)) is not None]
         for count in self._left_out.values():
@@ -479,11 +480,6 @@ def _shown_state(step: Step, notification: Update) -> dict[str, Any]:
         notified |= use_notified(issue)  # there is no ticket to comment on: all of it is shown
     # So that the first channel that is enabled later is known to be the first that reports it.
     return notified | ({"console": issue.occurrence} if notification.begins else {})
-
-
-def _reminded(step: Step) -> str:
-    """The word for a reminder in the summary; empty: there is none."""
-    return "reminded" if step.alert_reminder is not None or step.event_reminder is not None else ""
 
 
 def _notified_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:
