@@ -224,7 +224,7 @@ def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
     yield "Accounts", f"{everywhere}, {management}" if all_accounts else _accounts(config, config.scanned_accounts())
     yield "Regions", _regions(aws)
     yield "Restricted ports", ports_text(check.restricted_ports) or "none"
-    yield "Trusted", ", ".join(_cidrs(check.trusted_cidrs)) or "none"
+    yield "Trusted", ", ".join(cidrs_of(check.trusted_cidrs)) or "none"
     yield "Exemptions", _exemptions(config, today)
     yield "Issues", f"table {check.table_name} in {aws.main_account_id}, {aws.region}"
     webhook = f", webhook {config.webhook.site} ({', '.join(config.webhook.events)})" if config.webhook.is_on else ""
@@ -308,7 +308,8 @@ def ports_text(ports: PortSet) -> str:
     return ", ".join(f"{prefix}{port_range(*span)}" for prefix, spans in named for span in spans.spans)
 
 
-def _cidrs(addresses: AddressSet) -> Iterator[str]:
+def cidrs_of(addresses: AddressSet) -> Iterator[str]:
+    """Addresses as CIDRs, IPv4 before IPv6."""
     for first, last in addresses.v4.spans:
         yield from map(str, summarize_address_range(IPv4Address(first), IPv4Address(last)))
     for first, last in addresses.v6.spans:
