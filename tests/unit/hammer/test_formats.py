@@ -21,7 +21,6 @@ from hammer import __version__
 from hammer.formats import Format, render
 from hammer.formats.csv_format import COLUMNS, safe_cell
 from hammer.formats.report.view import view
-from hammer.formats.shapes import SHAPES
 from hammer.formats.table_format import show
 from hammer.listing.controls import Control
 from hammer.listing.issue import ChangeSince, ListingSource
@@ -44,6 +43,7 @@ from tests.builders.listings import (
     opened_by,
 )
 from tests.ocsf_schema import mistakes
+from tests.output_shapes import SHAPES
 from tests.readme import schema_files
 
 DATA = Path(__file__).parents[2] / "data"

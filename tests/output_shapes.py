@@ -1,11 +1,14 @@
-"""The shapes of the JSON outputs, from which docs/schemas/ is written. Pure."""
+"""The shapes of the JSON outputs, from which docs/schemas/ is written (`make docs`), and to which tests hold them.
+
+They are here because no command reads them: what people rely on is the schemas.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Literal, NotRequired
 
 from pydantic import ConfigDict, TypeAdapter, with_config
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic takes no other one before Python 3.12
 
 from library.issues.issue import Status
 from library.issues.reachability import Severity, Sources, Verdict
