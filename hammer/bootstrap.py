@@ -40,11 +40,7 @@ def command(config: ConfigOption = None) -> None:
 
 
 def bootstrap(config: Configuration, client: Callable[[str], Any]) -> Iterator[str]:
-    """Create what is missing.
-
-    Args:
-        config: names the table and the bucket.
-        client: makes a client for a service in the main account and region.
+    """Create what is missing, with clients for the main account and region.
 
     Yields:
         One line for each resource: what it is, its name, and whether it was created.

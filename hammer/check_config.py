@@ -29,9 +29,6 @@ _LABEL_WIDTH = 18
 def check_config(config_uri: str) -> int:
     """Validate a configuration and print what there is to say: mistakes on standard error, one a line.
 
-    Args:
-        config_uri: a folder, or `s3://bucket/prefix`.
-
     Returns:
         The exit code: 0 when it is valid, 2 when it is not.
     """
@@ -61,12 +58,7 @@ def _with_decided(config: Configuration) -> tuple[Configuration, str]:
 
 
 def summary(config: Configuration, today: date) -> str:
-    """What Hammer would do with a configuration, as a table of a few lines.
-
-    Args:
-        config: a valid configuration.
-        today: the day in UTC, by which exemptions have expired.
-    """
+    """What Hammer would do with a valid configuration on a day in UTC, as a table of a few lines."""
     return "\n".join(f"{label:{_LABEL_WIDTH}}{printable(text)}" for label, text in _rows(config, today))
 
 

@@ -102,12 +102,7 @@ def _environment(aws: EmbeddedAws, folder: Path) -> Iterator[None]:
 
 
 class Demo:
-    """One performance.
-
-    Args:
-        folder: where the configuration and the logs go.
-        console: where the story is told.
-    """
+    """One performance, told on a console. The configuration and the logs go to a folder."""
 
     def __init__(self, folder: Path, console: Console) -> None:
         self._folder = folder

@@ -73,12 +73,7 @@ def configuration(bucket: str) -> dict[str, Any]:
 
 
 def whitelist(vpc_id: str, group_id: str) -> dict[str, Any]:
-    """The file `whitelist`: one group by VPC and name, one by id and only for a port and a source.
-
-    Args:
-        vpc_id: the traps' VPC.
-        group_id: the group `partner-vpn`.
-    """
+    """The file `whitelist`: a group of this VPC by its name, and `partner-vpn` by its id, for a port and a source."""
     account_id, _ = _TRAPS_TARGET
     return {
         "secgrp_unrestricted_access": {
@@ -347,14 +342,7 @@ class FlowLogOfGroup:
 
 
 def make_flow_log(sessions: Sessions, account_id: str, region: str, group_id: str) -> FlowLogOfGroup:
-    """Make a bucket, and a flow log of the interface that uses a group.
-
-    Args:
-        sessions: give the clients.
-        account_id: the group's account.
-        region: its region.
-        group_id: the group.
-    """
+    """Make a bucket, and a flow log of the interface that uses a group."""
     ec2 = sessions.client("ec2", account_id, region)
     sessions.client("s3", account_id, region).create_bucket(
         Bucket=_FLOW_LOG_BUCKET,

@@ -340,13 +340,7 @@ class Asked:
 
 
 def analyze(client: Any, path: Path, port: tuple[str, int] | None, sleep: Callable[[float], None]) -> Asked:
-    """Ask about one path.
-
-    Args:
-        client: EC2's, for the account and region. Needs the permissions that docs/reachability.md names.
-        path: the path.
-        port: protocol and number; None: no port.
-        sleep: waits so many seconds.
+    """Ask about one path. The client needs the permissions that docs/reachability.md names.
 
     Raises:
         ClientError, BotoCoreError: AWS refused.

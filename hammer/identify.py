@@ -65,10 +65,6 @@ def identify(
 ) -> Iterator[tuple[tuple[str, str], int | Exception]]:
     """Run the handler for each account and region.
 
-    Args:
-        targets: accounts and regions.
-        group_ids: only these groups; empty: all.
-
     Yields:
         Each account and region, and how many of its issues changed, or why it could not be looked at.
     """

@@ -65,11 +65,6 @@ class Requests:
 def take(client: SQSClient, queue_url: str, *, wait_s: int = _LONGEST_WAIT_S) -> Requests:
     """Take what is in the queue, so that one run is about all of it.
 
-    Args:
-        client: for SQS.
-        queue_url: the queue.
-        wait_s: how long to wait for the first message.
-
     Raises:
         ClientError, BotoCoreError: the queue could not be read.
     """

@@ -85,11 +85,5 @@ def command(
 
 
 def text(account: str, region: str, folder: str) -> str:
-    """The file.
-
-    Args:
-        account: the account's id.
-        region: the region of the table, and the one to look at.
-        folder: the folder that it is written to.
-    """
+    """The file, for an account, its region, and the folder that it is written to."""
     return _TEXT.format(account=account, region=region, folder=folder, name="main")

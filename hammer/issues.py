@@ -150,10 +150,7 @@ class Imported:
 def import_findings(issues: Iterable[ListedIssue], client: Callable[[str, str], Any], now: datetime) -> Imported:
     """Send issues to Security Hub, each to its own account and region.
 
-    Args:
-        issues: of the table, in every status. Findings of Inspector, which Security Hub has already, are left out.
-        client: makes a client of Security Hub for an account and region.
-        now: the time in UTC.
+    Findings of Inspector, which Security Hub has already, are left out, and issues that ended long ago.
     """
     targets: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for issue in issues:

@@ -140,13 +140,9 @@ def check_output(output: str | None) -> None:
 
 
 def write(listing: Listing, output_format: Format, output: str | None, s3: Callable[[], S3Client]) -> None:
-    """Write a list where it is to go: a file whole or not at all.
+    """Write a list to a file, whole or not at all, to `s3://bucket/key`, or to standard output.
 
-    Args:
-        listing: the list.
-        output_format: as what.
-        output: a file or `s3://bucket/key`; None: standard output.
-        s3: makes the client for S3; called only for a place there.
+    S3's client is made only for a place there.
 
     Raises:
         Exit: the file could not be written, and standard error says why.

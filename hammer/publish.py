@@ -65,11 +65,6 @@ def command(config: ConfigOption = None) -> None:
 def publish(tables: TableAccess, now: datetime, sleep: Callable[[float], None]) -> list[str]:
     """Record the day, write the report, and send the link.
 
-    Args:
-        tables: what is read from.
-        now: the time in UTC.
-        sleep: waits so many seconds, between attempts to reach Slack.
-
     Returns:
         What could not be done, one line each.
 
@@ -139,13 +134,7 @@ def mail_subject(listing: Listing) -> str:
 
 
 def mail_text(listing: Listing, address: str, *, attached: bool) -> str:
-    """The mail: the report in a sentence, its worst issues by name, and where the rest is.
-
-    Args:
-        listing: what the report is about.
-        address: the report's page in the AWS console.
-        attached: whether the report is attached.
-    """
+    """The mail: the report in a sentence, its worst issues by name, and where the rest is."""
     now = listing.generated
     lines = [headline(listing)[0], ""]
     for issue in listing.open_issues[:_NAMED_IN_MAIL]:

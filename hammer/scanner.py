@@ -85,10 +85,6 @@ def plan_scan(uri: str | None, accounts: Sequence[str], regions: Sequence[str], 
 def measure(uri: str | None, today: date) -> tuple[Evaluator, ListingContext]:
     """By which measure groups are judged that are not there yet: as the configuration says, or the usual one.
 
-    Args:
-        uri: what `--config` says. None: what HAMMER_CONFIG says; without it the usual measure.
-        today: the day in UTC.
-
     Raises:
         ConfigurationError: the configuration cannot be read or is wrong.
     """
@@ -164,15 +160,9 @@ class _Seen:
 
 
 def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Callable[[str], None]) -> Listing:
-    """Scan every target of a plan.
+    """Scan every target of a plan, and call `advance` with a target's name when it is done.
 
     A KeyboardInterrupt cancels what has not begun and is raised at once; calls that are under way are not waited for.
-
-    Args:
-        plan: what to scan.
-        group_ids: describe these groups only; empty: all.
-        now: the time in UTC, for exemptions that expire.
-        advance: called with a target's name when it is done.
 
     Raises:
         NotThereError: everything could be read, and one of the groups is nowhere.

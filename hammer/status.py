@@ -341,14 +341,7 @@ def command(
 def watch_page(
     to: Console, page: Page, read: Callable[[], Page], sleep: Callable[[float], None] = time.sleep
 ) -> NoReturn:
-    """Show a page anew, in the same place, until somebody interrupts.
-
-    Args:
-        to: the terminal.
-        page: what is shown now.
-        read: reads what is to be shown next.
-        sleep: waits so many seconds.
-    """
+    """Show a page anew, in the same place, until somebody interrupts."""
     problem = ""
     while True:
         print_line(to, problem or f"shown anew every {_WATCH_S} s, Ctrl-C ends", "red" if problem else "dim")
@@ -511,13 +504,8 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
 def exemption_lines(config: Configuration, accounts: Iterable[str], facts: Facts, *, complete: bool) -> Iterator[str]:
     """The exemptions that end soon, have ended, never end, or name no group of the table; a line each.
 
-    What `waiting` says of an exempt group already, is not said again: that its exemption ends then, or never.
-
-    Args:
-        config: has the exemptions.
-        accounts: whose exemptions are wanted.
-        facts: has the issues of these accounts.
-        complete: whether these are all issues; otherwise no exemption is missed.
+    What `waiting` says of an exempt group already, is not said again: that its exemption ends then, or never. No
+    exemption is said to name no group where not all issues were read (`complete`).
     """
     for account in accounts:
         own = [(issue, listed) for issue, listed in facts.issues if issue.account_id == account]

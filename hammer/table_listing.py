@@ -113,13 +113,7 @@ def read_history(tables: TableAccess, now: datetime) -> list[Day]:
 
 
 def with_history(tables: TableAccess, listing: Listing, issues: Iterable[Issue], today: Day) -> Listing:
-    """A list with what changed since the day before, and the trend to this day.
-
-    Args:
-        tables: what is read from.
-        listing: the list.
-        issues: all issues, in every status.
-        today: what this day's record says of them.
+    """A list with what changed since the day before, and the trend to today. `issues` are all, in every status.
 
     Raises:
         ClientError, BotoCoreError: the table could not be read.
@@ -130,12 +124,7 @@ def with_history(tables: TableAccess, listing: Listing, issues: Iterable[Issue],
 
 
 def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> ChangeSince | None:
-    """What changed since the newest day of the history; None: there is none.
-
-    Args:
-        days: the days before today, the oldest first.
-        issues: all issues, in every status.
-    """
+    """What changed since the newest day before today; None: there is none. `issues` are all, in every status."""
     if not days:
         return None
     since, new, resolved, open_now = days[-1].day, 0, 0, 0

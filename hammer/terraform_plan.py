@@ -97,10 +97,7 @@ class _Resource:
 
 
 def read_plan(plan: Any) -> PlannedGroups:
-    """The security groups that a plan would leave.
-
-    Args:
-        plan: the document that `terraform show -json` printed.
+    """The security groups that a plan, as `terraform show -json` prints it, would leave.
 
     Raises:
         NotAPlanError: it is none, as a state or any other document is.

@@ -35,15 +35,7 @@ TITLE = "Hammer sees whom a change cut off"
 def notify_after_care(
     config: Configuration, services: Services, accounts: Iterable[str], selection: Selection, summary: ReportSummary
 ) -> None:
-    """Tell what there is to tell of the issues that are selected.
-
-    Args:
-        config: the configuration.
-        services: what the run works with.
-        accounts: the accounts.
-        selection: the issues that are selected.
-        summary: gets what was told, and what could not be.
-    """
+    """Tell what there is to tell of the issues that are selected."""
     now = services.now()
     waiting: dict[str, list[Alert]] = {}
     to_owner: dict[str, tuple[Issue, AfterCare]] = {}

@@ -91,13 +91,7 @@ class TicketContext:
 
 
 class TicketContexts:
-    """Looks up what steps need, in the configuration and in what was read of AWS.
-
-    Args:
-        config: the configuration.
-        remediation: what is announced.
-        used_by: what uses the groups of new issues, by `issue_key`.
-    """
+    """Looks up what steps need, in the configuration and in what was read of AWS. `used_by` is by `issue_key`."""
 
     def __init__(self, config: Configuration, remediation: Forecast, used_by: Mapping[str, GroupUsers]) -> None:
         self._config = config

@@ -84,12 +84,7 @@ class Press:
 
 
 def read_press(payload: Mapping[str, Any], app_id: str) -> Press | None:
-    """Read a payload; None: it is none of Hammer's.
-
-    Args:
-        payload: of an envelope.
-        app_id: the app's own id; empty: unknown.
-    """
+    """Read an envelope's payload; None: it is none of Hammer's. `app_id`: the app's own; empty: unknown."""
     if app_id and payload.get("api_app_id") not in (None, app_id):
         return None
     try:
@@ -147,13 +142,7 @@ def _key(*parts: str) -> str:
 
 
 def acknowledgement(press: Press | None, config: Configuration, today: date) -> dict[str, Any] | None:
-    """What the answer to an envelope carries: what is wrong with a view's fields; None: nothing.
-
-    Args:
-        press: what was read of the envelope.
-        config: the configuration.
-        today: the day in UTC.
-    """
+    """What the answer to an envelope carries: what is wrong with a view's fields; None: nothing."""
     if press is None or not press.submitted:
         return None
     limits = limits_of(config, press.value.account_id)

@@ -43,16 +43,7 @@ _REWRITES = 5  # of one message, while its issue keeps changing
 
 @dataclass(frozen=True, slots=True)
 class DecisionNotifications:
-    """Ways to reach people.
-
-    Attributes:
-        config: the configuration.
-        table: the issues.
-        jira: JIRA; None: off.
-        slack: Slack; None: off.
-        now: the clock, in UTC.
-        webhook: the webhook; None: off, or left to the reporting run.
-    """
+    """Ways to reach people. One that is None is off; the webhook may also be left to the reporting run."""
 
     config: Configuration
     table: IssueTable

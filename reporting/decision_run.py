@@ -43,9 +43,6 @@ class DecisionRun:
     """One run.
 
     Attributes:
-        config: the configuration.
-        services: what the run works with.
-        summary: gets what could not be done.
         unread: account and group of the issues whose tickets must not be written to in this run.
     """
 
@@ -94,10 +91,7 @@ class DecisionRun:
     def with_buttons(self, alert: Alert, issue: Issue, number: int) -> Alert:
         """An alert with the buttons that are possible for its issue now; or with the command that does the same.
 
-        Args:
-            alert: the alert.
-            issue: the issue.
-            number: how many alerts with buttons go to the same destinations before it.
+        `number` is how many alerts with buttons go to the same destinations before it.
         """
         if not self.config.decisions.enabled:
             return alert

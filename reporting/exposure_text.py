@@ -49,12 +49,7 @@ def _allow_commands(issue: Issue, sources: Sequence[str]) -> list[str]:
 
 
 def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block, ...]:
-    """Commands of the AWS command line that revoke the rules of a group's exposures.
-
-    Args:
-        issue: the issue.
-        sources: what may be opened instead, as `remediation_sources` has it: CIDRs and ids of prefix lists.
-    """
+    """Commands of the AWS command line that open ports to `sources` first, and then revoke the exposing rules."""
     allow, revoke = (
         "\n".join(command.replace(" --ip-permissions", " \\\n  --ip-permissions") for command in commands)
         for commands in (_allow_commands(issue, sources), revoke_commands(issue))
@@ -90,10 +85,7 @@ def delete_command(issue: Issue, location: FixLocation | None = None) -> tuple[B
 
 
 def terraform_blocks(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block, ...]:
-    """What to change where Terraform manages the group: in its inline blocks, or in rules that are resources.
-
-    The arguments are those of `cli_commands`.
-    """
+    """What to change where Terraform manages the group: in its inline blocks, or in rules that are resources."""
     kinds = _kinds(_rules(issue.details.perms))
     return (
         paragraph(

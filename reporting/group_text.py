@@ -210,13 +210,7 @@ def _program(agent: str) -> str:
 
 
 def exemption_line(step: Step, update: Update | None, kept: Mapping[str, Any]) -> str:
-    """What is to be said of an exemption beside the news, as raw text; empty: nothing.
-
-    Args:
-        step: the step.
-        update: what of it the reader is told.
-        kept: what the issue keeps of the reader's channel.
-    """
+    """What is to be said of an exemption beside an update, as raw text; empty: nothing. `kept` is the channel's."""
     issue, exemption = step.issue, step.exemption
     if exemption is None or update in (None, Update.CHANGED, Update.CLOSING):
         return _of_open_group(step, update, kept)

@@ -286,12 +286,7 @@ class Tickets:
         self._unless_refused(said, lambda: self.jira.edit_labels(key, add=add, remove=remove))
 
     def _unless_refused(self, said: str, call: Callable[[], None], *refusals: type[JiraError]) -> bool:
-        """Do what JIRA may refuse, and note that it did.
-
-        Args:
-            said: what the note begins with.
-            call: does it.
-            refusals: further errors that are refusals here.
+        """Do what JIRA may refuse, and note that it did, after `said`. `refusals` are refusals here, too.
 
         Returns:
             Whether it was done.

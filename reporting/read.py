@@ -169,15 +169,10 @@ def read_accounts(
 ) -> Iterator[AccountIssues]:
     """The selected issues of each account that may have something to report, in the order of the accounts.
 
+    `has_updates` is called in several threads. What could not be read is named in the summary.
+
     Closed ones are not read, and of the others as much as tells whether there is news. A few accounts are read at the
     same time: most of it is waiting.
-
-    Args:
-        table: the issue table.
-        account_ids: the accounts.
-        selection: the issues that are wanted.
-        has_updates: whether there is something to report of an issue. Called in several threads.
-        summary: gets what could not be read.
     """
     wanted = [account_id for account_id in account_ids if not selection.accounts or account_id in selection.accounts]
     with ThreadPoolExecutor(_ACCOUNTS_AT_ONCE) as pool:
@@ -254,12 +249,6 @@ def read_users(
 
     Identification stores it with the issue. EC2 is asked only for issues without it, in one sweep for each account and
     region.
-
-    Args:
-        sessions: give the clients.
-        issues: about groups.
-        renew: keeps the lock; raises LockedError.
-        summary: gets what could not be read.
     """
     wanted: dict[tuple[str, str], list[Issue]] = {}
     found: dict[str, GroupUsers] = {}

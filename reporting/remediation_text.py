@@ -203,10 +203,7 @@ def keep_command(issue: Issue) -> str:
 def use_comment(issue: Issue, when: str, scope: frozenset[str] | None = None) -> Document:
     """The comment on a ticket that was written before the flow logs told this.
 
-    Args:
-        issue: the issue, with its use.
-        when: when remediation changes it, as the end of a sentence; empty: it does not.
-        scope: the statuses of the rules that remediation replaces; None: all of them.
+    `when` says when remediation changes the group, as the end of a sentence; empty: it does not.
     """
     text = f"Flow logs show by now who uses what is open in security group {issue.issue_id}."
     blocks: list[Block] = [paragraph(text)]

@@ -61,13 +61,7 @@ _TEXTS = 10
 
 
 def preview(steps: Sequence[Step], contexts: TicketContexts, *, jira: bool) -> Iterator[str]:
-    """One text for each step, and one that counts the tickets whose text is not shown.
-
-    Args:
-        steps: the plan.
-        contexts: what the texts are made from.
-        jira: whether JIRA is enabled.
-    """
+    """One text for each step, and one that counts the tickets whose text is not shown."""
     texts = 0
     for step in steps:
         shown = [f"would tell: {contexts.headline(step)}"]
@@ -92,19 +86,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a run works with.
+    """What a run works with. A channel that is None is off.
 
     Attributes:
-        sessions: give the clients that read who uses a group.
-        jira: JIRA; None: off.
-        slack: Slack; None: off.
-        now: the clock, in UTC.
-        sleep: waits so many seconds.
         renew: keeps the lock; raises LockedError.
         show_text: shows a person a text.
         left_accounts: accounts that left the configuration, whose issues are to be ended.
         reads_sources: whether it is asked where groups are defined, with what `sessions` may read of CloudFormation.
-        webhook: the webhook; None: off.
     """
 
     sessions: Sessions
@@ -131,10 +119,6 @@ def channels_of(kind: IssueKind, every: Channels, config: Configuration) -> Chan
 class Reporter:
     """One run.
 
-    Args:
-        config: the configuration.
-        services: what it works with.
-
     Attributes:
         summary: what was done so far.
     """
@@ -153,10 +137,6 @@ class Reporter:
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
         """Report what there is to report.
-
-        Args:
-            selection: the issues to report.
-            dry_run: show what would be sent; send and record nothing.
 
         Raises:
             LockedError: another run took over.

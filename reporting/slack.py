@@ -58,17 +58,7 @@ def send_alerts(
     delivered: Delivered,
     decisions: DecisionRun,
 ) -> Sent:
-    """Send what steps tell.
-
-    Args:
-        config: the configuration.
-        slack: Slack.
-        jira: JIRA, for links to tickets; None: off.
-        steps: those that have an alert or a reminder. Their issues have the tickets that they have by now.
-        contexts: what the texts are made from, and where they go.
-        delivered: called for each step when destinations were sent it, or may not have been.
-        decisions: gives messages their buttons, and keeps where they are.
-    """
+    """Send what steps with an alert or a reminder tell. Their issues have the tickets that they have by now."""
     by_key = {issue_key(step.issue): step for step in sorted(steps, key=_urgency)}
     destinations = {key: contexts.destinations(step) for key, step in by_key.items()}
     delivered_to = {key: _delivered_to(step) for key, step in by_key.items()}

@@ -58,14 +58,7 @@ def type_of(notification: Update | None) -> EventType:
 
 
 def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: datetime) -> WebhookEvent:
-    """The event that tells a step. Pure.
-
-    Args:
-        config: the configuration.
-        jira: JIRA, for the link to the ticket; None: off.
-        step: the step, with an event to tell.
-        at: the time, in UTC.
-    """
+    """The event that tells a step. Pure."""
     issue, kind = step.issue, type_of(step.event_update)
     location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
     console_url = location.console_url(issue.issue_id) if issue.kind is SECURITY_GROUP else ""

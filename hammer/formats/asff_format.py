@@ -47,11 +47,8 @@ def pieces(listing: Listing) -> Iterator[str]:
 def finding(issue: ListedIssue, now: datetime) -> dict[str, Any]:
     """One issue of a security group.
 
-    An issue that is resolved or closed, or exempt, becomes a finding that is archived.
-
-    Args:
-        issue: the issue.
-        now: when the finding is made, in UTC: Security Hub ignores one that is not newer than what it has.
+    An issue that is resolved or closed, or exempt, becomes a finding that is archived. Security Hub ignores one whose
+    time, in UTC, is not newer than that of what it has.
     """
     region = issue.details.region
     partition = partition_of(region)

@@ -241,12 +241,7 @@ def issue_count(statuses: Sequence[str]) -> str:
 
 
 def change_text(change: ChangeSince, listed: int) -> str:
-    """What changed since the last day of the history, in numbers that add up.
-
-    Args:
-        change: what changed.
-        listed: how many open issues are listed.
-    """
+    """What changed since the last day of the history, in numbers that add up."""
     text = (
         f"Since {change.since}: {change.open_then:,} were open then; {change.new:,} new, {change.resolved:,} resolved. "
         f"{change.open_now:,} {'is' if change.open_now == 1 else 'are'} open now"
@@ -340,14 +335,7 @@ def last_read(listing: Listing) -> dict[tuple[str, str], str]:
 
 
 def view(issue: ListedIssue, number: int, now: datetime, read: str = "") -> IssueView:
-    """What the page says of one issue.
-
-    Args:
-        issue: the issue.
-        number: its place in the list.
-        now: when the report is made, in UTC.
-        read: when its region was last read, where that failed since.
-    """
+    """What the page says of one issue. `read`: when its region was last read, where that failed since."""
     details, days = issue.details, issue.age(now)
     words = printable(verdict_words(details))
     name, account, owner = printable(details.name), printable(issue.account_name), printable(issue.owner)
