@@ -41,9 +41,7 @@ for name in names:
 def compiled(sources: Mapping[str, bytes], version: str) -> dict[str, bytes]:
     """The compiled files of modules, by the names that Python looks for; none if this is another Python.
 
-    Args:
-        sources: files by their names in the zip; what is no module is passed over.
-        version: of the Python that they are for.
+    Sources are by their names in the zip; what is no module is passed over.
     """
     if version != sysconfig.get_python_version():
         return {}
@@ -231,10 +229,6 @@ def sources_of(module: str, root: Path = ROOT) -> list[Path]:
 
     Imports are read from the source, those within functions among them.
 
-    Args:
-        module: its dotted name.
-        root: where the packages are.
-
     Raises:
         PackageError: there is no such module.
     """
@@ -315,12 +309,7 @@ def _is_sdk_data(path: Path, folder: Path) -> bool:
 
 
 def write_zip(path: Path, files: Mapping[str, bytes | Path]) -> None:
-    """Write a zip whose bytes depend on nothing but the files' names and contents.
-
-    Args:
-        path: the zip.
-        files: names in the zip, to contents, or to files that hold them.
-    """
+    """Write a zip whose bytes depend on nothing but the names and contents of files, given as bytes or as paths."""
     with zipfile.ZipFile(path, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _TIME)
@@ -333,10 +322,6 @@ def write_zip(path: Path, files: Mapping[str, bytes | Path]) -> None:
 
 def build_functions(folder: Path, target: Target) -> dict[str, Path]:
     """Build the functions' zips.
-
-    Args:
-        folder: where to put them.
-        target: what they shall run on.
 
     Returns:
         The zips, by function name.

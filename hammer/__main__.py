@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import typer
 
-# Each module has `command`, which `python -m` of that module runs as well.
+# Each module has `command`. Those of the jobs run with `python -m`, too.
 _COMMANDS = {
     "demo": "hammer.demo",
     "scan": "hammer.scan",

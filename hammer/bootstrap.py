@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from library.aws.conditional_writes import TABLE_DEFINITION, TIME_TO_LIVE_ATTRIBUTE
 from library.aws.failures import error_code
 from library.aws.session import Sessions
-from library.jobs.command_line import ConfigOption, application, read_configuration, run
+from library.jobs.command_line import ConfigOption, read_configuration
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -40,11 +40,7 @@ def command(config: ConfigOption = None) -> None:
 
 
 def bootstrap(config: Configuration, client: Callable[[str], Any]) -> Iterator[str]:
-    """Create what is missing.
-
-    Args:
-        config: names the table and the bucket.
-        client: makes a client for a service in the main account and region.
+    """Create what is missing, with clients for the main account and region.
 
     Yields:
         One line for each resource: what it is, its name, and whether it was created.
@@ -124,10 +120,3 @@ def _create_topic(client: SNSClient, name: str) -> bool:
         return False
     client.create_topic(Name=name)
     return True
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -13,14 +13,11 @@ from typing import Any
 import typer
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import IssueTable
-from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.config.decided_exemptions import with_readable_exemptions
-from library.config.loader import with_organization
 from library.config.models import EVERY_ACCOUNT, Aws, OwnerFields, TicketOwners
 from library.documents.text import printable
-from library.jobs.command_line import ConfigOption, Exit, application, aws_regions, run
+from library.jobs.command_line import ConfigOption, Exit, aws_regions, open_table
 from library.network.addresses import INTERNET, AddressSet
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet, port_range
@@ -31,9 +28,6 @@ _LABEL_WIDTH = 18
 
 def check_config(config_uri: str) -> int:
     """Validate a configuration and print what there is to say: mistakes on standard error, one a line.
-
-    Args:
-        config_uri: a folder, or `s3://bucket/prefix`.
 
     Returns:
         The exit code: 0 when it is valid, 2 when it is not.
@@ -56,22 +50,15 @@ def check_config(config_uri: str) -> int:
 
 def _with_decided(config: Configuration) -> tuple[Configuration, str]:
     """The configuration with the exemptions that people decided, and why these are not known; empty: they are."""
-    aws = config.aws
-    sessions = Sessions(aws.main_account_id, aws.region, role_name="")
     try:
-        table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
-        return with_readable_exemptions(with_organization(config, sessions), table)
+        access = open_table(config)
+        return with_readable_exemptions(access.config, access.table)
     except AWS_ERRORS as error:
         return config, f"what people decided to exempt is not known: {explain(error)}"
 
 
 def summary(config: Configuration, today: date) -> str:
-    """What Hammer would do with a configuration, as a table of a few lines.
-
-    Args:
-        config: a valid configuration.
-        today: the day in UTC, by which exemptions have expired.
-    """
+    """What Hammer would do with a valid configuration on a day in UTC, as a table of a few lines."""
     return "\n".join(f"{label:{_LABEL_WIDTH}}{printable(text)}" for label, text in _rows(config, today))
 
 
@@ -229,7 +216,7 @@ def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
     yield "Accounts", f"{everywhere}, {management}" if all_accounts else _accounts(config, config.scanned_accounts())
     yield "Regions", _regions(aws)
     yield "Restricted ports", ports_text(check.restricted_ports) or "none"
-    yield "Trusted", ", ".join(_cidrs(check.trusted_cidrs)) or "none"
+    yield "Trusted", ", ".join(cidrs_of(check.trusted_cidrs)) or "none"
     yield "Exemptions", _exemptions(config, today)
     yield "Issues", f"table {check.table_name} in {aws.main_account_id}, {aws.region}"
     webhook = f", webhook {config.webhook.site} ({', '.join(config.webhook.events)})" if config.webhook.is_on else ""
@@ -313,7 +300,8 @@ def ports_text(ports: PortSet) -> str:
     return ", ".join(f"{prefix}{port_range(*span)}" for prefix, spans in named for span in spans.spans)
 
 
-def _cidrs(addresses: AddressSet) -> Iterator[str]:
+def cidrs_of(addresses: AddressSet) -> Iterator[str]:
+    """Addresses as CIDRs, IPv4 before IPv6."""
     for first, last in addresses.v4.spans:
         yield from map(str, summarize_address_range(IPv4Address(first), IPv4Address(last)))
     for first, last in addresses.v6.spans:
@@ -323,9 +311,3 @@ def _cidrs(addresses: AddressSet) -> Iterator[str]:
 def command(config: ConfigOption = None) -> None:
     """Validate a configuration and print every error in it."""
     raise typer.Exit(check_config(configuration_uri(config, os.environ)))
-
-
-app = application(command)
-
-if __name__ == "__main__":
-    run(app)

@@ -32,10 +32,8 @@ from library.jobs.command_line import (
     NotThereError,
     RegionOption,
     WrongUsageError,
-    application,
     open_table,
     read_configuration,
-    run,
     utc_now,
 )
 from library.jobs.run import run_by
@@ -210,15 +208,3 @@ def notify(config: Configuration, sessions: Sessions, table: IssueTable, issue: 
     notification = DecisionNotifications(config, table, channels.jira, channels.slack, utc_now, channels.webhook)
     for problem in notification.notify(issue):
         typer.echo(f"hammer: note: {printable(problem)}", err=True)
-
-
-app = application(command)
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hammer import demo_flow_logs, demo_world
+from hammer import demo_world
 from hammer.bootstrap import TOPICS, bootstrap
 from hammer.embedded_aws import EmbeddedAws, embedded_aws, without_other_ways
 from identification import describe_security_groups, initiate_security_groups
@@ -44,7 +44,6 @@ from library.issues.issue import Issue, Status
 from library.issues.reachability import Verdict
 from library.issues.times import format_time
 from library.issues.use import CAVEAT, use_summary
-from library.jobs.command_line import application, run
 from library.security_groups.group import IngressRule, parse_security_group
 from remediation import clean_security_groups
 from remediation.journal import read_details
@@ -102,12 +101,7 @@ def _environment(aws: EmbeddedAws, folder: Path) -> Iterator[None]:
 
 
 class Demo:
-    """One performance.
-
-    Args:
-        folder: where the configuration and the logs go.
-        console: where the story is told.
-    """
+    """One performance, told on a console. The configuration and the logs go to a folder."""
 
     def __init__(self, folder: Path, console: Console) -> None:
         self._folder = folder
@@ -252,8 +246,10 @@ class Demo:
         """Read two weeks of flow logs of the shown group, as a run at their end would."""
         issue = self._shown_issue()
         with _doing("writing and reading two weeks of flow logs"):
-            self._flow_log = demo_flow_logs.make(self._sessions, issue.account_id, issue.details.region, issue.issue_id)
-            self._read_flow_logs(demo_flow_logs.put_two_weeks(self._sessions, self._flow_log))
+            self._flow_log = demo_world.make_flow_log(
+                self._sessions, issue.account_id, issue.details.region, issue.issue_id
+            )
+            self._read_flow_logs(demo_world.put_two_weeks(self._sessions, self._flow_log))
         use = self._shown_issue().use
         if use is None:
             raise RuntimeError("the demo's flow logs were not read")  # a fault of the demo itself
@@ -278,9 +274,7 @@ class Demo:
         if issue.timestamps.remediated is None:
             raise RuntimeError("the demo's shown group was not remediated")
         with _doing("reading what is refused since, and telling it"):
-            self._read_flow_logs(
-                demo_flow_logs.put_refused(self._sessions, self._flow_log, issue.timestamps.remediated)
-            )
+            self._read_flow_logs(demo_world.put_refused(self._sessions, self._flow_log, issue.timestamps.remediated))
             printed = self._run_job(create_security_groups_tickets.command)
         for line in _TIME.sub("(today)", _without_ids(printed)).strip().splitlines()[:-2]:
             indent = " " * (len(line) - len(line.lstrip(" *-")))
@@ -424,10 +418,3 @@ def _how_to_use(aws: EmbeddedAws, folder: Path) -> str:
             f"End it with: kill {aws.process_id}; rm -r {shlex.quote(str(folder))}",
         ]
     )
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -11,16 +11,16 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from io import StringIO
-from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hammer.check_config import cidrs_of
 from hammer.decide import account_named, notify
 from hammer.formats.csv_format import safe_cell
 from hammer.output import check_output
@@ -37,10 +37,8 @@ from library.jobs.command_line import (
     Exit,
     GroupOption,
     NotThereError,
-    application,
     open_table,
     read_configuration,
-    run,
 )
 from library.jobs.run import run_by
 from library.network.ports import WITHOUT_PORTS, traffic_name
@@ -98,10 +96,8 @@ class Row:
     def to_json(self, *, more: bool) -> dict[str, Any]:
         """The entry of the list."""
         until = self.until.isoformat() if self.until else None
-        texts = {"reason": self.reason, "by": self.by, "source": self.source}
-        entry: dict[str, Any] = {"id": self.id, "account_id": self.account_id, "group": self.group}
-        entry |= {"ports": list(self.ports), "cidrs": list(self.cidrs), "until": until, **texts}
-        return entry | ({"at": self.at, "ended": self.ended} if more else {})
+        entry = asdict(self) | {"ports": list(self.ports), "cidrs": list(self.cidrs), "until": until}
+        return {name: entry[name] for name in (*_FIELDS, *(_MORE_FIELDS if more else ()))}
 
 
 def command(
@@ -204,19 +200,7 @@ def _ports(exemption: Exemption) -> tuple[str, ...]:
 
 
 def _cidrs(exemption: Exemption) -> tuple[str, ...]:
-    if exemption.sources is None:
-        return ()
-    v4 = [
-        network
-        for first, last in exemption.sources.v4.spans
-        for network in summarize_address_range(IPv4Address(first), IPv4Address(last))
-    ]
-    v6 = [
-        network
-        for first, last in exemption.sources.v6.spans
-        for network in summarize_address_range(IPv6Address(first), IPv6Address(last))
-    ]
-    return tuple(map(str, (*v4, *v6)))
+    return () if exemption.sources is None else tuple(cidrs_of(exemption.sources))
 
 
 def _end(config: Configuration, sessions: Sessions, table: IssueTable, exemption_id: str, reason: str) -> None:
@@ -293,15 +277,3 @@ def _text(rows: Sequence[Row], output_format: RegisterFormat, *, more: bool) -> 
 
 def _cell(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
-
-
-app = application(command)
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()

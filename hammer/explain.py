@@ -20,6 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hammer.listing.controls import ports_of
 from identification.scan import DeniedByPolicyError, RegionOffError, scan_region
 from library.aws.decision_store import UnreadableExemptionError
 from library.aws.ec2 import PrefixListReader, read_security_groups
@@ -39,16 +40,14 @@ from library.issues.times import shown_time
 from library.issues.use import use_sentences
 from library.jobs.command_line import (
     ConfigOption,
-    Exit,
     NotThereError,
     WrongUsageError,
     accounts_named,
-    application,
+    end,
     location_of_group,
     open_table,
     read_configuration,
     refuse_unknown_regions,
-    run,
 )
 from library.network.addresses import parse_network
 from library.network.ports import ALL_WITHOUT_PORTS, PortSet, protocol_name, traffic_of, traffic_of_ports
@@ -77,14 +76,6 @@ from reporting.remediation_text import kept_text
 WIDTH = 80
 _PORTS_NAMED = 100
 Lines = list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What remediation would do: why it waits, and the plan of its dry run."""
-
-    waits: tuple[str, ...]
-    plan: Plan | Skipped
 
 
 def heading_section(group: SecurityGroup, account_name: str, account_id: str, region: str) -> Lines:
@@ -264,20 +255,18 @@ def people_section(detection: Detection | None, issue: Issue | None, config: Con
     return lines
 
 
-def remediation_section(planned: Planned) -> Lines:
-    """What remediation would do, by the plan of its dry run."""
+def remediation_section(waits: Sequence[str], plan: Plan | Skipped) -> Lines:
+    """What remediation would do: why it waits, and the plan of its dry run."""
     lines = ["Remediation"]
-    for wait in planned.waits:
+    for wait in waits:
         lines += _wrapped(f"waits: {wait}")
-    if isinstance(planned.plan, Skipped):
-        return lines + _wrapped(f"would change nothing: {planned.plan.text}")
-    lines += [line for rule in planned.plan.revoke for line in _wrapped(f"would revoke {rule_text(rule)}")]
-    lines += [line for rule in planned.plan.add for line in _wrapped(f"would add {rule_text(rule)}")]
-    lines += [line for note in planned.plan.notes for line in _wrapped(note)]
-    if planned.plan.left:
-        lines.append(
-            f"  would leave {len(planned.plan.left)} sources exposed: not due yet, or out of remediation_scope"
-        )
+    if isinstance(plan, Skipped):
+        return lines + _wrapped(f"would change nothing: {plan.text}")
+    lines += [line for rule in plan.revoke for line in _wrapped(f"would revoke {rule_text(rule)}")]
+    lines += [line for rule in plan.add for line in _wrapped(f"would add {rule_text(rule)}")]
+    lines += [line for note in plan.notes for line in _wrapped(note)]
+    if plan.left:
+        lines.append(f"  would leave {len(plan.left)} sources exposed: not due yet, or out of remediation_scope")
     return lines
 
 
@@ -312,12 +301,10 @@ def source_section(report: SourceReport | None, issue: Issue | None) -> Lines:
 def first_port(detection: Detection, restricted: PortSet) -> tuple[str, int] | None:
     """A restricted port that the group exposes, for a question about one; None: only protocols without ports."""
     for perm in detection.details.perms:
-        name = protocol_name(perm.protocol)
-        for protocol in ("tcp", "udp") if name == "-1" else (name,):
-            first, last = perm.from_port or 0, 65535 if perm.to_port is None or name == "-1" else perm.to_port
-            for start, end in restricted.protocol(protocol).spans if protocol in ("tcp", "udp") else ():
-                if start <= last and end >= first:
-                    return protocol, max(start, first)
+        exposed = ports_of(perm) & restricted
+        for protocol in ("tcp", "udp"):
+            for first, _ in exposed.protocol(protocol).spans:
+                return protocol, first
     return None
 
 
@@ -353,13 +340,7 @@ class Asked:
 
 
 def analyze(client: Any, path: Path, port: tuple[str, int] | None, sleep: Callable[[float], None]) -> Asked:
-    """Ask about one path.
-
-    Args:
-        client: EC2's, for the account and region. Needs the permissions that docs/reachability.md names.
-        path: the path.
-        port: protocol and number; None: no port.
-        sleep: waits so many seconds.
+    """Ask about one path. The client needs the permissions that docs/reachability.md names.
 
     Raises:
         ClientError, BotoCoreError: AWS refused.
@@ -463,16 +444,14 @@ def command(
         state_section(seen.group, issue, configuration, account, now),
         use_section(issue, configuration, now),
         people_section(seen.detection, issue, configuration, account),
-        remediation_section(_planned(sessions, configuration, account, region, seen, issue, now)),
+        remediation_section(*_planned(sessions, configuration, account, region, seen, issue, now)),
         source_section(_source(sessions, configuration, account, region, seen, issue), issue),
         fix_section(group, seen.detection, configuration.secgrp_unrestricted_access.remediation_sources),
     ]
     if ask_aws:
         sections.insert(4, _analyze_paths(sessions, configuration, account, region, seen, problems))
     print("\n\n".join("\n".join(lines) for lines in sections if lines))
-    for problem in problems:
-        print(f"hammer: {printable(problem)}", file=sys.stderr)
-    raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
+    end(problems)
 
 
 def _source(
@@ -540,7 +519,7 @@ def _planned(
     seen: _Seen,
     issue: Issue | None,
     now: datetime,
-) -> Planned:
+) -> tuple[Sequence[str], Plan | Skipped]:
     """Why remediation would wait, and the plan of its dry run."""
     policy, client = account_policy(config, account_id), sessions.client("ec2", account_id, region)
     # The role of the host's jobs may read the quota.
@@ -573,7 +552,7 @@ def _planned(
         status = seen.detection.details.status if seen.detection else None
         skipped = why_not_due(issue, policy, now) or (why_not_at_once(issue, policy, status, now) if status else None)
         waits += [skipped.text] if skipped else []
-    return Planned(tuple(waits) if issue else (*waits, "it has no issue yet"), plan)
+    return waits if issue else [*waits, "it has no issue yet"], plan
 
 
 def _analyze_paths(
@@ -594,10 +573,3 @@ def _analyze_paths(
         except AWS_ERRORS as error:
             problems.append(f"AWS could not be asked about {path.address}: {explain(error)}")
     return analyzer_section(asked, reachability)
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

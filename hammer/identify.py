@@ -28,9 +28,7 @@ from library.jobs.command_line import (
     Exit,
     GroupOption,
     RegionOption,
-    application,
     groups_without_issue,
-    run,
 )
 
 
@@ -56,8 +54,9 @@ def command(
             print(f"{account_id} {region_name}: {counted(changes, 'issue')} changed")
         else:
             problems += 1
-            role = plan.sessions.role_arn(account_id)
-            print(f"hammer: {account_id} {region_name}: {printable(_reason(changes, role))}", file=sys.stderr)
+            is_own = isinstance(changes, HammerError)
+            reason = str(changes) if is_own else explain(changes, plan.sessions.role_arn(account_id))
+            print(f"hammer: {account_id} {region_name}: {printable(reason)}", file=sys.stderr)
     raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
 
 
@@ -65,10 +64,6 @@ def identify(
     targets: Sequence[tuple[str, str]], group_ids: Sequence[str]
 ) -> Iterator[tuple[tuple[str, str], int | Exception]]:
     """Run the handler for each account and region.
-
-    Args:
-        targets: accounts and regions.
-        group_ids: only these groups; empty: all.
 
     Yields:
         Each account and region, and how many of its issues changed, or why it could not be looked at.
@@ -94,14 +89,3 @@ def _refuse_unknown_groups(plan: ScanPlan, group_ids: Sequence[str]) -> None:
     unknown = groups_without_issue(group_ids, dict.fromkeys(account_id for account_id, _ in plan.targets), table)
     with suppress(*AWS_ERRORS):  # what cannot be asked is named when it is looked at
         refuse_missing_groups(plan, plan.targets, unknown)
-
-
-def _reason(error: Exception, role_arn: str) -> str:
-    return str(error) if isinstance(error, HammerError) else explain(error, role_arn)
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -25,10 +25,10 @@ from library.aws.lock import this_process
 from library.aws.records import JobRecords
 from library.config import Configuration, ConfigurationError
 from library.config.models import remediation_terms
-from library.documents.text import counted, flattened, printable
+from library.documents.text import counted, flattened
 from library.issues.issue import Issue, Status
 from library.issues.schedule import SkipReason
-from library.jobs.command_line import ConfigOption, Exit, application, open_table, read_configuration, run, utc_now
+from library.jobs.command_line import ConfigOption, end, open_table, read_configuration, utc_now
 from remediation.eligibility import Policy, account_policy, why_not_due
 
 if TYPE_CHECKING:
@@ -64,11 +64,6 @@ class Requests:
 
 def take(client: SQSClient, queue_url: str, *, wait_s: int = _LONGEST_WAIT_S) -> Requests:
     """Take what is in the queue, so that one run is about all of it.
-
-    Args:
-        client: for SQS.
-        queue_url: the queue.
-        wait_s: how long to wait for the first message.
 
     Raises:
         ClientError, BotoCoreError: the queue could not be read.
@@ -168,10 +163,7 @@ def command(config: ConfigOption = None, queue: QueueOption = None, wait: WaitOp
         remove(client, url, [receipt for location in done for receipt in requests.receipts[location]])
     left = len(requests.receipts) - len(done)
     typer.echo(f"{counted(len(requests.receipts), 'group')} asked for, {left} left for later")
-    for problem in problems:
-        typer.echo(f"hammer: {printable(problem)}", err=True)
-    if problems:
-        raise typer.Exit(Exit.INCOMPLETE)
+    end(problems)
 
 
 def _client(url: str) -> SQSClient:
@@ -263,10 +255,3 @@ def _failure(job: Callable[[], None]) -> str:
     except AWS_ERRORS as error:
         return explain(error)
     return ""
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -10,7 +10,7 @@ import typer
 
 from library.aws.session import sdk_session
 from library.documents.text import printable
-from library.jobs.command_line import WrongUsageError, application, run
+from library.jobs.command_line import WrongUsageError
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
 _TEXT = """\
@@ -85,18 +85,5 @@ def command(
 
 
 def text(account: str, region: str, folder: str) -> str:
-    """The file.
-
-    Args:
-        account: the account's id.
-        region: the region of the table, and the one to look at.
-        folder: the folder that it is written to.
-    """
+    """The file, for an account, its region, and the folder that it is written to."""
     return _TEXT.format(account=account, region=region, folder=folder, name="main")
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

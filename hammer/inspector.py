@@ -37,13 +37,11 @@ from library.documents.text import printable
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
-    Exit,
     GroupOption,
     RegionOption,
     Selection,
-    application,
+    end,
     read_configuration,
-    run,
 )
 
 # Where there is no way to AWS, a person waits for the answer: once more than the first time is enough.
@@ -110,10 +108,7 @@ def command(
         typer.echo(f"not about a finding: {printable(reason)}\n")
     counts = Counter({"to publish" if kind == FindingDelivery.PUBLISH else kind: n for kind, n in counts.items()})
     typer.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no findings")
-    for problem in saved.problems:
-        typer.echo(f"hammer: {printable(problem)}", err=True)
-    if saved.problems:
-        raise typer.Exit(Exit.INCOMPLETE)
+    end(saved.problems)
 
 
 def read_saved(text: str) -> Saved:
@@ -224,19 +219,14 @@ class Replay:
         return plan
 
 
-def _would(delivery: str) -> str:
-    """What the filter would do: nothing is published here."""
-    return "would publish" if delivery == FindingDelivery.PUBLISH else delivery
-
-
 def shown(decision: FilterDecision, plan: DeliveryPlan) -> str:
     """One finding and what becomes of it, in a few lines."""
     finding = decision.finding
     server = f"{finding.name} ({finding.server_id})" if finding.name else finding.server_id or "unknown server"
     ports = str(finding.ports) or ("no ports" if finding.is_about_ports else finding.type)
-    lines = [
-        f"{_would(plan.delivery)}: {ports} on {server}, {finding.account_id or 'unknown account'}, {finding.region}"
-    ]
+    # Nothing is published here.
+    delivery = "would publish" if plan.delivery == FindingDelivery.PUBLISH else plan.delivery
+    lines = [f"{delivery}: {ports} on {server}, {finding.account_id or 'unknown account'}, {finding.region}"]
     if decision.action is FilterAction.PUBLISH and decision.filtered:
         lines.append(f"  not expected: {decision.left}")
     lines += [f"  held back {held.ports}: {held.reason}" for held in decision.held]
@@ -253,10 +243,3 @@ def _sessions(config: Configuration) -> Sessions:
     if base.get_config_variable("max_attempts") is None:
         base.set_config_variable("max_attempts", _ATTEMPTS)
     return Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id, base)
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

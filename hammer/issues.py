@@ -1,16 +1,24 @@
-"""`hammer issues`: the issues of the table, in the formats and with the filters of `hammer scan`. Reads only."""
+"""`hammer issues`: the issues of the table, in the formats and with the filters of `hammer scan`. Reads only.
+
+With `--to-security-hub` the issues are imported into AWS Security Hub CSPM as findings instead. A finding belongs to
+the account and region of its group, and Security Hub takes it from that account alone (BatchImportFindings, "default
+product ARN"): the reporting role is assumed in each. A finding that is sent again replaces the older one of the same
+id.
+"""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Annotated
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 import typer
 
 from hammer.formats import Format
-from hammer.listing.issue import Listing
+from hammer.formats.asff_format import finding
+from hammer.listing.issue import ListedIssue, Listing
 from hammer.output import (
     FormatOption,
     OutputOption,
@@ -24,14 +32,8 @@ from hammer.output import (
     wanted,
     write,
 )
-from hammer.security_hub import import_findings
-from hammer.table_listing import (
-    change_since,
-    list_issues,
-    open_tables,
-    read_history,
-    read_issues,
-)
+from hammer.table_listing import list_issues, open_tables, read_issues, with_history
+from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
 from library.documents.text import counted, printable
 from library.issues.history import summarize_day
 from library.issues.issue import Status
@@ -43,9 +45,8 @@ from library.jobs.command_line import (
     RegionOption,
     TableAccess,
     WrongUsageError,
-    application,
+    name_problems,
     read_configuration,
-    run,
     select,
 )
 
@@ -100,9 +101,7 @@ def command(
     found = read_issues(tables, selection, Status if whole else statuses)
     listing = list_issues(tables, selection, found, take, sort, now)
     if whole:
-        days = read_history(tables, now)
-        trend = tuple((day.day, day.open_total) for day in (*days, summarize_day(found.issues, now.date())))
-        listing = replace(listing, change=change_since(days, found.issues), trend=trend)
+        listing = with_history(tables, listing, found.issues, summarize_day(found.issues, now.date()))
     if to_security_hub:
         problems = _send(tables, listing)
     else:
@@ -112,8 +111,7 @@ def command(
         # An item that cannot be read may not tell its region.
         location = printable(f"{row.account_id} {row.region}").rstrip()
         print(f"hammer: {location}: {printable(row.reason)}", file=sys.stderr)
-    for problem in problems:
-        print(f"hammer: {printable(problem)}", file=sys.stderr)
+    name_problems(problems)
     raise typer.Exit(Exit.INCOMPLETE if listing.failed or problems else Exit.DONE)
 
 
@@ -128,8 +126,63 @@ def _send(tables: TableAccess, listing: Listing) -> list[str]:
     return sent.problems
 
 
-app = application(command)
+_FINDINGS_A_CALL = 100  # BatchImportFindings
+# Security Hub deletes an archived finding after 30 days: an issue that ended before is not sent again.
+_ENDED_SINCE = timedelta(days=30)
+_NOT_ENABLED = "InvalidAccessException"
 
 
-if __name__ == "__main__":
-    run(app)
+@dataclass(slots=True)
+class Imported:
+    """What became of the findings.
+
+    Attributes:
+        active: how many were imported as active.
+        archived: how many were imported as archived: exempt, resolved or closed issues.
+        problems: what Security Hub did not take, one line each.
+    """
+
+    active: int = 0
+    archived: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def import_findings(issues: Iterable[ListedIssue], client: Callable[[str, str], Any], now: datetime) -> Imported:
+    """Send issues to Security Hub, each to its own account and region.
+
+    Findings of Inspector, which Security Hub has already, are left out, and issues that ended long ago.
+    """
+    targets: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for issue in issues:
+        if issue.is_group and not _ended_long_ago(issue, now):
+            targets.setdefault((issue.account_id, issue.details.region), []).append(finding(issue, now))
+    result = Imported()
+    for (account_id, region), findings in sorted(targets.items()):
+        for batch in chunks(findings, _FINDINGS_A_CALL):
+            if not _import(result, client(account_id, region), f"{account_id} {region}", batch):
+                break
+    return result
+
+
+def _import(result: Imported, hub: Any, location: str, batch: Sequence[dict[str, Any]]) -> bool:
+    """Send one batch. Returns whether it makes sense to send the next one to the same place."""
+    try:
+        answer = hub.batch_import_findings(Findings=list(batch))
+    except AWS_ERRORS as error:
+        reason = "Security Hub is not enabled there" if error_code(error) == _NOT_ENABLED else explain(error)
+        result.problems.append(f"{location}: findings not imported: {reason}")
+        return False
+    refused = {failed["Id"]: failed for failed in answer.get("FailedFindings", ())}
+    for failed in refused.values():
+        result.problems.append(f"{location}: {failed['Id']}: {failed['ErrorCode']}: {failed['ErrorMessage']}")
+    for sent in batch:
+        if sent["Id"] not in refused:
+            active = sent["RecordState"] == "ACTIVE"
+            result.active += active
+            result.archived += not active
+    return True
+
+
+def _ended_long_ago(issue: ListedIssue, now: datetime) -> bool:
+    ended = issue.timestamps.closed or issue.timestamps.resolved
+    return not issue.status.is_exposed and ended is not None and now - ended > _ENDED_SINCE

@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from io import StringIO
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,13 +140,9 @@ def check_output(output: str | None) -> None:
 
 
 def write(listing: Listing, output_format: Format, output: str | None, s3: Callable[[], S3Client]) -> None:
-    """Write a list where it is to go: a file whole or not at all.
+    """Write a list to a file, whole or not at all, to `s3://bucket/key`, or to standard output.
 
-    Args:
-        listing: the list.
-        output_format: as what.
-        output: a file or `s3://bucket/key`; None: standard output.
-        s3: makes the client for S3; called only for a place there.
+    S3's client is made only for a place there.
 
     Raises:
         Exit: the file could not be written, and standard error says why.
@@ -159,9 +154,9 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
 
         show(console(), listing)
         return
-    data = (piece.encode("utf-8") for piece in _pieces(listing, output_format))
+    data = (piece.encode("utf-8") for piece in pieces(output_format, listing))
     if output is None:
-        _print(data)
+        write_bytes(data)
     elif output.startswith(_S3):
         bucket, _, key = output.removeprefix(_S3).partition("/")
         s3().put_object(Bucket=bucket, Key=key, Body=b"".join(data), ContentType=_CONTENT_TYPES[output_format])
@@ -175,25 +170,15 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
         print(f"wrote {printable(output)} ({output_format}): {len(listing.open_issues):,} open", file=sys.stderr)
 
 
-def _pieces(listing: Listing, output_format: Format) -> Iterator[str]:
-    if output_format is not Format.TABLE:
-        return pieces(output_format, listing)
-    from hammer.formats.table_format import show
-    from hammer.terminal import console
-
-    text = StringIO()
-    show(console(text), listing)
-    return iter([text.getvalue()])
-
-
-def _print(data: Iterable[bytes]) -> None:
-    """Bytes, so that line ends stay as they are and no encoding lacks a character."""
+def write_bytes(data: Iterable[bytes]) -> None:
+    """Write to standard output. Bytes, so that line ends stay as they are and no encoding lacks a character."""
     sys.stdout.flush()
     buffer = getattr(sys.stdout, "buffer", None)
     if buffer is None:
         sys.stdout.writelines(piece.decode("utf-8") for piece in data)
     else:
-        buffer.writelines(data)
+        for piece in data:
+            buffer.write(piece)
         buffer.flush()
 
 

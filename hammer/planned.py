@@ -48,13 +48,7 @@ class Judge:
 
 
 def scan_plan_file(path: str, judge: Judge, group_ids: Sequence[str], now: datetime) -> Listing:
-    """Judge what a Terraform plan would make.
-
-    Args:
-        path: a file that `terraform show -json` printed.
-        judge: the measure.
-        group_ids: only these addresses; empty: all.
-        now: the time in UTC.
+    """Judge what a Terraform plan, as `terraform show -json` prints it, would make.
 
     Raises:
         WrongUsageError: the file cannot be read, or is no plan.
@@ -74,12 +68,7 @@ def scan_template_file(
 ) -> Listing:
     """Judge what a CloudFormation template would make.
 
-    Args:
-        path: the template.
-        parameters: `NAME=VALUE` each; the others have their defaults.
-        judge: the measure.
-        group_ids: only these logical ids; empty: all.
-        now: the time in UTC.
+    Parameters are `NAME=VALUE` each; those that are not given have their defaults.
 
     Raises:
         WrongUsageError: the file cannot be read, or is no template, or a parameter has no value.

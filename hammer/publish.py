@@ -7,21 +7,16 @@ report.
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-import typer
-
 from hammer.formats import Format, render
 from hammer.formats.report.view import headline, totals
-from hammer.listing.issue import Listing, Sort, Wanted
-from hammer.table_listing import change_since, list_issues, open_tables, read_history, read_issues
+from hammer.listing.issue import Listing, Sort, Wanted, severity_counts
+from hammer.table_listing import list_issues, open_tables, read_issues, with_history
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.lock import this_process
 from library.aws.partition import console_host
@@ -31,17 +26,14 @@ from library.documents.slack_message import link
 from library.documents.text import printable, shortened
 from library.issues.history import summarize_day
 from library.issues.issue import Status
-from library.issues.reachability import Severity
 from library.issues.times import shown_day
 from library.jobs.command_line import (
     ConfigOption,
-    Exit,
     Selection,
     TableAccess,
     WrongUsageError,
-    application,
+    end,
     read_configuration,
-    run,
     utc_now,
 )
 from library.notifications.clients import open_channels
@@ -67,18 +59,11 @@ def command(config: ConfigOption = None) -> None:
     records = JobRecords(tables.table.items, configuration.aws.main_account_id)
     with records.recorded("publish", this_process(), utc_now) as problems:
         problems += publish(tables, utc_now(), time.sleep)
-    for problem in problems:
-        print(f"hammer: {printable(problem)}", file=sys.stderr)
-    raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
+    end(problems)
 
 
 def publish(tables: TableAccess, now: datetime, sleep: Callable[[float], None]) -> list[str]:
     """Record the day, write the report, and send the link.
-
-    Args:
-        tables: what is read from.
-        now: the time in UTC.
-        sleep: waits so many seconds, between attempts to reach Slack.
 
     Returns:
         What could not be done, one line each.
@@ -90,14 +75,9 @@ def publish(tables: TableAccess, now: datetime, sleep: Callable[[float], None]) 
     found = read_issues(tables, everything, Status)
     exposed = Wanted(statuses=frozenset({Status.OPEN, Status.WHITELISTED}))
     listing = list_issues(tables, everything, found, exposed, Sort.SEVERITY, now)
-    days = read_history(tables, now)
     today = summarize_day(found.issues, now.date())
     JobRecords(tables.table.items, config.aws.main_account_id).record_day(today)
-    listing = replace(
-        listing,
-        change=change_since(days, found.issues),
-        trend=tuple((day.day, day.open_total) for day in (*days, today)),
-    )
+    listing = with_history(tables, listing, found.issues, today)
     key = f"{config.publishing.prefix}{now:%Y-%m-%d}.html"
     page = render(Format.HTML, listing).encode("utf-8")
     tables.sessions.client("s3").put_object(
@@ -148,21 +128,13 @@ def _send_to_slack(tables: TableAccess, text: str, address: str, sleep: Callable
 def mail_subject(listing: Listing) -> str:
     """The numbers that decide whether the mail is opened, so that no two days look alike."""
     issues, now = listing.open_issues, listing.generated
-    counts = Counter(issue.severity for issue in issues)
-    found = ", ".join(f"{counts[each]:,} {each}" for each in Severity if counts[each])
-    overdue = sum(issue.due is not None and issue.due <= now for issue in issues)
+    overdue = sum(issue.is_due(now) for issue in issues)
     overdue_text = f"; {overdue:,} of them overdue" if overdue else ""
-    return f"Security groups, {now:%Y-%m-%d}: {found or 'none open'}{overdue_text}"
+    return f"Security groups, {now:%Y-%m-%d}: {severity_counts(issues) or 'none open'}{overdue_text}"
 
 
 def mail_text(listing: Listing, address: str, *, attached: bool) -> str:
-    """The mail: the report in a sentence, its worst issues by name, and where the rest is.
-
-    Args:
-        listing: what the report is about.
-        address: the report's page in the AWS console.
-        attached: whether the report is attached.
-    """
+    """The mail: the report in a sentence, its worst issues by name, and where the rest is."""
     now = listing.generated
     lines = [headline(listing)[0], ""]
     for issue in listing.open_issues[:_NAMED_IN_MAIL]:
@@ -215,10 +187,3 @@ def _send_mail(tables: TableAccess, listing: Listing, address: str, page: bytes)
     except AWS_ERRORS as error:
         return [f"the link was not sent by e-mail: {explain(error)}"]
     return []
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -40,8 +40,6 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     WrongUsageError,
-    application,
-    run,
 )
 from library.jobs.process import expect_many_objects
 
@@ -165,10 +163,3 @@ def _show(listing: Listing, output_format: Format, output: str | None, fail_on: 
         print(f"hammer: {printable(row.reason)}", file=sys.stderr)
     found = exit_code(replace(listing, failed=()), fail_on)
     raise typer.Exit(found if found is not Exit.DONE else exit_code(listing, fail_on))
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -30,12 +30,10 @@ from hammer.listing.issue import (
 from identification.scan import DeniedByPolicyError, RegionOffError, RegionScan, scan_region
 from library.aws.ec2 import enabled_regions, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import IssueTable
 from library.aws.session import Sessions, sdk_session
 from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, load_configuration
 from library.config.decided_exemptions import with_readable_exemptions
-from library.config.loader import with_organization
-from library.jobs.command_line import NotThereError, accounts_named, refuse_unknown_regions
+from library.jobs.command_line import NotThereError, accounts_named, open_table, refuse_unknown_regions
 from library.network.addresses import AddressSet
 from library.security_groups.exposure import Evaluator
 
@@ -87,10 +85,6 @@ def plan_scan(uri: str | None, accounts: Sequence[str], regions: Sequence[str], 
 def measure(uri: str | None, today: date) -> tuple[Evaluator, ListingContext]:
     """By which measure groups are judged that are not there yet: as the configuration says, or the usual one.
 
-    Args:
-        uri: what `--config` says. None: what HAMMER_CONFIG says; without it the usual measure.
-        today: the day in UTC.
-
     Raises:
         ConfigurationError: the configuration cannot be read or is wrong.
     """
@@ -104,14 +98,13 @@ def measure(uri: str | None, today: date) -> tuple[Evaluator, ListingContext]:
 
 def _for_configuration(config: Configuration, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
     aws, section = config.aws, config.secgrp_unrestricted_access
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
     refuse_unknown_regions(regions, aws.regions)
-    config = with_organization(config, sessions)
+    access = open_table(config, aws.role_name_identification)
+    sessions, config = access.sessions, access.config
     scanned = config.scanned_accounts()
     accounts = accounts_named(accounts, scanned)
     # A deployment's table may have exemptions that people decided.
-    table = IssueTable(sessions.client("dynamodb"), section.table_name)
-    config, note = with_readable_exemptions(config, table, dict.fromkeys(accounts or scanned))
+    config, note = with_readable_exemptions(config, access.table, dict.fromkeys(accounts or scanned))
     # Only where it is needed: another call.
     enabled = lru_cache(lambda: enabled_regions(sessions.client("ec2")))
 
@@ -167,15 +160,9 @@ class _Seen:
 
 
 def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Callable[[str], None]) -> Listing:
-    """Scan every target of a plan.
+    """Scan every target of a plan, and call `advance` with a target's name when it is done.
 
     A KeyboardInterrupt cancels what has not begun and is raised at once; calls that are under way are not waited for.
-
-    Args:
-        plan: what to scan.
-        group_ids: describe these groups only; empty: all.
-        now: the time in UTC, for exemptions that expire.
-        advance: called with a target's name when it is done.
 
     Raises:
         NotThereError: everything could be read, and one of the groups is nowhere.

@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from hammer.output import write_bytes
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
@@ -27,11 +28,12 @@ from library.jobs.command_line import (
     Exit,
     NotThereError,
     WrongUsageError,
-    application,
+    accounts_named,
+    location_of_group,
+    name_problems,
     open_table,
     read_configuration,
     refuse_unknown_regions,
-    run,
 )
 from library.security_groups.exposure import Evaluation, Evaluator, rule_text
 from library.security_groups.group import SecurityGroup
@@ -40,6 +42,7 @@ from library.source.find import locate, read_rule_ids
 from library.source.hcl import GrammarMissingError
 from library.source.location import Location, SourceReport
 from library.source.terraform_folder import read_folders
+from reporting.exposure_text import diff_line
 
 
 class SourceFormat(StrEnum):
@@ -83,7 +86,9 @@ def command(
         files = read_folders([*configuration.source.terraform_paths, *(terraform or ())])
     except GrammarMissingError as error:
         raise WrongUsageError(str(error)) from error
-    account, region = _where(sessions, configuration, account, region, group)
+    known = configuration.scanned_accounts()
+    named = accounts_named([account] if account else (), known)
+    account, region = location_of_group(group, named, [region] if region else (), known, table)
     configuration, note = with_readable_exemptions(configuration, table, [account])
     if note:
         print(f"hammer: note: {printable(note)}", file=sys.stderr)
@@ -96,45 +101,16 @@ def command(
         StackReader(sessions.client("cloudformation", account, region), account, region),
         lambda: read_rule_ids(client, group, evaluation.exposures),
         files,
-        _opened_with(sessions, configuration, account, group),
+        _opened_with(table, account, group),
     )
     _print(report, output_format)
     problems = [*report.problems, *(f"a rule was not judged: {reason}" for reason in evaluation.unreadable)]
-    for problem in problems:
-        print(f"hammer: {printable(problem)}", file=sys.stderr)
+    name_problems(problems)
     raise typer.Exit(Exit.DONE if report.complete and not evaluation.unreadable else Exit.INCOMPLETE)
 
 
-def _where(
-    sessions: Sessions, config: Configuration, account: str | None, region: str | None, group_id: str
-) -> tuple[str, str]:
-    """The account and region of the group: as named, else as the table has its issue.
-
-    Raises:
-        NotThereError: the account is not there, or the table does not know the group.
-    """
-    accounts = config.scanned_accounts()
-    if account is not None and account not in accounts:
-        named = [account_id for account_id, name in accounts.items() if name == account]
-        if len(named) != 1:
-            raise NotThereError(f"not among the accounts of the configuration: {account}")
-        account = named[0]
-    if account is not None and region is not None:
-        return account, region
-    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
-    for account_id in [account] if account is not None else accounts:
-        try:
-            issue = table.get(account_id, group_id)
-        except UnreadableIssueError as error:
-            raise NotThereError(f"{error}: name --account and --region") from error
-        if issue is not None and region in (None, issue.details.region):
-            return account_id, issue.details.region
-    raise NotThereError(f"the table has no issue of {group_id}: name --account and --region")
-
-
-def _opened_with(sessions: Sessions, config: Configuration, account_id: str, group_id: str) -> str:
+def _opened_with(table: IssueTable, account_id: str, group_id: str) -> str:
     """The user agent of the call that opened the group; empty: the table does not say, or cannot be read."""
-    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
     try:
         issue = table.get(account_id, group_id)
     except (*AWS_ERRORS, UnreadableIssueError):
@@ -165,13 +141,7 @@ def _print(report: SourceReport, output_format: SourceFormat) -> None:
         text = "".join(f"# {printable(line)}\n" for line in report.before_diff) + report.diff if report.diff else ""
     else:
         text = "\n".join(report_lines(report)) + "\n"
-    sys.stdout.flush()
-    buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:
-        sys.stdout.write(text)
-        return
-    buffer.write(text.encode("utf-8"))  # bytes: line ends stay as the files have them
-    buffer.flush()
+    write_bytes([text.encode("utf-8")])
 
 
 def report_lines(report: SourceReport) -> Iterator[str]:
@@ -190,7 +160,7 @@ def report_lines(report: SourceReport) -> Iterator[str]:
     if report.before_diff or report.diff:
         yield ""
         yield from (printable(line) for line in report.before_diff)
-        yield from (_shown(line) for line in report.diff.removesuffix("\n").split("\n"))
+        yield from (diff_line(line) for line in report.diff.removesuffix("\n").split("\n"))
     for command_line in report.commands:
         yield ""
         yield printable(command_line)
@@ -202,15 +172,3 @@ def _location_text(location: Location) -> str:
         if location.where
         else str(location.kind)
     )
-
-
-def _shown(line: str) -> str:
-    """A line of a diff for a terminal: `--format diff` prints the bytes."""
-    return "\t".join(printable(part) if part.strip() else part for part in line.removesuffix("\r").split("\t"))
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

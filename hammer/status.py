@@ -18,7 +18,7 @@ from rich.console import Console
 
 from hammer.check_config import exemption_warnings
 from hammer.formats.table_format import severity_cell
-from hammer.listing.issue import SEVERITIES, ListedIssue, context_of, listed_issue
+from hammer.listing.issue import SEVERITIES, ListedIssue, at_least, context_of, listed_issue, severity_counts
 from hammer.table_listing import unseen
 from hammer.terminal import Column, Row, console, print_line, show_table
 from library.aws.failures import AWS_ERRORS, explain
@@ -28,7 +28,7 @@ from library.aws.records import CoverageRecords, EventRecords, JobRecords, JobRu
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
-from library.documents.text import counted, printable
+from library.documents.text import and_more, counted, printable
 from library.issues.change_notifications import not_done
 from library.issues.flapping import is_flapping
 from library.issues.history import Day
@@ -45,10 +45,8 @@ from library.jobs.command_line import (
     RegionOption,
     Selection,
     accounts_of,
-    application,
     open_table,
     read_configuration,
-    run,
     select,
 )
 from library.security_groups.exemptions import Exemption, review
@@ -110,15 +108,13 @@ class Facts:
 def headline(facts: Facts) -> tuple[str, str]:
     """The first line, what is open and what of it is due, and its colour."""
     open_issues = [listed for issue, listed in facts.issues if issue.status is Status.OPEN]
-    counts = Counter(listed.severity for listed in open_issues)
-    found = ", ".join(f"{counts[severity]:,} {severity}" for severity in SEVERITIES if counts[severity])
+    found = severity_counts(open_issues)
     text = f"open: {found}" if found else "no open issue is known"
-    dues = [listed.due for listed in open_issues if listed.due is not None]
-    now = sum(due <= facts.now for due in dues)
-    due_soon = sum(facts.now < due <= facts.now + _DUE_SOON for due in dues)
+    now = sum(issue.is_due(facts.now) for issue in open_issues)
+    due_soon = sum(issue.is_due(facts.now + _DUE_SOON) for issue in open_issues) - now
     text += f"; {now:,} due now" if now else ""
     text += f"; {due_soon:,} due within {_DUE_SOON.days} days" if due_soon else ""
-    urgent = now or counts[Severity.CRITICAL] or counts[Severity.HIGH]
+    urgent = now or any(at_least(issue, Severity.HIGH) for issue in open_issues)
     # Without a whole scan, that nothing is open is no good news.
     return text, "bold red" if urgent else "yellow" if open_issues or not facts.scans else "green"
 
@@ -136,9 +132,7 @@ def attention(facts: Facts) -> Iterator[str]:
     if not facts.scans:
         yield "nothing was scanned yet: does the schedule run, and has SNS_ARN the topic?"
     elif facts.unseen:
-        named = ", ".join(" ".join(filter(None, location)) for location in facts.unseen[:_SHOWN])
-        more = f" and {len(facts.unseen) - _SHOWN:,} more" if len(facts.unseen) > _SHOWN else ""
-        yield f"never scanned: {named}{more}"
+        yield f"never scanned: {and_more([' '.join(filter(None, location)) for location in facts.unseen], _SHOWN)}"
     if facts.disconnected_reason:
         yield printable(facts.disconnected_reason)
     for queue, messages in sorted((facts.dead_letters or {}).items()):
@@ -224,7 +218,7 @@ def due_rows(facts: Facts) -> list[Row]:
 def waiting(facts: Facts) -> Iterator[str]:
     """What waits for somebody's decision, a line each: restored groups, exemptions that end, groups that flap."""
     for issue, listed in facts.issues:
-        location = f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
+        location = issue.location
         if isinstance(flag := issue.remediation_details.get("restored"), Mapping):
             who, when = printable(str(flag.get("by"))), _day_and_time(flag.get("at"))
             yield f"restored, waits for a decision: {location}, by {who} at {when} (hammer restore --release)"
@@ -334,14 +328,7 @@ def command(
 def watch_page(
     to: Console, page: Page, read: Callable[[], Page], sleep: Callable[[float], None] = time.sleep
 ) -> NoReturn:
-    """Show a page anew, in the same place, until somebody interrupts.
-
-    Args:
-        to: the terminal.
-        page: what is shown now.
-        read: reads what is to be shown next.
-        sleep: waits so many seconds.
-    """
+    """Show a page anew, in the same place, until somebody interrupts."""
     problem = ""
     while True:
         print_line(to, problem or f"shown anew every {_WATCH_S} s, Ctrl-C ends", "red" if problem else "dim")
@@ -458,7 +445,7 @@ def read_facts(
 def _unfinished(config: Configuration, issues: Iterable[Issue]) -> list[str]:
     """The groups whose change the next remediation run completes."""
     watched = (issue for issue in issues if config.watches(issue.account_id, issue.details.region))
-    return [_location(issue) for issue in watched if is_unfinished(issue)]
+    return [issue.location for issue in watched if is_unfinished(issue)]
 
 
 def _of_left_accounts(
@@ -504,13 +491,8 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
 def exemption_lines(config: Configuration, accounts: Iterable[str], facts: Facts, *, complete: bool) -> Iterator[str]:
     """The exemptions that end soon, have ended, never end, or name no group of the table; a line each.
 
-    What `waiting` says of an exempt group already, is not said again: that its exemption ends then, or never.
-
-    Args:
-        config: has the exemptions.
-        accounts: whose exemptions are wanted.
-        facts: has the issues of these accounts.
-        complete: whether these are all issues; otherwise no exemption is missed.
+    What `waiting` says of an exempt group already, is not said again: that its exemption ends then, or never. No
+    exemption is said to name no group where not all issues were read (`complete`).
     """
     for account in accounts:
         own = [(issue, listed) for issue, listed in facts.issues if issue.account_id == account]
@@ -593,19 +575,3 @@ def _dead_letters(client: SQSClient) -> dict[str, int] | None:
     except AWS_ERRORS:
         return None
     return found
-
-
-def _location(issue: Issue) -> str:
-    return f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
-
-
-app = application(command)
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()

@@ -111,13 +111,19 @@ def read_history(tables: TableAccess, now: datetime) -> list[Day]:
     return [day for day in records.days((now - _HISTORY_SHOWN).date()) if day.day < now.date()]
 
 
-def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> ChangeSince | None:
-    """What changed since the newest day of the history; None: there is none.
+def with_history(tables: TableAccess, listing: Listing, issues: Iterable[Issue], today: Day) -> Listing:
+    """A list with what changed since the day before, and the trend to today. `issues` are all, in every status.
 
-    Args:
-        days: the days before today, the oldest first.
-        issues: all issues, in every status.
+    Raises:
+        ClientError, BotoCoreError: the table could not be read.
     """
+    days = read_history(tables, listing.generated)
+    trend = tuple((day.day, day.open_total) for day in (*days, today))
+    return replace(listing, change=change_since(days, issues), trend=trend)
+
+
+def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> ChangeSince | None:
+    """What changed since the newest day before today; None: there is none. `issues` are all, in every status."""
     if not days:
         return None
     since, new, resolved, open_now = days[-1].day, 0, 0, 0

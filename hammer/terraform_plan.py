@@ -95,10 +95,7 @@ class _Resource:
 
 
 def read_plan(plan: Any) -> PlannedGroups:
-    """The security groups that a plan would leave.
-
-    Args:
-        plan: the document that `terraform show -json` printed.
+    """The security groups that a plan, as `terraform show -json` prints it, would leave.
 
     Raises:
         NotAPlanError: it is none, as a state or any other document is.
@@ -193,7 +190,7 @@ class _Plan:
             if resource.kind == _SINGLE or (
                 resource.kind == _RULE and (resource.values.get("type") == "ingress" or resource.unknown.get("type"))
             ):
-                self._read_rule(resource)
+                self._read_sources(self._group_of(resource), resource, resource.values, resource.unknown, "")
         return found
 
     # Prefix lists
@@ -242,10 +239,6 @@ class _Plan:
             group.unknown.append(UnknownSource(f"{group.address}: an ingress rule is known after apply"))
         if not is_set and (ending := self._ending.get(_text(resource.values.get("id")))):
             group.rules = [rule for rule in group.rules if rule_key(rule) not in ending]
-
-    def _read_rule(self, resource: _Resource) -> None:
-        group = self._group_of(resource)
-        self._read_sources(group, resource, resource.values, resource.unknown, "")
 
     def _read_sources(
         self, group: PlannedGroup, resource: _Resource, rule: Mapping[str, Any], unknown: Mapping[str, Any], within: str

@@ -24,6 +24,7 @@ from library.jobs.command_line import (
     Selection,
     accounts_named,
     application,
+    name_problems,
     open_table,
     read_configuration,
     refuse_unknown_groups,
@@ -79,8 +80,7 @@ def _show(usage: UsageRun) -> None:
     typer.echo(f"use of {counted(len(usage.written), 'issue')} read")
     for region, interface_ids in sorted(usage.without_flow_log.items()):
         typer.echo(f"to switch flow logs on for these interfaces: {command_for(region, interface_ids)}")
-    for problem in usage.problems:
-        typer.echo(f"hammer: {printable(problem)}", err=True)
+    name_problems(usage.problems)
 
 
 app = application(command)

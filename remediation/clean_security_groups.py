@@ -27,12 +27,13 @@ from library.jobs.command_line import (
     WrongUsageError,
     account_ids,
     application,
+    end,
     read_configuration,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
 )
-from library.jobs.run import end, hold_lock
+from library.jobs.run import hold_lock
 from library.network.addresses import Network, parse_network
 from remediation.context import Prompt, build_context, has_terminal
 from remediation.journal import is_unfinished

@@ -22,7 +22,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.secrets import SecretReader
 from library.documents.slack_message import Alert, literal
-from library.documents.text import printable
+from library.documents.text import and_more, printable
 from library.errors import ConflictError
 from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
 from library.issues.change_notifications import (
@@ -200,8 +200,7 @@ def stand_ins_text(stand_ins: Iterable[StandIn], unknown: Sequence[str], *, stay
 
 
 def _some(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _SHOWN_RULES} more" if len(texts) > _SHOWN_RULES else ""
-    return ", ".join(texts[:_SHOWN_RULES]) + more
+    return and_more(texts, _SHOWN_RULES)
 
 
 def restored_message(

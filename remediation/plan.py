@@ -17,6 +17,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from library.documents.text import and_more
 from library.issues.schedule import Skipped, SkipReason
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet, Span, sweep
@@ -438,8 +439,7 @@ def _listed(waiting: Sequence[Exposure], due: DueExposures) -> str:
         f"{traffic_text(each.protocol, each.from_port, each.to_port)} from {each.cidr} ({due.when(each)})"
         for each in waiting
     ]
-    more = f" and {len(texts) - _LISTED_LIMIT} more" if len(texts) > _LISTED_LIMIT else ""
-    return ", ".join(texts[:_LISTED_LIMIT]) + more
+    return and_more(texts, _LISTED_LIMIT)
 
 
 def rules_to_replace(

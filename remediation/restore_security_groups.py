@@ -30,12 +30,13 @@ from library.jobs.command_line import (
     WrongUsageError,
     accounts_named,
     application,
+    end,
     location_of_group,
     read_configuration,
     refuse_unknown_regions,
     run,
 )
-from library.jobs.run import end, hold_lock
+from library.jobs.run import hold_lock
 from remediation.change import GROUP_ERRORS
 from remediation.context import Prompt, RemediationContext, build_context, has_terminal
 from remediation.group_state import describe_live

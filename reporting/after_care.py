@@ -6,7 +6,7 @@ each once a day at most. With neither JIRA nor Slack the console shows it. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ from library.documents.document import Bullets, Document, Section, fitted, parag
 from library.documents.jira_markup import jira_markup
 from library.documents.slack_message import Alert, literal
 from library.issues.after_care import ITEM_PREFIX, AfterCare, after_care_sentences
+from library.issues.history import restored_at
 from library.issues.issue import Issue
-from library.issues.times import format_time, parse_time
+from library.issues.times import format_time
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
 from library.notifications.jira_connection import JiraError
 
@@ -34,15 +35,7 @@ TITLE = "Hammer sees whom a change cut off"
 def notify_after_care(
     config: Configuration, services: Services, accounts: Iterable[str], selection: Selection, summary: ReportSummary
 ) -> None:
-    """Tell what there is to tell of the issues that are selected.
-
-    Args:
-        config: the configuration.
-        services: what the run works with.
-        accounts: the accounts.
-        selection: the issues that are selected.
-        summary: gets what was told, and what could not be.
-    """
+    """Tell what there is to tell of the issues that are selected."""
     now = services.now()
     waiting: dict[str, list[Alert]] = {}
     to_owner: dict[str, tuple[Issue, AfterCare]] = {}
@@ -66,10 +59,7 @@ def notify_after_care(
         for key in keys & to_owner.keys():
             _record(services, *to_owner[key], "told_owner", now, summary)
 
-    sent = broadcast(services.slack, config.slack.default_channel, TITLE, waiting, delivered)
-    summary.notes += sent.notes
-    for problem in sent.problems:
-        summary.problem(problem)
+    summary.add(broadcast(services.slack, config.slack.default_channel, TITLE, waiting, delivered))
 
 
 def document_of(issue: Issue, care: AfterCare) -> Document:
@@ -101,12 +91,8 @@ def _issue(
 
 def _is_restored(issue: Issue, changed: datetime) -> bool:
     """Whether the group was restored after it was changed, so that nobody is cut off any more."""
-    flag = issue.remediation_details.get("restored")
-    try:
-        at = parse_time(flag.get("at")) if isinstance(flag, Mapping) else None
-    except (TypeError, ValueError):
-        at = None
-    return bool(flag) and (at is None or at >= changed)
+    at = restored_at(issue)
+    return bool(issue.remediation_details.get("restored")) and (at is None or at >= changed)
 
 
 def _notify_ticket(

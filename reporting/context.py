@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from library.documents.document import Document
@@ -20,7 +19,7 @@ from library.notifications.owners import IssueOwners, owners_of_issue
 from library.security_groups.users import GroupUsers
 from reporting import finding_text, group_text
 from reporting.plan import Forecast, Step, Update
-from reporting.ticket_facts import AlertAdvice, AlertText, Location, TicketFacts
+from reporting.ticket_facts import AlertText, Location, TicketFacts
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -56,14 +55,10 @@ class IssueText(Protocol):
     def alert(
         self,
         issue: Issue,
-        restricted: PortSet,
-        closes_at: datetime | None,
+        facts: TicketFacts,
         *,
         is_reminder: bool,
-        at_once: bool = False,
-        closes_last: datetime | None = None,
-        advice: AlertAdvice | None = None,
-        scope: frozenset[str] | None = None,
+        has_ticket: bool,
         waiting: Sequence[Waiting] = (),
     ) -> AlertText:
         """What Slack is told."""
@@ -96,13 +91,7 @@ class TicketContext:
 
 
 class TicketContexts:
-    """Looks up what steps need, in the configuration and in what was read of AWS.
-
-    Args:
-        config: the configuration.
-        remediation: what is announced.
-        used_by: what uses the groups of new issues, by `issue_key`.
-    """
+    """Looks up what steps need, in the configuration and in what was read of AWS. `used_by` is by `issue_key`."""
 
     def __init__(self, config: Configuration, remediation: Forecast, used_by: Mapping[str, GroupUsers]) -> None:
         self._config = config
@@ -141,8 +130,7 @@ class TicketContexts:
 
     def headline(self, step: Step) -> str:
         """A step on one line."""
-        reminds = step.alert_reminder is not None or step.event_reminder is not None
-        update = step.ticket_update or step.alert_update or step.event_update or ("reminder" if reminds else "")
+        update = step.ticket_update or step.alert_update or step.event_update or ("reminder" if step.reminds else "")
         what = update or (
             "watcher and link, which the last run could not set"
             if step.follow_up

@@ -28,6 +28,7 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     application,
+    name_problems,
     open_table,
     read_configuration,
     run,
@@ -123,8 +124,7 @@ def _show(summary: ReportSummary, prefix: str = "") -> None:
     typer.echo(f"{prefix}{summary.text}")
     for note in summary.notes:
         typer.echo(printable(note))
-    for problem in summary.problems:
-        typer.echo(f"hammer: {printable(problem)}", err=True)
+    name_problems(summary.problems)
 
 
 app = application(command)

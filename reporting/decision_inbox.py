@@ -84,12 +84,7 @@ class Press:
 
 
 def read_press(payload: Mapping[str, Any], app_id: str) -> Press | None:
-    """Read a payload; None: it is none of Hammer's.
-
-    Args:
-        payload: of an envelope.
-        app_id: the app's own id; empty: unknown.
-    """
+    """Read an envelope's payload; None: it is none of Hammer's. `app_id`: the app's own; empty: unknown."""
     if app_id and payload.get("api_app_id") not in (None, app_id):
         return None
     try:
@@ -127,9 +122,13 @@ def _read_button_press(payload: Mapping[str, Any]) -> Press | None:
 def _read_view(payload: Mapping[str, Any]) -> Press | None:
     view = payload["view"]
     kind = KINDS.get(str(view.get("callback_id")))
-    raw_value, location = _read_metadata(view.get("private_metadata"))
+    if kind is None or kind not in WITH_VIEW:
+        return None
+    metadata = json.loads(view["private_metadata"])  # as `view_of` writes it
+    raw_value = str(metadata.get("value"))
+    location = (str(metadata.get("channel") or ""), str(metadata.get("ts") or ""))
     value = read_button(raw_value)
-    if kind is None or kind not in WITH_VIEW or value is None:
+    if value is None:
         return None
     presser = Presser.of(payload)
     fields = {name: field_of(view, name) for name in ("until", "reason", "owner")}
@@ -138,31 +137,12 @@ def _read_view(payload: Mapping[str, Any]) -> Press | None:
     return Press(kind, value, raw_value, presser, key, location=location, submitted=True, **fields)
 
 
-def _read_metadata(text: object) -> tuple[str, tuple[str, str]]:
-    """The button's value, and where its message is."""
-    if not isinstance(text, str):
-        return "", ("", "")
-    try:
-        metadata = json.loads(text)
-    except ValueError:
-        return text, ("", "")
-    if not isinstance(metadata, dict):
-        return "", ("", "")
-    return str(metadata.get("value")), (str(metadata.get("channel") or ""), str(metadata.get("ts") or ""))
-
-
 def _key(*parts: str) -> str:
     return f"slack:{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}"
 
 
 def acknowledgement(press: Press | None, config: Configuration, today: date) -> dict[str, Any] | None:
-    """What the answer to an envelope carries: what is wrong with a view's fields; None: nothing.
-
-    Args:
-        press: what was read of the envelope.
-        config: the configuration.
-        today: the day in UTC.
-    """
+    """What the answer to an envelope carries: what is wrong with a view's fields; None: nothing."""
     if press is None or not press.submitted:
         return None
     limits = limits_of(config, press.value.account_id)

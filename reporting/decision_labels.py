@@ -91,9 +91,7 @@ def wanted_by(label: str) -> tuple[DecisionKind, int] | None:
 def label_entries(ticket: Mapping[str, Any], now: datetime) -> list[LabelEntry]:
     """The labels of a ticket that ask for a decision, the one that was set first at the front.
 
-    Args:
-        ticket: as JIRA gives it, with its whole `changelog`.
-        now: the time, in UTC, for a label of which the history says nothing.
+    The ticket has its whole `changelog`. A label of which that says nothing counts as set at `now`.
     """
     labels = (ticket.get("fields") or {}).get("labels") or ()
     found = [

@@ -69,14 +69,7 @@ class IssueMessage:
 
 
 def issue_message(config: Configuration, issue: Issue, line: str, today: date) -> IssueMessage:
-    """The message of an issue as it is now.
-
-    Args:
-        config: the configuration.
-        issue: the issue.
-        line: its group, account, region and ticket, in `mrkdwn` (`library.notifications.broadcast.issue_line`).
-        today: the day in UTC.
-    """
+    """The message of an issue as it is now. `line` is that of `library.notifications.broadcast.issue_line`."""
     limits = limits_of(config, issue.account_id)
     kinds = possible(issue, limits, today)
     parts = [line, literal(state_text(issue, limits, today))]
@@ -148,16 +141,7 @@ def buttons(issue: Issue, kinds: Sequence[DecisionKind], *, extends: bool) -> di
 def view_of(
     kind: DecisionKind, value: str, location: tuple[str, str], issue: Issue, exempt_days: int, today: date
 ) -> Any:
-    """The view that asks for the fields of a decision.
-
-    Args:
-        kind: `exempt` or `not-mine`.
-        value: the button's value, which the view carries.
-        location: channel and time of the message in which the button is.
-        issue: the issue.
-        exempt_days: how long an exemption may last.
-        today: the day in UTC.
-    """
+    """The view that asks for a decision's fields. It carries the button's value, and its message's channel and time."""
     shown = "\n".join(f"• {literal(rule_text(exposure))}" for exposure in issue.details.perms[:_LISTED_EXPOSURES])
     more = len(issue.details.perms) - _LISTED_EXPOSURES
     about = f"{issue.issue_id} in {issue.account_id}, {literal(issue.details.region)}\n{shown}"

@@ -4,7 +4,7 @@ Whichever process comes next does this: the one that carried the decision out, t
 next reporting run. What is still to be told is in the issue's item; a process claims it before it tells it, and looks
 for its own comment before it writes one, so a process that dies leaves nothing untold and nothing is told twice.
 
-`DecisionNews.tell` does not raise because JIRA or Slack cannot be reached: it returns what could not be done.
+`DecisionNotifications.notify` does not raise because JIRA or Slack cannot be reached: it returns what was not done.
 """
 
 from __future__ import annotations
@@ -43,16 +43,7 @@ _REWRITES = 5  # of one message, while its issue keeps changing
 
 @dataclass(frozen=True, slots=True)
 class DecisionNotifications:
-    """Ways to reach people.
-
-    Attributes:
-        config: the configuration.
-        table: the issues.
-        jira: JIRA; None: off.
-        slack: Slack; None: off.
-        now: the clock, in UTC.
-        webhook: the webhook; None: off, or left to the reporting run.
-    """
+    """Ways to reach people. One that is None is off; the webhook may also be left to the reporting run."""
 
     config: Configuration
     table: IssueTable

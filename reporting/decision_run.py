@@ -4,14 +4,15 @@ decisions = DecisionRun(config, services, summary)
 decisions.read_labels(selection)      # before anything is written into a ticket
 decisions.note(issue)                 # for each issue that is read anyway
 ...
-decisions.tell(selection)             # after tickets and messages
-decisions.tell_webhook()              # last: it delays nobody
+decisions.notify(selection)           # after tickets and messages
+decisions.notify_webhook()            # last: it delays nobody
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from library.aws.decision_messages import ButtonMessage
 from library.aws.failures import AWS_ERRORS, explain
@@ -42,9 +43,6 @@ class DecisionRun:
     """One run.
 
     Attributes:
-        config: the configuration.
-        services: what the run works with.
-        summary: gets what could not be done.
         unread: account and group of the issues whose tickets must not be written to in this run.
     """
 
@@ -69,11 +67,12 @@ class DecisionRun:
         for account_id in self.config.scanned_accounts():
             self.services.renew()
             try:
+                # What cannot be read is named where the issues are read to be reported.
                 # Of one that was resolved since the label was set the person is told so, before its ticket is closed.
                 issues = [
                     issue
                     for issue in self.services.table.with_status(
-                        account_id, Status.OPEN, Status.WHITELISTED, Status.RESOLVED, unreadable=_ignore
+                        account_id, Status.OPEN, Status.WHITELISTED, Status.RESOLVED, unreadable=lambda _: None
                     )
                     if selection.takes(account_id, issue.details.region, issue.issue_id)
                 ]
@@ -82,8 +81,7 @@ class DecisionRun:
                 continue
             problems, unread = labels.read(issues)
             self.unread |= unread
-            for problem in problems:
-                self.summary.problem(problem)
+            self.summary.problem(*problems)
 
     def note(self, issue: Issue) -> None:
         """Remember an issue of which something is still to be told. Called in several threads."""
@@ -93,10 +91,7 @@ class DecisionRun:
     def with_buttons(self, alert: Alert, issue: Issue, number: int) -> Alert:
         """An alert with the buttons that are possible for its issue now; or with the command that does the same.
 
-        Args:
-            alert: the alert.
-            issue: the issue.
-            number: how many alerts with buttons go to the same destinations before it.
+        `number` is how many alerts with buttons go to the same destinations before it.
         """
         if not self.config.decisions.enabled:
             return alert
@@ -120,14 +115,8 @@ class DecisionRun:
 
     def notify(self, selection: Selection) -> None:
         """Tell what is untold of decisions, rewrite messages, and alert if nobody listens."""
-        for account_id, group_id in self._untold:
-            self.services.renew()
-            try:
-                issue = self.services.table.get(account_id, group_id)
-            except (UnreadableIssueError, *AWS_ERRORS) as error:
-                self.summary.problem(f"{group_id} in {account_id}: {explain(error)}")
-                continue
-            self._add(self.notification.notify(issue) if issue else [])
+        for issue in self._read_untold():
+            self.summary.problem(*self.notification.notify(issue))
         if not self.config.decisions.enabled or self.services.slack is None or selection.groups:
             return
         for account_id in self.config.scanned_accounts():
@@ -135,7 +124,7 @@ class DecisionRun:
                 continue
             self.services.renew()
             try:
-                self._add(self.notification.notify_all(account_id))
+                self.summary.problem(*self.notification.notify_all(account_id))
             except (ConflictError, *AWS_ERRORS) as error:
                 self.summary.problem(f"account {account_id}: messages in Slack were not rewritten: {explain(error)}")
         try:
@@ -148,6 +137,12 @@ class DecisionRun:
         if self.services.webhook is None:
             return
         notification = replace(self.notification, webhook=self.services.webhook)
+        for issue in self._read_untold():
+            if issue.decided.outbox:
+                self.summary.problem(*notification.notify(issue))
+
+    def _read_untold(self) -> Iterator[Issue]:
+        """The issues that were noted, as they are now. One that cannot be read is named."""
         for account_id, group_id in self._untold:
             self.services.renew()
             try:
@@ -155,11 +150,8 @@ class DecisionRun:
             except (UnreadableIssueError, *AWS_ERRORS) as error:
                 self.summary.problem(f"{group_id} in {account_id}: {explain(error)}")
                 continue
-            self._add(notification.notify(issue) if issue and issue.decided.outbox else [])
-
-    def _add(self, problems: list[str]) -> None:
-        for problem in problems:
-            self.summary.problem(problem)
+            if issue is not None:
+                yield issue
 
     def _alert_if_deaf(self) -> None:
         """Tell the default channel, once, that nobody listens to Slack."""
@@ -181,8 +173,3 @@ class DecisionRun:
             self.summary.problem(f"{channel} was not told that hammer listen is not connected: {error}")
             return
         records.alerted(state)
-
-
-def _ignore(error: Any) -> None:
-    """An item that cannot be read is named where the issues are read to be reported."""
-    del error

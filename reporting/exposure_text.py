@@ -15,11 +15,10 @@ from functools import lru_cache
 from typing import Any
 
 from library.documents.document import Block, Bullets, Code, Section, Table, paragraph
-from library.documents.text import cut_utf16, flattened, printable
+from library.documents.text import and_more, cut_utf16, flattened, printable
 from library.issues.issue import Issue
 from library.issues.names import aws_options
 from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
-from library.network.intervals import IntervalSet
 from library.network.ports import HIGHEST_PORT, WITHOUT_PORTS_NAMES, port_range, protocol_name
 from library.security_groups.exposure import Exposure
 from library.source.location import Kind
@@ -34,7 +33,7 @@ def revoke_commands(issue: Issue) -> list[str]:
     # A command for each rule: one of them that is gone already does not keep the others open.
     return [
         f"aws ec2 revoke-security-group-ingress {aws_options(issue)} --ip-permissions "
-        f"{shlex.quote(_permission(perm, [_source(perm)]))}"
+        f"{shlex.quote(json.dumps([exposed_permission(perm)]))}"
         for perm in _rules(issue.details.perms)
     ]
 
@@ -44,18 +43,13 @@ def _allow_commands(issue: Issue, sources: Sequence[str]) -> list[str]:
     instead = list(map(_named_source, sources))
     return [
         f"aws ec2 authorize-security-group-ingress {aws_options(issue)} --ip-permissions "
-        f"{shlex.quote(_permission(perm, instead))}"
+        f"{shlex.quote(json.dumps([_permission(perm, instead)]))}"
         for perm in _kinds(_rules(issue.details.perms))
     ]
 
 
 def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block, ...]:
-    """Commands of the AWS command line that revoke the rules of a group's exposures.
-
-    Args:
-        issue: the issue.
-        sources: what may be opened instead, as `remediation_sources` has it: CIDRs and ids of prefix lists.
-    """
+    """Commands of the AWS command line that open ports to `sources` first, and then revoke the exposing rules."""
     allow, revoke = (
         "\n".join(command.replace(" --ip-permissions", " \\\n  --ip-permissions") for command in commands)
         for commands in (_allow_commands(issue, sources), revoke_commands(issue))
@@ -91,10 +85,7 @@ def delete_command(issue: Issue, location: FixLocation | None = None) -> tuple[B
 
 
 def terraform_blocks(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block, ...]:
-    """What to change where Terraform manages the group: in its inline blocks, or in rules that are resources.
-
-    The arguments are those of `cli_commands`.
-    """
+    """What to change where Terraform manages the group: in its inline blocks, or in rules that are resources."""
     kinds = _kinds(_rules(issue.details.perms))
     return (
         paragraph(
@@ -121,8 +112,7 @@ def named_sources(sources: Sequence[str]) -> str:
     '10.9.0.0/16, pl-0a'
     """
     kind = "the private networks " if tuple(sources) == RFC_1918 else ""
-    more = f" and {len(sources) - _SOURCES_NAMED} more" if len(sources) > _SOURCES_NAMED else ""
-    return f"{kind}{', '.join(sources[:_SOURCES_NAMED])}{more}"
+    return f"{kind}{and_more(sources, _SOURCES_NAMED)}"
 
 
 def open_first(sources: Sequence[str]) -> str:
@@ -205,13 +195,18 @@ def _named_source(source: str) -> tuple[str, dict[str, str]]:
     return ("Ipv6Ranges", {"CidrIpv6": source}) if ":" in source else ("IpRanges", {"CidrIp": source})
 
 
-def _permission(perm: Exposure, sources: Iterable[tuple[str, Mapping[str, str]]]) -> str:
+def exposed_permission(perm: Exposure) -> dict[str, Any]:
+    """The rule of an exposure as EC2 writes it; of a prefix list's entry that of the list."""
+    return _permission(perm, [_source(perm)])
+
+
+def _permission(perm: Exposure, sources: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, Any]:
     permission: dict[str, Any] = {"IpProtocol": perm.protocol}
-    if perm.from_port is not None:
+    if perm.from_port is not None and perm.to_port is not None:
         permission |= {"FromPort": perm.from_port, "ToPort": perm.to_port}
     for kind, source in sources:
         permission.setdefault(kind, []).append(source)
-    return json.dumps([permission])
+    return permission
 
 
 @lru_cache(maxsize=1024)
@@ -265,17 +260,13 @@ def share(cidr: str) -> str:
     public, internet = PUBLIC.family(network.version), INTERNET.family(network.version)
     if own.family(network.version).covers(internet):
         return f"all of IPv{network.version}"
-    count = _size(own.family(network.version) & public)
-    percent = 100 * _size(own.family(network.version) & internet) / _size(internet)
+    count = (own.family(network.version) & public).size
+    percent = 100 * (own.family(network.version) & internet).size / internet.size
     if percent >= 1:
         return f"{percent:.0f} % of IPv{network.version}"
     if count > 2**32:
         return f"less than 1 % of IPv{network.version}"
     return f"{count:,} address{'' if count == 1 else 'es'}"
-
-
-def _size(numbers: IntervalSet) -> int:
-    return sum(last - first + 1 for first, last in numbers.spans)
 
 
 def protocol_cell(perm: Exposure) -> str:
@@ -353,9 +344,7 @@ def fix_location(issue: Issue) -> FixLocation | None:
         return FixLocation(where, f"Fix it in {where}, which made the group and may open it again: {advice}.")
     locations, is_partial = known_locations(issue)
     if locations:
-        named = [_named(kind, where) for kind, where in locations[:_LOCATIONS_NAMED]]
-        more = f" and {len(locations) - _LOCATIONS_NAMED} more places" if len(locations) > _LOCATIONS_NAMED else ""
-        where = f"{', '.join(named)}{more}"
+        where = and_more([_named(kind, where) for kind, where in locations], _LOCATIONS_NAMED, "more places")
         again = "; ".join(dict.fromkeys(_OPENS_AGAIN[kind] for kind, _ in locations))
         is_terraform = any(kind is Kind.TERRAFORM for kind, _ in locations)
         return FixLocation(where, f"Fix it in {where}: {again}.", is_terraform, is_partial)
@@ -416,7 +405,7 @@ def _change(issue: Issue) -> tuple[Block, ...]:
     if diff:
         lines = diff.split("\n")[:DIFF_LINES]
         blocks.append(paragraph("The change that belongs there:"))
-        blocks.append(Code("\n".join(_shown(line) for line in lines).rstrip("\n")))
+        blocks.append(Code("\n".join(diff_line(line) for line in lines).rstrip("\n")))
         more = int(source.get("diff_lines") or 0) - DIFF_LINES
         if more > 0:
             command = f"hammer source --group {shlex.quote(issue.issue_id)} --format diff"
@@ -436,5 +425,6 @@ def _is_one_command(text: str) -> bool:
     return words[:1] == ["aws"] and shlex.join(words) == text
 
 
-def _shown(line: str) -> str:
+def diff_line(line: str) -> str:
+    """A line of a diff with its tabs, and nothing that a reader's screen would obey."""
     return "\t".join(printable(part) for part in line.removesuffix("\r").split("\t"))

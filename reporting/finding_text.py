@@ -6,15 +6,14 @@ Pure. Names, tags and titles are untrusted input; they go into documents as lite
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from library.documents.document import Bullets, Document, Section, paragraph
 from library.documents.slack_message import literal
-from library.documents.text import cut_utf16, printable
+from library.documents.text import and_more, cut_utf16, printable
 from library.issues.issue import FindingDetails, Issue
 from library.issues.schedule import Waiting
 from library.network.ports import PortSet, port_range
-from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Location, TicketFacts
+from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Location, TicketFacts
 
 
 def summary(issue: Issue, location: Location, restricted: PortSet) -> str:
@@ -84,18 +83,14 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
 
 def alert(
     issue: Issue,
-    restricted: PortSet,
-    closes_at: datetime | None,
+    facts: TicketFacts,
     *,
     is_reminder: bool,
-    at_once: bool = False,
-    closes_last: datetime | None = None,
-    advice: AlertAdvice | None = None,
-    scope: frozenset[str] | None = None,
+    has_ticket: bool,
     waiting: Sequence[Waiting] = (),
 ) -> AlertText:
     """What a message in Slack says after the server's name, and the lines of its thread, both in `mrkdwn`."""
-    del restricted, closes_at, is_reminder, at_once, closes_last, advice, scope, waiting
+    del facts, is_reminder, has_ticket, waiting
     details = _details(issue)
     lines = [f"Path: {' > '.join(details.path)}", *(f"Held back {held}" for held in details.held_back)]
     text = f"Amazon Inspector, {details.inspector_severity}: {_ports(issue)} open, and nobody expects it"
@@ -118,6 +113,4 @@ def _lines(issue: Issue) -> list[str]:
 
 
 def _ports(issue: Issue, most: int = 4) -> str:
-    lines = _lines(issue)
-    more = f" and {len(lines) - most} more" if len(lines) > most else ""
-    return f"{', '.join(lines[:most])}{more}"
+    return and_more(_lines(issue), most)

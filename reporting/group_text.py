@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from typing import Any
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
 from library.documents.slack_message import link, literal
@@ -26,7 +26,6 @@ from library.issues.schedule import Waiting
 from library.issues.times import shown_time
 from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
-from library.security_groups.exemptions import Exemption
 from library.security_groups.users import GroupUsers
 from library.source.service import made_by
 from library.source.stored import dispute_of
@@ -47,7 +46,7 @@ from reporting.exposure_text import (
     source_sections,
     terraform_blocks,
 )
-from reporting.plan import Update
+from reporting.plan import Step, Update
 from reporting.remediation_text import (
     UNLESS,
     closing_sentences,
@@ -59,7 +58,7 @@ from reporting.remediation_text import (
     use_alert_line,
     use_sections,
 )
-from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Location, TicketFacts
+from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Location, TicketFacts
 
 _PATHS = 10
 _RULE_OF_ACL = re.compile(r"\b(acl-\w+ rule (?:\d+|\*)) denies")
@@ -210,25 +209,11 @@ def _program(agent: str) -> str:
     return next((name for mark, name in _PROGRAMS if mark in agent), flattened(agent, _LIMIT))
 
 
-def exemption_line(
-    update: Update | None,
-    issue: Issue,
-    exemption: Exemption | None,
-    *,
-    was_exempt: bool = False,
-    in_part: bool = False,
-) -> str:
-    """What is to be said of an exemption beside the news, as raw text; empty: nothing.
-
-    Args:
-        update: what the reader is told.
-        issue: the issue.
-        exemption: as in the step; None: there is none.
-        was_exempt: whether the reader was last told that the group is exempt.
-        in_part: whether an exemption counts for the open group.
-    """
+def exemption_line(step: Step, update: Update | None, kept: Mapping[str, Any]) -> str:
+    """What is to be said of an exemption beside an update, as raw text; empty: nothing. `kept` is the channel's."""
+    issue, exemption = step.issue, step.exemption
     if exemption is None or update in (None, Update.CHANGED, Update.CLOSING):
-        return _of_open_group(update, issue, was_exempt=was_exempt, in_part=in_part)
+        return _of_open_group(step, update, kept)
     reason = f" Reason of the exemption: {exemption.reason_and_author}" if exemption.reason_and_author else ""
     group = f"security group {issue.issue_id}"
     if update is Update.EXEMPTION_ENDS and issue.status is Status.OPEN:
@@ -249,28 +234,20 @@ def exemption_line(
     return ""
 
 
-def _of_open_group(update: Update | None, issue: Issue, *, was_exempt: bool, in_part: bool) -> str:
-    group = f"security group {issue.issue_id}"
-    if update is Update.FOUND_AGAIN and was_exempt:
+def _of_open_group(step: Step, update: Update | None, kept: Mapping[str, Any]) -> str:
+    group = f"security group {step.issue.issue_id}"
+    if update is Update.FOUND_AGAIN and kept.get("exempt"):
         return f"The exemption of {group} was taken back, or does not cover what is open now."
-    if in_part and update is Update.CHANGED:
+    if step.exempt_in_part and update is Update.CHANGED:
         return f"An exemption covers a part of {group}: what it covers is not listed as open."
     return ""
 
 
-def with_exemption(
-    document: Document,
-    update: Update | None,
-    issue: Issue,
-    exemption: Exemption | None,
-    *,
-    was_exempt: bool = False,
-    in_part: bool = False,
-) -> Document:
-    """A text with what `exemption_line` says: before it, or after it where no exemption is given."""
-    line = exemption_line(update, issue, exemption, was_exempt=was_exempt, in_part=in_part)
+def with_exemption(document: Document, step: Step) -> Document:
+    """A ticket's text with what `exemption_line` says: before it, or after it where the step has no exemption."""
+    line = exemption_line(step, step.ticket_update, step.issue.jira_details)
     said = (Section("", (paragraph(line),)),) if line else ()
-    return (*said, *document) if exemption else (*document, *said)
+    return (*said, *document) if step.exemption else (*document, *said)
 
 
 _NAME_IN_SUMMARY = 60
@@ -411,56 +388,47 @@ def not_watched(issue: Issue) -> Document:
 
 def alert(
     issue: Issue,
-    restricted: PortSet,
-    closes_at: datetime | None,
+    facts: TicketFacts,
     *,
     is_reminder: bool,
-    at_once: bool = False,
-    closes_last: datetime | None = None,
-    advice: AlertAdvice | None = None,
-    scope: frozenset[str] | None = None,
+    has_ticket: bool,
     waiting: Sequence[Waiting] = (),
 ) -> AlertText:
     """What a message in Slack says after the group's name, and the lines of its thread, both in `mrkdwn`.
 
     Args:
         issue: the issue.
-        restricted: the restricted ports of the configuration.
-        closes_at: when remediation will change it, in UTC; None: it will not.
+        facts: what else is known of it.
         is_reminder: whether it was told before, and is to be changed soon.
-        at_once: whether `closes_at` is remediation's next run, by immediate mode.
-        closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
-        advice: what the thread says of what to do; None: a ticket says it.
-        scope: the statuses of the rules that remediation replaces; None: all of them.
+        has_ticket: whether a ticket says what to do, so that the thread need not.
         waiting: what has a retention period of its own, and is replaced later.
     """
     perms = issue.details.perms
-    text = "; ".join(filter(None, (allowed_text(clauses(perms, restricted)), verdict_words(issue.details))))
-    if closes_at:
-        when = closing_words(closes_at, at_once=at_once, at_the_latest=closes_last)
-        text = f"{text}; {replaced_line(issue, scope, when, waiting)}"
+    text = "; ".join(filter(None, (allowed_text(clauses(perms, facts.restricted)), verdict_words(issue.details))))
+    if facts.closes_at:
+        when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
+        text = f"{text}; {replaced_line(issue, facts.scope, when, waiting)}"
     text = literal(text)
+    advice = () if has_ticket else tuple(_advice_lines(issue, facts))
     if is_reminder:
         known = [f"    {literal(line)}" for line in (kept_text(issue), use_alert_line(issue)) if line]
-        return AlertText(text, (*known, *_advice_lines(issue, closes_at, advice)))
+        return AlertText(text, (*known, *advice))
     said = (verdict_line(issue), kept_text(issue), _opened(issue), _again(issue), use_alert_line(issue))
     details = [f"    {line}" for line in said if line]
     details += [f"    {line}" for line in source_alert_lines(issue)]
     details += [f"    {shown_line(exposure_line(perm))} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
-    return AlertText(text, (*map(literal, details), *_advice_lines(issue, closes_at, advice)))
+    return AlertText(text, (*map(literal, details), *advice))
 
 
-def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice | None) -> Iterator[str]:
+def _advice_lines(issue: Issue, facts: TicketFacts) -> Iterator[str]:
     """What to do, for a message beside which there is no ticket, in `mrkdwn`."""
-    if advice is None:
-        return
     location = fix_location(issue)
     if location is not None:
         yield f"    {literal(location.fix)}"
-    if advice.console_url:
-        yield f"    Look at it: {link(advice.console_url, 'the group in the AWS console')}"
+    if url := facts.location.console_url(issue.issue_id):
+        yield f"    Look at it: {link(url, 'the group in the AWS console')}"
     if _is_unused(issue) and not _is_default(issue) and location is None:
         command = f"aws ec2 delete-security-group {aws_options(issue)}"
         yield f"    If nothing needs it any more, delete it: `{command}`"
@@ -468,16 +436,16 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
     elif location is not None:
         yield f"    {literal(location.until)}."
     commands = revoke_commands(issue)
-    yield f"    {open_first(advice.sources)}."
+    yield f"    {open_first(facts.sources)}."
     for command in commands[:_COMMANDS_IN_ALERT]:
         yield f"    Close it: `{command}`"
     if len(commands) > _COMMANDS_IN_ALERT:
         yield f"    and {len(commands) - _COMMANDS_IN_ALERT} more such commands, one for each rule above"
-    if advice.procedure_url:
-        yield f"    If it must stay open: {link(advice.procedure_url, 'ask for an exemption')}"
+    if facts.procedure_url:
+        yield f"    If it must stay open: {link(facts.procedure_url, 'ask for an exemption')}"
     else:
         yield "    If it must stay open, ask your security team for an exemption."
-    if closes_at:
+    if facts.closes_at:
         command = f"hammer restore {hammer_options(issue)}"
         yield f"    Hammer saves the group first; your security team can restore it on Hammer's host: `{command}`"
 

@@ -8,7 +8,7 @@ A ticket that may have been filed and is not found yet is looked for during `_MA
 One that refuses to be changed, as in an archived project, is left as it is: news gets a new ticket.
 
 Names and tags of an account are in the texts. JIRA may refuse a character, or a limit may be lower than the
-configuration says, so `TicketWriter` writes short and plain what JIRA refuses. Assignees, watchers and links come
+configuration says, so what JIRA refuses is written short and plain. Assignees, watchers and links come
 last: no ticket fails for them.
 """
 
@@ -49,135 +49,7 @@ if TYPE_CHECKING:
 _PLAIN_LIMIT = 1500
 _REFERENCE = "Reference: "
 _T = TypeVar("_T")
-
-
-class TicketWriter:
-    """Files tickets and comments on them.
-
-    Args:
-        jira: JIRA.
-        limit: the longest text it takes.
-        note: told, in one line, that a plain text was written.
-        plain: whether to write plain texts at once: JIRA failed at the full ones.
-    """
-
-    def __init__(self, jira: JiraClient, limit: int, note: Callable[[str], None], *, plain: bool = False) -> None:
-        self._jira = jira
-        self._limit = limit
-        self._note = note
-        self._is_plain = plain
-
-    def create(self, issue: Issue, ticket: NewTicket, document: Document) -> CreatedTicket:
-        """File a ticket, with the document as its body. Raises JiraError."""
-
-        def create(body: str, *, plain: bool) -> CreatedTicket:
-            title = ascii_only(ticket.title) if plain else ticket.title
-            return self._jira.create(replace(ticket, title=title, body=body))
-
-        return self._write(issue, document, create)
-
-    def comment(self, issue: Issue, key: str, document: Document, marker: str, *, resumed: bool) -> None:
-        """Comment on a ticket.
-
-        Args:
-            issue: the issue.
-            key: the ticket.
-            document: the text.
-            marker: by which the comment is known again: its text is not, for JIRA Cloud gives another back.
-            resumed: look whether the last run wrote it.
-
-        Raises:
-            JiraError: it could not be done.
-        """
-
-        def comment(body: str, *, plain: bool) -> None:
-            del plain
-            self._jira.comment(key, f"{body.rstrip()}\n\n{_REFERENCE}{marker}\n")
-
-        if not (resumed and self._jira.has_comment(key, marker)):
-            self._write(issue, document, comment, kept_free=len(_REFERENCE) + len(marker) + 3)
-
-    def _write(self, issue: Issue, document: Document, write: Callable[..., _T], kept_free: int = 0) -> _T:
-        plain = ascii_only(fitted(document, jira_markup, min(self._limit, _PLAIN_LIMIT) - kept_free))
-        if self._is_plain:
-            return write(plain, plain=True)
-        try:
-            return write(fitted(document, jira_markup, self._limit - kept_free), plain=False)
-        except JiraError as error:
-            if not error.refuses_text:
-                raise
-            self._note(f"{issue.location}: a short plain text was written, because {error}")
-            return write(plain, plain=True)
-
-
 _WATCH, _LINK = "watch", "link"
-
-
-def choose_assignee(
-    jira: JiraClient, context: TicketContext, note: Callable[[str], None]
-) -> tuple[JiraUser | None, list[str]]:
-    """Who is assigned, and what the ticket says of those who could not be."""
-    project = context.owners.jira_project
-    said: list[str] = []
-    # A channel is Slack's business.
-    discovered = "" if context.named.startswith("#") else context.named
-    for name, where in ((discovered, "The owner tag"), (context.owners.jira_owner, "ticket_owners")):
-        if not name:
-            continue
-        try:
-            user = jira.users.assignable(project, name)
-        except JiraUserLookupError as error:
-            note(f"no owners in {project}: {error}")
-            said.append(f'{where} names "{printable(name)}", whom JIRA does not let Hammer look up.')
-            continue
-        except JiraUnavailableError:
-            raise
-        except JiraError as error:
-            # The name may be what JIRA fails at, and it must not keep the ticket from being filed.
-            note(f"{printable(name)} is not looked up: {error}")
-            said.append(f'{where} names "{printable(name)}", whom JIRA could not look up.')
-            continue
-        if user:
-            return user, said
-        said.append(
-            f'{where} names "{printable(name)}", but JIRA has no single user of that name who can be assigned in '
-            f"{project}."
-        )
-    if said:
-        said.append("So this ticket has no assignee.")
-    return None, said
-
-
-def follow_up(
-    jira: JiraClient,
-    key: str,
-    wanted: Mapping[str, str],
-    assignee: JiraUser | None,
-    note: Callable[[str], None],
-    problem: Callable[[str], None],
-) -> dict[str, str]:
-    """Have the configured owner watch where somebody else is assigned, and link to the parent ticket.
-
-    Both may be done twice. What cannot be done is named: the ticket is worth more than they are.
-
-    Returns:
-        What the next run is to try again.
-    """
-    left = {}
-    for what, whom in wanted.items():
-        try:
-            if what == _LINK:
-                jira.link(key, whom)
-            elif (user := jira.users.assignable(key.rpartition("-")[0], whom)) and user != assignee:
-                jira.watch(key, user)
-        except JiraUserLookupError as error:
-            note(f"no owners in {key.rpartition('-')[0]}: {error}")
-        except JiraError as error:
-            said = f"linked to {whom}" if what == _LINK else f"watched by {printable(whom)}"
-            problem(f"{key} is not {said}: {error}")
-            if error.may_pass:
-                left[what] = whom
-    return left
 
 
 def pending_followups(context: TicketContext) -> dict[str, str]:
@@ -295,7 +167,7 @@ class Tickets:
             if filed:
                 pending = pending_followups(context)
             pending = (
-                self._set_followups(key, pending, choose_assignee(self.jira, context, self._note)[0] if filed else None)
+                self._set_followups(key, pending, self._choose_assignee(context)[0] if filed else None)
                 if key
                 else pending
             )
@@ -376,56 +248,86 @@ class Tickets:
             Its key; empty: it cannot be used any more. And whether the last run filed it, and got no further.
         """
         issue, update = step.issue, step.ticket_update
-        if ticket.done:
-            try:
-                self.jira.workflow.reopen(ticket.key)
-            except JiraError as error:
-                if not (isinstance(error, JiraCannotReopenError) or error.is_refusal):
-                    raise
-                self.notes.append(f"{issue.issue_id} gets a new ticket: {error}")
-                return "", False
+        said = f"{issue.issue_id} gets a new ticket"
+        if ticket.done and not self._unless_refused(
+            said, lambda: self.jira.workflow.reopen(ticket.key), JiraCannotReopenError
+        ):
+            return "", False
         if EXEMPT_LABEL in ticket.labels:
             self._edit_labels(ticket.key, remove=[EXEMPT_LABEL])
         if update is Update.NEW and resumed and not ticket.done:
             # The last run filed it, and ended before it recorded that.
             return ticket.key, True
-        try:
-            self._writer().comment(issue, ticket.key, _comment_on(step, context), self.marker, resumed=resumed)
-        except JiraError as error:
-            if not error.is_refusal:
-                raise
-            self.notes.append(f"{issue.issue_id} gets a new ticket: {ticket.key} cannot be changed: {error}")
+        text = _comment_on(step, context)
+        if not self._unless_refused(
+            f"{said}: {ticket.key} cannot be changed",
+            lambda: self._comment(issue, ticket.key, text, resumed=resumed),
+        ):
             return "", False
         return ticket.key, False
 
     def _comment_if_possible(self, issue: Issue, key: str, document: Document, *, resumed: bool) -> bool:
         """Comment on a ticket. Returns whether JIRA took it."""
-        try:
-            self._writer().comment(issue, key, document, self.marker, resumed=resumed)
-        except JiraError as error:
-            if not error.is_refusal:
-                raise
-            self.notes.append(f"{issue.issue_id}: {key} takes no comment: {error}")
-            return False
-        return True
+        return self._unless_refused(
+            f"{issue.issue_id}: {key} takes no comment", lambda: self._comment(issue, key, document, resumed=resumed)
+        )
 
     def _close(self, issue: Issue, key: str, *, took_comment: bool) -> None:
         """Close a ticket. One that takes no comment either, as in an archived project, is left as it is."""
-        try:
+        if took_comment:
             self.jira.workflow.close(key)
-        except JiraError as error:
-            if took_comment or not (isinstance(error, JiraCannotCloseError) or error.is_refusal):
-                raise
-            self.notes.append(f"{issue.issue_id}: {key} cannot be changed and is left as it is: {error}")
+            return
+        said = f"{issue.issue_id}: {key} cannot be changed and is left as it is"
+        self._unless_refused(said, lambda: self.jira.workflow.close(key), JiraCannotCloseError)
 
     def _edit_labels(self, key: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
         """Change labels. JIRA may refuse that of a ticket that is closed, which keeps nothing else from being done."""
+        said = f"{key}: its labels are left as they are"
+        self._unless_refused(said, lambda: self.jira.edit_labels(key, add=add, remove=remove))
+
+    def _unless_refused(self, said: str, call: Callable[[], None], *refusals: type[JiraError]) -> bool:
+        """Do what JIRA may refuse, and note that it did, after `said`. `refusals` are refusals here, too.
+
+        Returns:
+            Whether it was done.
+
+        Raises:
+            JiraError: it failed otherwise.
+        """
         try:
-            self.jira.edit_labels(key, add=add, remove=remove)
+            call()
         except JiraError as error:
-            if not error.is_refusal:
+            if not (error.is_refusal or isinstance(error, refusals)):
                 raise
-            self.notes.append(f"{key}: its labels are left as they are: {error}")
+            self.notes.append(f"{said}: {error}")
+            return False
+        return True
+
+    def _comment(self, issue: Issue, key: str, document: Document, *, resumed: bool) -> None:
+        """Comment on a ticket. `resumed`: look whether the last run wrote it.
+
+        A comment is known again by its marker: its text is not, for JIRA Cloud gives another back.
+        """
+
+        def comment(body: str, *, plain: bool) -> None:
+            del plain
+            self.jira.comment(key, f"{body.rstrip()}\n\n{_REFERENCE}{self.marker}\n")
+
+        if not (resumed and self.jira.has_comment(key, self.marker)):
+            self._write(issue, document, comment, kept_free=len(_REFERENCE) + len(self.marker) + 3)
+
+    def _write(self, issue: Issue, document: Document, write: Callable[..., _T], kept_free: int = 0) -> _T:
+        """Write a text, or a short plain one where JIRA refuses it or failed at it before. Raises JiraError."""
+        plain = ascii_only(fitted(document, jira_markup, min(self.limit, _PLAIN_LIMIT) - kept_free))
+        if self.plain:
+            return write(plain, plain=True)
+        try:
+            return write(fitted(document, jira_markup, self.limit - kept_free), plain=False)
+        except JiraError as error:
+            if not error.refuses_text:
+                raise
+            self._note(f"{issue.location}: a short plain text was written, because {error}")
+            return write(plain, plain=True)
 
     def _file(self, step: Step, context: TicketContext) -> tuple[str, JiraUser | None]:
         """File a new ticket. Returns its key and who was meant to get it."""
@@ -433,7 +335,7 @@ class Tickets:
         project = context.owners.jira_project
         if not project:
             raise JiraError(f"ticket_owners names no jira_project for account {issue.account_id}")
-        assignee, said = choose_assignee(self.jira, context, self._note)
+        assignee, said = self._choose_assignee(context)
         facts = replace(context.facts, owner_notes=tuple(said))
         ticket = NewTicket(
             project,
@@ -444,16 +346,71 @@ class Tickets:
             severity=str(issue.details.severity),
             due=facts.closes_at.date() if facts.closes_at else None,
         )
+
+        def create(body: str, *, plain: bool) -> CreatedTicket:
+            title = ascii_only(ticket.title) if plain else ticket.title
+            return self.jira.create(replace(ticket, title=title, body=body))
+
         self.files = True
-        created = self._writer().create(issue, ticket, new_ticket_text(step, facts))
+        created = self._write(issue, new_ticket_text(step, facts), create)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
 
-    def _set_followups(self, key: str, wanted: Mapping[str, str], assignee: JiraUser | None) -> dict[str, str]:
-        return follow_up(self.jira, key, wanted, assignee, self._note, self.problems.append)
+    def _choose_assignee(self, context: TicketContext) -> tuple[JiraUser | None, list[str]]:
+        """Who is assigned, and what the ticket says of those who could not be."""
+        project = context.owners.jira_project
+        said: list[str] = []
+        # A channel is Slack's business.
+        discovered = "" if context.named.startswith("#") else context.named
+        for name, where in ((discovered, "The owner tag"), (context.owners.jira_owner, "ticket_owners")):
+            if not name:
+                continue
+            try:
+                user = self.jira.users.assignable(project, name)
+            except JiraUserLookupError as error:
+                self._note(f"no owners in {project}: {error}")
+                said.append(f'{where} names "{printable(name)}", whom JIRA does not let Hammer look up.')
+                continue
+            except JiraUnavailableError:
+                raise
+            except JiraError as error:
+                # The name may be what JIRA fails at, and it must not keep the ticket from being filed.
+                self._note(f"{printable(name)} is not looked up: {error}")
+                said.append(f'{where} names "{printable(name)}", whom JIRA could not look up.')
+                continue
+            if user:
+                return user, said
+            said.append(
+                f'{where} names "{printable(name)}", but JIRA has no single user of that name who can be assigned in '
+                f"{project}."
+            )
+        if said:
+            said.append("So this ticket has no assignee.")
+        return None, said
 
-    def _writer(self) -> TicketWriter:
-        return TicketWriter(self.jira, self.limit, self._note, plain=self.plain)
+    def _set_followups(self, key: str, wanted: Mapping[str, str], assignee: JiraUser | None) -> dict[str, str]:
+        """Have the configured owner watch where somebody else is assigned, and link to the parent ticket.
+
+        Both may be done twice. What cannot be done is named: the ticket is worth more than they are.
+
+        Returns:
+            What the next run is to try again.
+        """
+        project, left = key.rpartition("-")[0], {}
+        for what, whom in wanted.items():
+            try:
+                if what == _LINK:
+                    self.jira.link(key, whom)
+                elif (user := self.jira.users.assignable(project, whom)) and user != assignee:
+                    self.jira.watch(key, user)
+            except JiraUserLookupError as error:
+                self._note(f"no owners in {project}: {error}")
+            except JiraError as error:
+                said = f"linked to {whom}" if what == _LINK else f"watched by {printable(whom)}"
+                self.problems.append(f"{key} is not {said}: {error}")
+                if error.may_pass:
+                    left[what] = whom
+        return left
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -513,13 +470,13 @@ def render_text(step: Step, context: TicketContext) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
     issue, update = step.issue, step.ticket_update
     if update is Update.EXEMPTION_ENDS:
-        return _with_exemption((), step)
+        return with_exemption((), step)
     if update is Update.USE:
         return use_comment(issue, closing_when(step), context.facts.scope)
     if update is Update.NOT_WATCHED:
         return not_watched(issue)
     if update and update.ends:
-        return _with_exemption(text_of(issue).ended(issue, exempt=update is Update.EXEMPT), step)
+        return with_exemption(text_of(issue).ended(issue, exempt=update is Update.EXEMPT), step)
     if update is Update.NEW:
         return new_ticket_text(step, context.facts)
     return _comment_on(step, context)
@@ -527,7 +484,7 @@ def render_text(step: Step, context: TicketContext) -> Document:
 
 def new_ticket_text(step: Step, facts: TicketFacts) -> Document:
     """The body of a new ticket: an issue's first, or one in place of a ticket that can no longer be used."""
-    return _with_exemption(text_of(step.issue).ticket(step.issue, facts), step)
+    return with_exemption(text_of(step.issue).ticket(step.issue, facts), step)
 
 
 def _comment_on(step: Step, context: TicketContext) -> Document:
@@ -540,11 +497,4 @@ def _comment_on(step: Step, context: TicketContext) -> Document:
     days = (0 if step.at_once else context.facts.retention_days) if again and step.closes_at else None
     text = text_of(issue).changed(issue, days, lines, again=again, scope=context.facts.scope)
     new = () if again else waiting_section(step.waiting, step.retention_days)
-    return _with_exemption((*text, *new, *closing), step)
-
-
-def _with_exemption(text: Document, step: Step) -> Document:
-    was_exempt = bool(step.issue.jira_details.get("exempt"))
-    return with_exemption(
-        text, step.ticket_update, step.issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part
-    )
+    return with_exemption((*text, *new, *closing), step)

@@ -19,8 +19,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import FrameType
@@ -126,7 +127,6 @@ class Service:
     _reloaded: datetime = field(init=False)
     _waiting: dict[tuple[str, str], None] = field(default_factory=dict)
     _retrying: Future[None] | None = None
-    _begun: set[Future[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._table = IssueTable(self.sessions.client("dynamodb"), self.config.secgrp_unrestricted_access.table_name)
@@ -167,25 +167,11 @@ class Service:
         )
         with _stopped_by_signals(self.stopping), self._restorer, self._workers:
             notify_systemd("READY=1")
-            self._begin(self._workers, self._catch_up)
+            self._workers.submit(self._catch_up)
             try:
                 listening.run()
             finally:
                 notify_systemd("STOPPING=1")
-
-    def drain(self) -> None:
-        """Wait until everything that was pressed so far is done."""
-        while self._begun:
-            for each in list(self._begun):
-                each.result()
-                self._begun.discard(each)
-
-    def _begin(self, workers: ThreadPoolExecutor, work: Callable[..., None], *arguments: object) -> Future[None]:
-        """Have a worker do something."""
-        begun = workers.submit(work, *arguments)
-        self._begun.add(begun)
-        begun.add_done_callback(self._begun.discard)
-        return begun
 
     def note(self, problem: str) -> None:
         """Record why the service is not connected."""
@@ -202,7 +188,7 @@ class Service:
     def _acknowledged(self, kind: str, payload: Mapping[str, Any]) -> None:
         press = read_press(payload, self._app_id) if kind == "interactive" else None
         if press is not None:
-            self._begin(self._workers, self._handle, press)
+            self._workers.submit(self._handle, press)
 
     def _handle(self, press: Press) -> None:
         try:
@@ -241,7 +227,7 @@ class Service:
             return
         self._reloaded = utc_now()
         if self._waiting and (self._retrying is None or self._retrying.done()):
-            self._retrying = self._begin(self._restorer, self._restore_waiting)
+            self._retrying = self._restorer.submit(self._restore_waiting)
         if reason := why_not_listening(self._fresh_config()):
             raise WrongUsageError(reason)
 
@@ -273,7 +259,7 @@ class Service:
     def _restore_then(self, issue: Issue, then: Callable[[], None]) -> None:
         """Have the restore that is decided in an issue carried out, and `then` something after it."""
         self._waiting[issue.account_id, issue.issue_id] = None
-        self._begin(self._restorer, self._restored, issue, then)
+        self._restorer.submit(self._restored, issue, then)
 
     def _restored(self, issue: Issue, then: Callable[[], None]) -> None:
         """Carry out a restore, tell people how it ended, and do what follows."""
@@ -322,24 +308,22 @@ def _quick_sleep(seconds: float) -> None:
     time.sleep(min(seconds, _QUICK_WAIT_S))
 
 
-class _stopped_by_signals:  # noqa: N801 - used as a function is
+@contextmanager
+def _stopped_by_signals(stopping: threading.Event) -> Iterator[None]:
     """Have SIGTERM and SIGINT stop the service in the block, after what is being done is done."""
 
-    def __init__(self, stopping: threading.Event) -> None:
-        self._stopping = stopping
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._stop)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
-        self._stopping.set()
+        stopping.set()
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

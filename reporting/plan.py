@@ -71,14 +71,7 @@ def reminder_of_end(issue: Issue, exemption: Exemption | None, now: datetime) ->
 def ending_exemption(
     issue: Issue, exemption: Exemption | None, exemptions: Sequence[Exemption], now: datetime
 ) -> Exemption | None:
-    """The exemption whose end opens something: of an exempt issue as `exemption_of` has it, of an open one the first.
-
-    Args:
-        issue: the issue.
-        exemption: of `exemption_of`.
-        exemptions: the account's.
-        now: the time, in UTC.
-    """
+    """The exemption whose end opens something: that of `exemption_of`, or the first of an open issue's."""
     if issue.status is not Status.OPEN or issue.kind is not SECURITY_GROUP:
         return exemption
     if exempt_until(issue, now.date()):
@@ -338,6 +331,11 @@ class Step:
     event_update: Update | None = None
     event_reminder: int | None = None
 
+    @property
+    def reminds(self) -> bool:
+        """Whether a channel is reminded of what it was told before."""
+        return self.alert_reminder is not None or self.event_reminder is not None
+
 
 def plan(
     issues: Iterable[Issue],
@@ -482,8 +480,7 @@ def _step(
         if may_remind and channels.webhook and not event
         else None,
     )
-    is_reminded = step.alert_reminder is not None or step.event_reminder is not None
-    is_any = is_notified or is_reminded or step.report or step.close or step.follow_up or step.notice
+    is_any = is_notified or step.reminds or step.report or step.close or step.follow_up or step.notice
     return step if is_any else None
 
 
@@ -529,13 +526,7 @@ def use_notified(issue: Issue) -> dict[str, Any]:
 
 
 def state_of(step: Step, update: Update, kept: Mapping[str, Any]) -> dict[str, Any]:
-    """What a channel keeps of an issue, once it is told of a step.
-
-    Args:
-        step: the step.
-        update: what the channel is told.
-        kept: what it kept before.
-    """
+    """What a channel keeps of an issue once it is told an update of a step, given what it kept before."""
     if update is Update.USE:
         return {**kept, **use_notified(step.issue)}
     # Of an open issue other news does not tell of the end.
@@ -548,18 +539,24 @@ def state_of(step: Step, update: Update, kept: Mapping[str, Any]) -> dict[str, A
     return {**lasting(kept), **state_after(step.issue, closed=update.ends, at_once=step.at_once), **ends}
 
 
+def state_with_reminder(
+    step: Step, update: Update | None, reminder: int | None, kept: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a channel that reminds keeps of an issue once it is told an update of a step, or reminded (no update)."""
+    if update is None:
+        return {**kept, "reminded": reminder}
+    if update not in (Update.CHANGED, Update.CLOSING, Update.EXEMPTION_ENDS, Update.USE):
+        kept = {name: value for name, value in kept.items() if name != "reminded"}
+    return state_of(step, update, kept)
+
+
 def lasting(kept: Mapping[str, Any]) -> dict[str, Any]:
     """What a channel keeps whatever it is told next: not when the issue is closed, nor that it is exempt."""
     return {name: value for name, value in kept.items() if name not in ("at_once", "exempt")}
 
 
 def update_for(issue: Issue, state: ChannelState | None) -> Update | None:
-    """What a channel has to hear of an issue.
-
-    Args:
-        issue: the issue as it is.
-        state: what the channel was last told; None: nothing.
-    """
+    """What a channel has to hear of an issue. Without a state it was told nothing."""
     if issue.status is not Status.OPEN:
         if state is None or state.closed:
             return None
@@ -575,12 +572,7 @@ def update_for(issue: Issue, state: ChannelState | None) -> Update | None:
 
 
 def ticket_state(issue: Issue, *, on_paper: bool = False) -> ChannelState | None:
-    """What the issue's ticket says; None: it has none.
-
-    Args:
-        issue: the issue.
-        on_paper: whether a report on the console counts as one.
-    """
+    """What the issue's ticket says; None: it has none. `on_paper`: a report on the console counts as one."""
     kept = issue.jira_details
     if not on_paper and kept.get("ticket") and kept.get("console") == issue.occurrence:
         return ChannelState(closed=True)  # the ticket is about an occurrence before, and is closed

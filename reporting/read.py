@@ -18,7 +18,7 @@ from library.aws.ec2 import read_group_users
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.issue import Issue, Status
 from library.issues.times import parse_time
-from library.notifications.broadcast import issue_key
+from library.notifications.broadcast import Sent, issue_key
 from library.security_groups.users import GroupUsers
 
 if TYPE_CHECKING:
@@ -58,11 +58,17 @@ class ReportSummary:
         """Count one issue that was reported."""
         self.notified[notification] = self.notified.get(notification, 0) + 1
 
-    def problem(self, text: str) -> None:
-        """Name what could not be done, once, here and in the log."""
-        if text not in self.problems:
-            self.problems.append(text)
-            _log.error("%s", text)
+    def problem(self, *texts: str) -> None:
+        """Name what could not be done, each once, here and in the log."""
+        for text in texts:
+            if text not in self.problems:
+                self.problems.append(text)
+                _log.error("%s", text)
+
+    def add(self, sent: Sent) -> None:
+        """Take over what came of messages."""
+        self.notes += sent.notes
+        self.problem(*sent.problems)
 
 
 def check_memory(issue: Issue) -> None:
@@ -163,23 +169,17 @@ def read_accounts(
 ) -> Iterator[AccountIssues]:
     """The selected issues of each account that may have something to report, in the order of the accounts.
 
+    `has_updates` is called in several threads. What could not be read is named in the summary.
+
     Closed ones are not read, and of the others as much as tells whether there is news. A few accounts are read at the
     same time: most of it is waiting.
-
-    Args:
-        table: the issue table.
-        account_ids: the accounts.
-        selection: the issues that are wanted.
-        has_updates: whether there is something to report of an issue. Called in several threads.
-        summary: gets what could not be read.
     """
     wanted = [account_id for account_id in account_ids if not selection.accounts or account_id in selection.accounts]
     with ThreadPoolExecutor(_ACCOUNTS_AT_ONCE) as pool:
         reads = deque(pool.submit(_read_account, table, account_id, selection, has_updates) for account_id in wanted)
         while reads:
             issues = reads.popleft().result()
-            for problem in issues.problems:
-                summary.problem(problem)
+            summary.problem(*issues.problems)
             yield issues
 
 
@@ -249,12 +249,6 @@ def read_users(
 
     Identification stores it with the issue. EC2 is asked only for issues without it, in one sweep for each account and
     region.
-
-    Args:
-        sessions: give the clients.
-        issues: about groups.
-        renew: keeps the lock; raises LockedError.
-        summary: gets what could not be read.
     """
     wanted: dict[tuple[str, str], list[Issue]] = {}
     found: dict[str, GroupUsers] = {}

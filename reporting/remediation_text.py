@@ -12,6 +12,7 @@ from datetime import datetime
 
 from library.documents.document import Block, Bullets, Code, Document, Section, paragraph
 from library.documents.slack_message import literal
+from library.documents.text import and_more
 from library.issues.issue import Issue
 from library.issues.reachability import Verdict
 from library.issues.schedule import Waiting, kept_open
@@ -186,9 +187,8 @@ def use_alert_line(issue: Issue) -> str:
     if issue.use is None:
         return ""
     working = sorted(issue.use.sources(SourceClass.WORKING).values(), key=lambda each: each.last, reverse=True)
-    more = f" and {len(working) - _WORKERS_IN_ALERT} more" if len(working) > _WORKERS_IN_ALERT else ""
-    named = ", ".join(each.source for each in working[:_WORKERS_IN_ALERT])
-    who = f" Who worked: {named}{more}." if working else ""
+    named = and_more([each.source for each in working], _WORKERS_IN_ALERT)
+    who = f" Who worked: {named}." if working else ""
     return f"Use as flow logs show it: {use_summary(issue.use, issue.use.until)}.{who} {CAVEAT}"
 
 
@@ -203,10 +203,7 @@ def keep_command(issue: Issue) -> str:
 def use_comment(issue: Issue, when: str, scope: frozenset[str] | None = None) -> Document:
     """The comment on a ticket that was written before the flow logs told this.
 
-    Args:
-        issue: the issue, with its use.
-        when: when remediation changes it, as the end of a sentence; empty: it does not.
-        scope: the statuses of the rules that remediation replaces; None: all of them.
+    `when` says when remediation changes the group, as the end of a sentence; empty: it does not.
     """
     text = f"Flow logs show by now who uses what is open in security group {issue.issue_id}."
     blocks: list[Block] = [paragraph(text)]

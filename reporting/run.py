@@ -44,7 +44,7 @@ from reporting.group_text import exemption_line
 from reporting.jira import Tickets, describe_action, render_text
 from reporting.plan import Channels, Step, Update, plan, remediation_forecast, state_of, use_notified
 from reporting.read import ReportSummary, read_accounts, read_users
-from reporting.slack import WantedAlert, send_alerts
+from reporting.slack import send_alerts
 from reporting.sources import SourceReading
 from reporting.webhook import EventRun, type_of
 
@@ -61,13 +61,7 @@ _TEXTS = 10
 
 
 def preview(steps: Sequence[Step], contexts: TicketContexts, *, jira: bool) -> Iterator[str]:
-    """One text for each step, and one that counts the tickets whose text is not shown.
-
-    Args:
-        steps: the plan.
-        contexts: what the texts are made from.
-        jira: whether JIRA is enabled.
-    """
+    """One text for each step, and one that counts the tickets whose text is not shown."""
     texts = 0
     for step in steps:
         shown = [f"would tell: {contexts.headline(step)}"]
@@ -92,19 +86,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a run works with.
+    """What a run works with. A channel that is None is off.
 
     Attributes:
-        sessions: give the clients that read who uses a group.
-        jira: JIRA; None: off.
-        slack: Slack; None: off.
-        now: the clock, in UTC.
-        sleep: waits so many seconds.
         renew: keeps the lock; raises LockedError.
         show_text: shows a person a text.
         left_accounts: accounts that left the configuration, whose issues are to be ended.
         reads_sources: whether it is asked where groups are defined, with what `sessions` may read of CloudFormation.
-        webhook: the webhook; None: off.
     """
 
     sessions: Sessions
@@ -131,10 +119,6 @@ def channels_of(kind: IssueKind, every: Channels, config: Configuration) -> Chan
 class Reporter:
     """One run.
 
-    Args:
-        config: the configuration.
-        services: what it works with.
-
     Attributes:
         summary: what was done so far.
     """
@@ -144,7 +128,7 @@ class Reporter:
         self._services = services
         self._remediation = remediation_forecast(config)
         self.summary = ReportSummary()
-        self._contexts = TicketContexts(config, self._remediation, {})
+        self._contexts: TicketContexts  # once it is read what uses the groups
         self._changes: list[tuple[Issue, ChangeNotification]] = []  # what remediation did, and a channel was not told
         self._owed: list[tuple[Issue, ChangeNotification]] = []  # what of it is left to be told
         self._decisions = DecisionRun(config, services, self.summary)
@@ -154,10 +138,6 @@ class Reporter:
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
         """Report what there is to report.
 
-        Args:
-            selection: the issues to report.
-            dry_run: show what would be sent; send and record nothing.
-
         Raises:
             LockedError: another run took over.
         """
@@ -165,7 +145,6 @@ class Reporter:
             self._decisions.read_labels(selection)
         self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
         self._remediation = remediation_forecast(self._config)
-        self._contexts = TicketContexts(self._config, self._remediation, {})
         steps = self._plan(selection)
         if not dry_run:
             self._deliver_changes()
@@ -188,8 +167,9 @@ class Reporter:
             for text in preview(steps, self._contexts, jira=self._services.jira is not None):
                 self._services.show_text(text)
             for step in steps:
-                if notification := step.ticket_update or step.alert_update or step.event_update or _reminded(step):
-                    self.summary.count(notification)
+                update = step.ticket_update or step.alert_update or step.event_update
+                if update or step.reminds:
+                    self.summary.count(update or "reminded")
             return self.summary
         done = [notified for step in steps if (notified := self._update_ticket(step)) is not None]
         for count in self._left_out.values():
@@ -204,13 +184,9 @@ class Reporter:
         return self.summary
 
     def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
-        services = self._services
-        if not services.reads_sources:
+        if not self._services.reads_sources:
             return steps
-        reading = SourceReading(
-            self._config, services.sessions, services.table, services.now, services.renew, self.summary
-        )
-        return reading.with_sources(steps, dry_run=dry_run)
+        return SourceReading(self._config, self._services, self.summary).with_sources(steps, dry_run=dry_run)
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []
@@ -294,10 +270,7 @@ class Reporter:
             for issue, notification in wanted
         ]
         default = self._config.slack.default_channel
-        sent = send_alerts_once(slack, default, CHANGES, expected)
-        self.summary.notes += sent.notes
-        for problem in sent.problems:
-            self.summary.problem(problem)
+        self.summary.add(send_alerts_once(slack, default, CHANGES, expected))
 
     def _steps(self, issues: Sequence[Issue]) -> list[Step]:
         steps: list[Step] = []
@@ -364,46 +337,35 @@ class Reporter:
         return replace(step, issue=issue)
 
     def _notify_slack(self, steps: Sequence[Step]) -> None:
-        wanted = [
-            WantedAlert(step, self._contexts.destinations(step))
-            for step in steps
-            if step.alert_update is not None or step.alert_reminder is not None
-        ]
+        wanted = [step for step in steps if step.alert_update is not None or step.alert_reminder is not None]
         if self._services.slack is None or not wanted:
             return
-        by_issue = {issue_key(want.step.issue): want.step for want in wanted}
-        self._not_alerted = {key for key, step in by_issue.items() if step.alert_update is not None}
+        self._not_alerted = {issue_key(step.issue) for step in wanted if step.alert_update is not None}
 
-        def delivered_to(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
-            step = by_issue[issue_key(issue)]
+        def delivered(step: Step, details: dict[str, Any], *, all_of_them: bool) -> None:
             if all_of_them and not step.ticket_update:
                 self.summary.count(step.alert_update or "reminded")
             last = all_of_them and step.alert_update is not None and step.event_update is None
-            if self._record(step, issue, {"slack_details": details}, last=last) and all_of_them:
-                self._not_alerted.discard(issue_key(issue))
+            if self._record(step, step.issue, {"slack_details": details}, last=last) and all_of_them:
+                self._not_alerted.discard(issue_key(step.issue))
 
         sent = send_alerts(
             self._config,
             self._services.slack,
             self._services.jira,
             wanted,
-            lambda issue, details: delivered_to(issue, details, all_of_them=True),
-            lambda issue, details: delivered_to(issue, details, all_of_them=False),
+            self._contexts,
+            delivered,
             self._decisions,
         )
-        self.summary.notes += sent.notes
-        for problem in sent.problems:
-            self.summary.problem(problem)
+        self.summary.add(sent)
 
     def _notify_webhook(self, steps: Sequence[Step]) -> None:
         """Send the webhook its events, after all others: it delays nobody."""
-        services = self._services
-        if services.webhook is None:
+        webhook = self._services.webhook
+        if webhook is None:
             return
-        run = EventRun(
-            *(self._config, services.webhook, services.jira),
-            *(services.now, services.renew, self.summary.problem),
-        )
+        run = EventRun(self._config, self._services, webhook, self.summary)
 
         def notified(step: Step, details: dict[str, Any]) -> None:
             last = step.event_update is not None and issue_key(step.issue) not in self._not_alerted
@@ -474,7 +436,7 @@ class Reporter:
             is_apart = step.ticket_update in (Update.EXEMPTION_ENDS, Update.USE)
             shown = step if is_apart else replace(step, ticket_update=Update.NEW)
             text += f"\n\n{plain_text(render_text(shown, self._contexts.of(step)))}"
-        elif line := exemption_line(step.ticket_update, step.issue, step.exemption):
+        elif line := exemption_line(step, step.ticket_update, step.issue.jira_details):
             text += f"\n\n{printable(line)}"
         self._services.show_text(text)
 
@@ -498,11 +460,6 @@ def _shown_state(step: Step, notification: Update) -> dict[str, Any]:
         notified |= use_notified(issue)  # there is no ticket to comment on: all of it is shown
     # So that the first channel that is enabled later is known to be the first that reports it.
     return notified | ({"console": issue.occurrence} if notification.begins else {})
-
-
-def _reminded(step: Step) -> str:
-    """The word for a reminder in the summary; empty: there is none."""
-    return "reminded" if step.alert_reminder is not None or step.event_reminder is not None else ""
 
 
 def _notified_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:

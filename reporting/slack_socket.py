@@ -70,17 +70,6 @@ class SocketStoppedError(HammerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """The end of a connection.
-
-    Attributes:
-        reason: Slack's, such as `refresh_requested`; empty: the connection broke.
-    """
-
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Hello:
     """What Slack says at the beginning.
 
@@ -102,8 +91,8 @@ class Session(Protocol):
 
     hello: Hello
 
-    def lost(self, timeout_s: float) -> Lost | None:
-        """Wait for its end; None: it has not ended yet."""
+    def lost(self, timeout_s: float) -> str | None:
+        """Wait for its end. Returns Slack's reason, empty where the connection broke; None: it has not ended yet."""
 
     def close(self) -> None:
         """Close it."""
@@ -141,7 +130,7 @@ class SlackSession:
         greeted: Callable[[Hello], None],
     ) -> None:
         self._answer, self._acknowledged, self._greeted = answer, acknowledged, greeted
-        self._said: queue.Queue[Hello | Lost] = queue.Queue()
+        self._said: queue.Queue[Hello | str] = queue.Queue()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._seen_lock = Lock()
         web = WebClient(base_url=base_url, timeout=_TIMEOUT_S, retry_handlers=[])
@@ -167,13 +156,13 @@ class SlackSession:
             self.close()
             raise
 
-    def lost(self, timeout_s: float) -> Lost | None:
-        """Wait for the end of the connection; None: it has not ended yet."""
+    def lost(self, timeout_s: float) -> str | None:
+        """Wait for its end. Returns Slack's reason, empty where the connection broke; None: it has not ended yet."""
         try:
             said = self._said.get(timeout=timeout_s)
         except queue.Empty:
-            return None if self._client.is_connected() else Lost()
-        return said if isinstance(said, Lost) else None
+            return None if self._client.is_connected() else ""
+        return said if isinstance(said, str) else None
 
     def close(self) -> None:
         """Close it, after what was received is acknowledged."""
@@ -192,11 +181,11 @@ class SlackSession:
                     raise SocketError("the connection broke at once") from None
         else:
             raise SocketError("Slack said no hello")
-        if isinstance(said, Lost):
-            if said.reason == _SWITCHED_OFF:
+        if isinstance(said, str):
+            if said == _SWITCHED_OFF:
                 self.close()
                 raise SocketStoppedError(_OFF)
-            raise SocketError(f"the connection ended at once ({said.reason or 'without a reason'})")
+            raise SocketError(f"the connection ended at once ({said or 'without a reason'})")
         return said
 
     def _on_message(self, text: str) -> None:
@@ -215,11 +204,11 @@ class SlackSession:
             self._greeted(hello)
             self._said.put(hello)
         elif message.get("type") == "disconnect":
-            self._said.put(Lost(str(message.get("reason") or "unknown")))
+            self._said.put(str(message.get("reason") or "unknown"))
 
     def _on_close(self, code: int, reason: str | None = None) -> None:
         del code, reason
-        self._said.put(Lost())
+        self._said.put("")
 
     def _on_envelope(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:
         """Called in a thread of the client's for each envelope."""
@@ -337,8 +326,8 @@ class Listening:
         notified = self.now()
         while not self.stopping.is_set():
             self.tick()
-            if lost := session.lost(_CHECK_EVERY_S):
-                return lost.reason
+            if (reason := session.lost(_CHECK_EVERY_S)) is not None:
+                return reason
             if self.now() - notified >= self.heartbeat:
                 self.connected(session.hello)
                 notified = self.now()

@@ -6,9 +6,8 @@ for it are optional. The ticket then says less.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from library.aws.ec2 import read_security_groups
@@ -23,10 +22,9 @@ from library.source.terraform_folder import TerraformFiles, read_folders
 from reporting.plan import Step, Update
 
 if TYPE_CHECKING:
-    from library.aws.issue_table import IssueTable
-    from library.aws.session import Sessions
     from library.config import Configuration
     from reporting.read import ReportSummary
+    from reporting.run import Services
 
 _ISSUES_A_RUN = 200
 _WITHOUT_SOURCE = (Update.EXEMPTION_ENDS, Update.USE)
@@ -34,28 +32,18 @@ _WITHOUT_SOURCE = (Update.EXEMPTION_ENDS, Update.USE)
 
 @dataclass(slots=True)
 class SourceReading:
-    """Reads the sources of a run's issues.
+    """Reads the sources of a run's issues, with what the role of reporting may read of CloudFormation.
 
-    Attributes:
-        sessions: of the role of reporting, which may be allowed to read CloudFormation (`source-in-account`).
-        renew: keeps the lock; raises LockedError.
+    The policy `source-in-account` is optional.
     """
 
     config: Configuration
-    sessions: Sessions
-    table: IssueTable
-    now: Callable[[], datetime]
-    renew: Callable[[], None]
+    services: Services
     summary: ReportSummary
     _refused: set[tuple[str, str]] = field(default_factory=set)  # where CloudFormation did not answer in this run
 
     def with_sources(self, steps: Sequence[Step], *, dry_run: bool) -> list[Step]:
-        """The steps, each new or changed ticket's with the source of its group.
-
-        Args:
-            steps: what is to be told.
-            dry_run: record nothing.
-        """
+        """The steps, each new or changed ticket's with the source of its group."""
         wanted = [step for step in steps if self._is_wanted(step)][:_ISSUES_A_RUN]
         if not wanted:
             return list(steps)
@@ -67,7 +55,7 @@ class SourceReading:
         issue = step.issue
         updates = [update for update in (step.ticket_update, step.alert_update) if update]
         notified = any(update not in _WITHOUT_SOURCE and not update.ends for update in updates)
-        return notified and issue.kind is SECURITY_GROUP and not is_fresh(issue, self.now())
+        return notified and issue.kind is SECURITY_GROUP and not is_fresh(issue, self.services.now())
 
     def _files(self) -> TerraformFiles:
         try:
@@ -77,12 +65,13 @@ class SourceReading:
             return TerraformFiles()
 
     def _read(self, issue: Issue, files: TerraformFiles, *, dry_run: bool) -> Issue:
-        self.renew()
+        self.services.renew()
+        sessions = self.services.sessions
         account_id, region, group_id = issue.account_id, issue.details.region, issue.issue_id
         if (account_id, region) in self._refused and not files.files:
             return issue
         try:
-            client = self.sessions.client("ec2", account_id, region)
+            client = sessions.client("ec2", account_id, region)
             groups = [group for page in read_security_groups(client, [group_id]) for group in page.groups]
             if not groups:
                 return issue
@@ -90,16 +79,16 @@ class SourceReading:
                 groups[0],
                 issue.details.perms,
                 self.config.secgrp_unrestricted_access.remediation_sources,
-                StackReader(self.sessions.client("cloudformation", account_id, region), account_id, region),
+                StackReader(sessions.client("cloudformation", account_id, region), account_id, region),
                 lambda: read_rule_ids(client, group_id, issue.details.perms),
                 files,
                 issue.opened_by.user_agent if issue.opened_by else "",
             )
             if any(problem.startswith(STACKS_NOT_ASKED) for problem in report.problems):
                 self._refused.add((account_id, region))
-            source = stored_source(report, issue, self.now())
+            source = stored_source(report, issue, self.services.now())
             if not dry_run:
-                self.table.update(issue, {"source": source})
+                self.services.table.update(issue, {"source": source})
         except ConflictError:
             return issue  # it changed meanwhile: whoever writes its ticket finds that out, too
         except AWS_ERRORS as error:

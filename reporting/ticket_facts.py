@@ -43,7 +43,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class TicketFacts:
-    """What the text of a new ticket is made from, beside the issue.
+    """What the texts about an issue are made from, beside the issue.
 
     Attributes:
         location: where the issue is.
@@ -71,21 +71,6 @@ class TicketFacts:
     owner_notes: tuple[str, ...] = ()
     at_once: bool = False
     closes_last: datetime | None = None
-    sources: tuple[str, ...] = RFC_1918
-
-
-@dataclass(frozen=True, slots=True)
-class AlertAdvice:
-    """Where a message points its reader, where no ticket does.
-
-    Attributes:
-        console_url: the group's page in the AWS console; empty: not known.
-        procedure_url: the page that tells how to ask for an exemption; empty: none.
-        sources: what may be opened instead: CIDRs and ids of prefix lists.
-    """
-
-    console_url: str
-    procedure_url: str
     sources: tuple[str, ...] = RFC_1918
 
 

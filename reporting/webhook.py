@@ -30,13 +30,15 @@ from library.notifications.webhook_events import (
 )
 from reporting.context import text_of
 from reporting.group_text import exemption_line
-from reporting.plan import Step, Update, digest, state_of
+from reporting.plan import Step, Update, digest, state_with_reminder
 from reporting.ticket_facts import Location
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.notifications.jira_client import JiraClient
     from library.notifications.webhook import WebhookClient
+    from reporting.read import ReportSummary
+    from reporting.run import Services
 
 _TYPES = {
     Update.NEW: EventType.NEW,
@@ -56,14 +58,7 @@ def type_of(notification: Update | None) -> EventType:
 
 
 def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: datetime) -> WebhookEvent:
-    """The event that tells a step. Pure.
-
-    Args:
-        config: the configuration.
-        jira: JIRA, for the link to the ticket; None: off.
-        step: the step, with an event to tell.
-        at: the time, in UTC.
-    """
+    """The event that tells a step. Pure."""
     issue, kind = step.issue, type_of(step.event_update)
     location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
     console_url = location.console_url(issue.issue_id) if issue.kind is SECURITY_GROUP else ""
@@ -81,8 +76,7 @@ def _sentence(config: Configuration, step: Step) -> str:
     """A step in one sentence."""
     issue, text = step.issue, text_of(step.issue)
     location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
-    was_exempt = bool(issue.webhook_details.get("exempt"))
-    said = exemption_line(step.event_update, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
+    said = exemption_line(step, step.event_update, issue.webhook_details)
     restricted = config.secgrp_unrestricted_access.restricted_ports
     # What is over, or exempt, is not said to be open.
     is_open = issue.status is Status.OPEN and not (step.event_update and step.event_update.ends)
@@ -95,13 +89,9 @@ def notified_state(step: Step, *, sent: bool) -> dict[str, Any]:
     issue = step.issue
     kept = dict(issue.webhook_details)
     kept["sent"] = int(kept.get("sent") or 0) + sent
-    if step.event_update is None:
-        return {**kept, "reminded": step.event_reminder}
-    if step.event_update not in (Update.CHANGED, Update.CLOSING, Update.EXEMPTION_ENDS):
-        kept.pop("reminded", None)
-    if sent and step.event_update.begins:
+    if sent and step.event_update is not None and step.event_update.begins:
         kept["reported"] = issue.occurrence
-    return state_of(step, step.event_update, kept)
+    return state_with_reminder(step, step.event_update, step.event_reminder, kept)
 
 
 @dataclass(slots=True)
@@ -109,28 +99,22 @@ class EventRun:
     """The events of one run.
 
     Attributes:
-        config: the configuration.
         client: the webhook.
-        jira: JIRA, for links; None: off.
-        now: the clock, in UTC.
-        renew: keeps the lock; raises LockedError.
-        problem: names what could not be done.
+        summary: gets what could not be done.
         left: how many events are left to the next run because the webhook cannot be used.
     """
 
     config: Configuration
+    services: Services
     client: WebhookClient
-    jira: JiraClient | None
-    now: Callable[[], datetime]
-    renew: Callable[[], None]
-    problem: Callable[[str], None]
+    summary: ReportSummary
     left: int = 0
     _down: str = field(default="", init=False)
 
     def notify_changes(self, changes: Sequence[tuple[Issue, ChangeNotification, Delivery]]) -> None:
         """Tell what remediation recorded and could not tell itself."""
         for issue, notification, delivery in changes:
-            event = change_event(issue, subject_of(self.config, self.jira, issue), notification)
+            event = change_event(issue, subject_of(self.config, self.services.jira, issue), notification)
             if self._sent(issue, event, partial(send_event_once, self.client, event, delivery)):
                 delivery.done()
 
@@ -140,25 +124,25 @@ class EventRun:
             if step.event_update is None and step.event_reminder is None:
                 continue
             is_wanted = self.client.wants(type_of(step.event_update))
-            event = step_event(self.config, self.jira, step, self.now())
+            event = step_event(self.config, self.services.jira, step, self.services.now())
             if not is_wanted or self._sent(step.issue, event, partial(self._send, event)):
                 notified(step, notified_state(step, sent=is_wanted))
 
     def finish(self) -> None:
         """Name what is left to the next run."""
         if self.left:
-            self.problem(f"{self._down}: {counted(self.left, 'event is', 'events are')} left to the next run")
+            self.summary.problem(f"{self._down}: {counted(self.left, 'event is', 'events are')} left to the next run")
 
     def _sent(self, issue: Issue, event: WebhookEvent, send: Callable[[], bool]) -> bool:
         """Send an event, and name it if it is not taken. Returns whether nothing is left to do."""
-        self.renew()
+        self.services.renew()
         try:
             return send()
         except WebhookUnavailableError as error:
             self._down = str(error)
             self.left += 1
         except WebhookError as error:
-            self.problem(f"{issue.location}: the event {event.type} was not sent: {error}")
+            self.summary.problem(f"{issue.location}: the event {event.type} was not sent: {error}")
         return False
 
     def _send(self, event: WebhookEvent) -> bool:

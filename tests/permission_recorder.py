@@ -33,7 +33,6 @@ _HOST_COMMANDS = (
     "identification.read_security_group_usage",
     "hammer.issues",
     "hammer.publish",
-    "hammer.security_hub",
     "hammer.status",
     "hammer.table_listing",
 )

@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 
 from hammer.__main__ import application
 from hammer.check_config import ports_text
-from hammer.formats.shapes import schemas
 from library.config import DEFAULT_RESTRICTED_PORTS, load_configuration
 from library.config.models import ConfigFile
 from library.config.types import Section
 from tests import tutorial_texts
+from tests.output_shapes import schemas
 
 ROOT = Path(__file__).parent.parent
 _WIDTH = 110

@@ -25,8 +25,9 @@ from library.source.stored import stored_source
 from library.source.terraform_folder import TerraformFiles
 from reporting import group_text
 from reporting import slack as slack_text
+from reporting.context import TicketContexts
 from reporting.exposure_text import source_sections
-from reporting.plan import Step, Update
+from reporting.plan import Step, Update, remediation_forecast
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.networks import Answers, acl, interface, route_table, subnet, vpc
 
@@ -118,7 +119,8 @@ def slack_messages(config: Configuration) -> list[list[str]]:
     """The message for a channel, and its thread, as Slack is given them: the texts of each."""
     step = Step(_ISSUE, None, Update.NEW, None, _CLOSES_AT, report=True, close=False)
     named = config.with_accounts({_GROUP_LOCATION.account_id: _GROUP_LOCATION.account_name})
-    alert = slack_text._alert(named, None, step)
+    facts = TicketContexts(named, remediation_forecast(named), {}).of(step).facts
+    alert = slack_text._alert(named, None, step, facts)
     return [[block["text"]["text"] for block in message.blocks] for message in compose(slack_text.TITLE, [alert])]
 
 

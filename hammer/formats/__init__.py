@@ -27,7 +27,7 @@ class Format(StrEnum):
 def pieces(output_format: Format, listing: Listing) -> Iterator[str]:
     """A list as text, a piece at a time, so that a long one is never in memory as a whole.
 
-    Not for `table`, whose width is that of a terminal: `hammer.formats.table_format.show`.
+    Where `table` goes to a terminal, whose width it has, that is `hammer.formats.table_format.show`.
 
     Raises:
         ImportError: a package that the format needs is not installed.

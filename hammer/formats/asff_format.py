@@ -18,7 +18,8 @@ from library.issues.issue import Status
 from library.issues.reachability import Severity
 from library.network.ports import protocol_name
 from library.security_groups.clauses import allowed_sentence
-from library.security_groups.exposure import Exposure, rule_text
+from library.security_groups.exposure import rule_text
+from reporting.exposure_text import exposed_permission
 
 _TITLE_LIMIT = 256
 _NAME_IN_TITLE = 60
@@ -46,11 +47,8 @@ def pieces(listing: Listing) -> Iterator[str]:
 def finding(issue: ListedIssue, now: datetime) -> dict[str, Any]:
     """One issue of a security group.
 
-    An issue that is resolved or closed, or exempt, becomes a finding that is archived.
-
-    Args:
-        issue: the issue.
-        now: when the finding is made, in UTC: Security Hub ignores one that is not newer than what it has.
+    An issue that is resolved or closed, or exempt, becomes a finding that is archived. Security Hub ignores one whose
+    time, in UTC, is not newer than that of what it has.
     """
     region = issue.details.region
     partition = partition_of(region)
@@ -114,7 +112,10 @@ def _resource(issue: ListedIssue, partition: str) -> dict[str, Any]:
         "GroupName": printable(details.name) or issue.group_id,
         "GroupId": issue.group_id,
         "OwnerId": issue.account_id,
-        "IpPermissions": [_permission(perm) for perm in details.perms[:_RULES_SHOWN]],
+        "IpPermissions": [
+            exposed_permission(perm) | {"IpProtocol": protocol_name(perm.protocol)}
+            for perm in details.perms[:_RULES_SHOWN]
+        ],
     }
     if details.vpc_id:
         group["VpcId"] = details.vpc_id
@@ -130,19 +131,6 @@ def _resource(issue: ListedIssue, partition: str) -> dict[str, Any]:
     if tags:
         resource["Tags"] = dict(list(tags.items())[:_TAGS_LIMIT])
     return resource
-
-
-def _permission(perm: Exposure) -> dict[str, Any]:
-    permission: dict[str, Any] = {"IpProtocol": protocol_name(perm.protocol)}
-    if perm.from_port is not None and perm.to_port is not None:
-        permission |= {"FromPort": perm.from_port, "ToPort": perm.to_port}
-    if perm.prefix_list_id:
-        permission["PrefixListIds"] = [{"PrefixListId": perm.prefix_list_id}]
-    elif ":" in perm.cidr:
-        permission["Ipv6Ranges"] = [{"CidrIpv6": perm.cidr}]
-    else:
-        permission["IpRanges"] = [{"CidrIp": perm.cidr}]
-    return permission
 
 
 def _fields(issue: ListedIssue) -> Iterator[tuple[str, str]]:

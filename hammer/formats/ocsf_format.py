@@ -48,12 +48,7 @@ def pieces(listing: Listing) -> Iterator[str]:
 
 
 def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:
-    """One issue of a security group.
-
-    Args:
-        issue: the issue.
-        now: when the event is made, in UTC.
-    """
+    """One issue of a security group."""
     details = issue.details
     times = issue.timestamps
     activity = 3 if not issue.status.is_exposed else 2 if times.identified else 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 
 from rich.console import Console
 
 from hammer.listing.issue import ListedIssue, Listing, ListingSource
-from hammer.terminal import Cell, Column, Row, print_line, show_table
+from hammer.terminal import Cell, Column, Row, console, print_line, show_table
 from library.documents.text import counted
 from library.issues.issue import Status
 from library.issues.reachability import Severity
@@ -45,6 +46,13 @@ def show(to: Console, listing: Listing) -> None:
     if shown:
         show_table(to, _TABLE_COLUMNS if from_table else _SCAN_COLUMNS, [_row(issue, from_table) for issue in shown])
     print_line(to, summary(listing))
+
+
+def pieces(listing: Listing) -> Iterator[str]:
+    """The same as one text, as wide as it is, for a file."""
+    text = StringIO()
+    show(console(text), listing)
+    yield text.getvalue()
 
 
 def summary(listing: Listing) -> str:

@@ -56,11 +56,7 @@ class Control:
 
 
 def controls_broken(details: IssueDetails) -> tuple[Control, ...]:
-    """The controls that an exposed group breaks, by framework.
-
-    Args:
-        details: a group's; of an Inspector finding there are none.
-    """
+    """The controls that an exposed group breaks, by framework; of an Inspector finding there are none."""
     if isinstance(details, FindingDetails):
         return ()
     # Of a source only the family counts, so that the groups of an organization share a few answers.

@@ -5,8 +5,9 @@ Pure. Names, tags, descriptions and what CloudTrail said are untrusted input: ea
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import quote
 from hammer.listing.controls import Control, controls_broken, exposed_ports, ports_of
 from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, remediation_terms
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import SECURITY_GROUP, Issue, IssueDetails, Status, Timestamps, kind_of
+from library.issues.issue import SECURITY_GROUP, FindingDetails, Issue, IssueDetails, Status, Timestamps, kind_of
 from library.issues.kept_sources import KeptSource
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
@@ -118,6 +119,10 @@ class ListedIssue:
     def whitelisted(self) -> bool:
         """Whether it is exempt."""
         return self.status is Status.WHITELISTED
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether remediation might close it by then; False where nobody knows when."""
+        return self.due is not None and self.due <= now
 
     def age(self, now: datetime) -> int | None:
         """Whole days since it was identified; None: nobody knows."""
@@ -346,30 +351,16 @@ def context_of(config: Configuration, today: date) -> ListingContext:
 
 
 def listed_detection(detection: Detection, known: ListingContext) -> ListedIssue:
-    """What a scan found in one group."""
-    details, account_id = detection.details, detection.account_id
-    exemption = _exemption(account_id, detection.group_id, details, known) if detection.whitelisted else None
-    return ListedIssue(
-        account_id=account_id,
-        account_name=known.account_name(account_id),
-        group_id=detection.group_id,
-        details=details,
-        status=Status.WHITELISTED if detection.whitelisted else Status.OPEN,
-        owner=known.owner(account_id, details, ""),
-        ports=exposed_ports(details.perms, known.restricted),
-        clauses=clauses(details.perms, known.restricted),
-        controls=controls_broken(details),
-        exempt_until=exemption.expires if exemption else None,
-        exempt_reason=exemption.reason_and_author if exemption else "",
-        sources=known.sources,
-    )
+    """What a scan found in one group. When it is due, only the table tells."""
+    status = Status.WHITELISTED if detection.whitelisted else Status.OPEN
+    issue = Issue(detection.account_id, detection.group_id, status, detection.details, Timestamps())
+    return listed_issue(issue, replace(known, schedule=lambda _: RemediationSchedule(None, None)))
 
 
 def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
-    """One issue of the table."""
+    """One issue, of the table or as a scan found it. A plan's group has an address in place of an id."""
     details, account_id = issue.details, issue.account_id
-    exempt = issue.status is Status.WHITELISTED
-    exemption = _exemption(account_id, issue.issue_id, details, known) if exempt else None
+    exemption = _exemption(issue, known) if issue.status is Status.WHITELISTED else None
     flag = issue.remediation_details.get("restored")
     schedule, dispute = known.schedule(issue), dispute_of(issue)
     ticket = str(issue.jira_details.get("ticket") or "")
@@ -382,7 +373,7 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
         owner=known.owner(account_id, details, issue.decided.owner),
         ports=exposed_ports(details.perms, known.restricted),
         # Inspector does not say to whom: what stands in a finding's `perms` is an assumption.
-        clauses=clauses(details.perms, known.restricted) if issue.kind is SECURITY_GROUP else (),
+        clauses=() if isinstance(details, FindingDetails) else clauses(details.perms, known.restricted),
         controls=controls_broken(details),
         timestamps=issue.timestamps,
         opened_by=issue.opened_by,
@@ -403,13 +394,21 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
     )
 
 
-def _exemption(account_id: str, group_id: str, details: IssueDetails, known: ListingContext) -> Exemption | None:
+def _exemption(issue: Issue, known: ListingContext) -> Exemption | None:
     """The exemption whose end exposes a group again."""
-    return deciding(known.exemptions(account_id), group_id, details.vpc_id, details.name, known.today)
+    details = issue.details
+    return deciding(known.exemptions(issue.account_id), issue.issue_id, details.vpc_id, details.name, known.today)
 
 
 SEVERITIES = tuple(Severity)
 """The worst first."""
+
+
+def severity_counts(issues: Iterable[ListedIssue]) -> str:
+    """How many issues there are of each severity, the worst first: `1 critical, 2 low`; empty: there is none."""
+    counts = Counter(issue.severity for issue in issues)
+    return ", ".join(f"{counts[severity]:,} {severity}" for severity in SEVERITIES if counts[severity])
+
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 

@@ -5,6 +5,8 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def printable(text: str) -> str:
     r"""Text with everything that does not print, escape sequences and direction marks among it, spelled out.
@@ -42,6 +44,16 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     ('1 group', '2 groups', '1,200 policies')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def and_more(texts: Sequence[str], most: int, rest: str = "more") -> str:
+    """The first texts, and how many more there are.
+
+    >>> and_more(["ana", "bo", "chen"], 2), and_more(["ana"], 2), and_more(["ana", "bo"], 1, "more owners")
+    ('ana, bo and 1 more', 'ana', 'ana and 1 more owners')
+    """
+    left = f" and {len(texts) - most:,} {rest}" if len(texts) > most else ""
+    return f"{', '.join(texts[:most])}{left}"
 
 
 def utf16_size(text: str) -> int:

@@ -93,7 +93,7 @@ def summarize_day(issues: Iterable[Issue], day: date) -> Day:
                 hours.append((times.resolved - times.identified).total_seconds() / 3600)
         happened["found"] += _is_on(times.identified, day)
         happened["remediated"] += _is_on(times.remediated, day)
-        happened["restored"] += _is_on(_restored_at(issue), day)
+        happened["restored"] += _is_on(restored_at(issue), day)
     return Day(
         day=day,
         open=open_,
@@ -110,6 +110,7 @@ def _is_on(time: datetime | None, day: date) -> bool:
     return time is not None and time.date() == day
 
 
-def _restored_at(issue: Issue) -> datetime | None:
+def restored_at(issue: Issue) -> datetime | None:
+    """When somebody restored the group, in UTC; None: nobody did, or nobody knows when."""
     flag = issue.remediation_details.get("restored")
     return stored_time(flag.get("at")) if isinstance(flag, Mapping) else None

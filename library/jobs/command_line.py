@@ -195,15 +195,15 @@ def location_of_group(
     `accounts` and `regions` are what `--account` and `--region` name; `known` are the accounts to look through.
 
     Raises:
-        NotThereError: the table does not tell.
+        NotThereError: the table does not tell, or an item that may tell is not as it should be.
     """
     if accounts and regions:
         return accounts[0], regions[0]
     for account_id in accounts or known:
         try:
             issue = table.get(account_id, group_id)
-        except UnreadableIssueError:
-            continue
+        except UnreadableIssueError as error:
+            raise NotThereError(f"{error}: name --account and --region") from error
         if issue is not None and (not regions or issue.details.region in regions):
             return account_id, issue.details.region
     raise NotThereError(f"the issue table has no issue of {group_id}: name its --account and --region, too")
@@ -271,6 +271,19 @@ def accounts_of(access: TableAccess, selection: Selection) -> list[str]:
     wanted = [name for name in scanned if not selection.accounts or name in selection.accounts]
     # Of an account that left the configuration the table may still have issues.
     return [*wanted, *sorted(selection.accounts - scanned.keys())]
+
+
+def name_problems(problems: Iterable[str]) -> None:
+    """Name what could not be done on standard error, one line each. It may be untrusted text."""
+    for problem in problems:
+        print(f"hammer: {printable(problem)}", file=sys.stderr)  # noqa: T201
+
+
+def end(problems: Sequence[str]) -> None:
+    """Name what could not be done on standard error, and exit with 1 if there is any."""
+    name_problems(problems)
+    if problems:
+        raise typer.Exit(Exit.INCOMPLETE)
 
 
 def _leave_at_once() -> NoReturn:

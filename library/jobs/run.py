@@ -2,7 +2,7 @@
 
     with hold_lock(lock, LOG_STREAM, region):
         problems = do_the_work()
-    end(problems)
+    end(problems)  # of library.jobs.command_line, as every command ends
 
 A job sums up what it did in a `finally` of its own, inside the block: a lost lock (`LockedError`) and a signal
 (`InterruptedRunError`) both end the work at whatever call it is. `Lease` keeps the lock without a call for every step:
@@ -17,7 +17,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import FrameType
@@ -169,11 +169,3 @@ def renewing_sleep(sleep: Callable[[float], None], renew: Callable[[], None]) ->
             seconds -= part
 
     return wait
-
-
-def end(problems: Sequence[str]) -> None:
-    """Name what could not be done on standard error, and exit with 1 if there is any."""
-    for problem in problems:
-        typer.echo(f"hammer: {problem}", err=True)
-    if problems:
-        raise typer.Exit(Exit.INCOMPLETE)

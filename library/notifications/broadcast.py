@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from library.documents.slack_message import Alert, Message, compose, link, literal, plain, replies
-from library.documents.text import shortened
+from library.documents.text import and_more, shortened
 from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import (
     SlackDestinationError,
@@ -263,8 +263,7 @@ class Delivery:
 
 def listed(names: Sequence[str]) -> str:
     """A few names, and how many more there are."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"{', '.join(names[:_LISTED])}{more}"
+    return and_more(names, _LISTED)
 
 
 _NAME_LIMIT = 80

@@ -525,7 +525,7 @@ def check_that_a_look_has_the_host_remediate_at_once(deployed: Deployed) -> None
     target = {"account_id": SLAVES[1], "account_name": "slave2", "region": REGION, "group_ids": [group]}
     deployed.client("sns").publish(TopicArn=SCANS, Message=json.dumps(target))
     deployed.work_off("hammer-describe-security-groups")
-    done = deployed.run_job("hammer.immediate", "--wait", "0", environment={"HAMMER_IMMEDIATE_QUEUE": url})
+    done = deployed.run_job("hammer", "immediate", "--wait", "0", environment={"HAMMER_IMMEDIATE_QUEUE": url})
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 group asked for, 0 left for later"), done.stderr
     (found,) = deployed.client("ec2", SLAVES[1]).describe_security_groups(GroupIds=[group])["SecurityGroups"]
     sources = {source["CidrIp"] for rule in found["IpPermissions"] for source in rule["IpRanges"]}

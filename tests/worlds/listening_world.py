@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,19 @@ class _PromptQueue(Queue[Any]):
         return super().get(block, None if timeout is None else 0.02)
 
 
+class _Workers(ThreadPoolExecutor):
+    """Workers that note what they were given, so that a test can wait for it."""
+
+    def __init__(self, number: int, begun: set[Future[Any]]) -> None:
+        super().__init__(number)
+        self._begun = begun
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = super().submit(fn, *args, **kwargs)
+        self._begun.add(future)
+        return future
+
+
 @dataclass
 class ListeningWorld:
     """The world.
@@ -61,7 +75,7 @@ class ListeningWorld:
     folder: Path
     restored: list[Issue] = field(default_factory=list)
     restores: Callable[[Issue], object] = lambda _: None
-    services: list[Service] = field(default_factory=list)
+    begun: set[Future[Any]] = field(default_factory=set)
     envelopes: int = 0
     finished: threading.Condition = field(default_factory=threading.Condition)
 
@@ -145,15 +159,17 @@ class ListeningWorld:
         return socket.acknowledged[envelope]
 
     def settle(self) -> None:
-        """Wait until every service has done what it was given."""
+        """Wait until the services have done what they were given."""
         socket = self.world.slack.socket
         acknowledged = [
             message for connection in socket.connections for message in connection.received if "envelope_id" in message
         ]
         with self.finished:
             assert self.finished.wait_for(lambda: self.envelopes >= len(acknowledged), 20)
-        for service in self.services:
-            service.drain()
+        while self.begun:
+            for each in list(self.begun):
+                each.result()
+                self.begun.discard(each)
 
     @contextmanager
     def listening(self) -> Iterator[Service]:
@@ -191,19 +207,18 @@ class ListeningWorld:
             patch.object(Service, "_connected", noted),
             patch.object(SlackSession, "_on_envelope", counted),
             patch.object(listen_for_decisions, "utc_now", lambda: self.world.clock),
+            patch.object(listen_for_decisions, "ThreadPoolExecutor", lambda number: _Workers(number, self.begun)),
             patch("reporting.listen_for_decisions.subprocess.run", self._run),
         ):
             service = Service(config, str(self.folder), kept_sessions(), self.secrets(), self._secret())
             thread = threading.Thread(target=run, daemon=True)
             thread.start()
             assert connected.wait(60)
-            self.services.append(service)
             try:
                 yield service
             finally:
                 service.stopping.set()
                 thread.join(60)
-                self.services.remove(service)
                 assert not thread.is_alive()
         if errors:
             raise errors[0]

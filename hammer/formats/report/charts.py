@@ -90,12 +90,7 @@ class Chart:
 
 
 def charts(issues: Sequence[ListedIssue], now: datetime) -> tuple[Chart, ...]:
-    """Open issues by severity, account, port, age and owner.
-
-    Args:
-        issues: the open ones.
-        now: the time in UTC, for their age. Without times, as in a scan, there is no chart of ages.
-    """
+    """Open issues by severity, account, port, age and owner. Without times, as in a scan, there is no chart of ages."""
     severities = Counter(str(issue.severity) for issue in issues)
     ages = Counter(_age_group(days) for issue in issues if (days := issue.age(now)) is not None)
     shown = [

@@ -20,7 +20,7 @@ from library.issues.use import SourceClass, use_sentences
 from library.security_groups.clauses import allowed_sentence
 from library.security_groups.exposure import Exposure, source_text, traffic_text
 from library.source.service import managed_by
-from reporting.exposure_text import open_first, revoke_commands, share
+from reporting.exposure_text import diff_line, open_first, revoke_commands, share
 from reporting.group_text import verdict_words
 
 _WORKERS_SHOWN = 5
@@ -183,7 +183,7 @@ def totals(listing: Listing) -> tuple[Total, ...]:
 def _dates(listing: Listing) -> tuple[Total, ...]:
     """What is overdue and what is due soon: a scan does not know that, as the table has it."""
     now, overdue = listing.generated, _overdue(listing)
-    due_soon = sum(issue.due is not None and now < issue.due <= now + _DUE_SOON for issue in listing.open_issues)
+    due_soon = sum(issue.is_due(now + _DUE_SOON) for issue in listing.open_issues) - overdue
     return (
         Total(overdue, "overdue", "overdue" if overdue else "", sort="due"),
         Total(due_soon, "due within 7 days", sort="due"),
@@ -196,7 +196,7 @@ def _reachable(listing: Listing) -> int:
 
 def _overdue(listing: Listing) -> int:
     """How many open issues remediation might have changed by now."""
-    return sum(issue.due is not None and issue.due <= listing.generated for issue in listing.open_issues)
+    return sum(issue.is_due(listing.generated) for issue in listing.open_issues)
 
 
 def headline(listing: Listing) -> tuple[str, bool]:
@@ -240,12 +240,7 @@ def issue_count(statuses: Sequence[str]) -> str:
 
 
 def change_text(change: ChangeSince, listed: int) -> str:
-    """What changed since the last day of the history, in numbers that add up.
-
-    Args:
-        change: what changed.
-        listed: how many open issues are listed.
-    """
+    """What changed since the last day of the history, in numbers that add up."""
     text = (
         f"Since {change.since}: {change.open_then:,} were open then; {change.new:,} new, {change.resolved:,} resolved. "
         f"{change.open_now:,} {'is' if change.open_now == 1 else 'are'} open now"
@@ -339,20 +334,13 @@ def last_read(listing: Listing) -> dict[tuple[str, str], str]:
 
 
 def view(issue: ListedIssue, number: int, now: datetime, read: str = "") -> IssueView:
-    """What the page says of one issue.
-
-    Args:
-        issue: the issue.
-        number: its place in the list.
-        now: when the report is made, in UTC.
-        read: when its region was last read, where that failed since.
-    """
+    """What the page says of one issue. `read`: when its region was last read, where that failed since."""
     details, days = issue.details, issue.age(now)
     words = printable(verdict_words(details))
     name, account, owner = printable(details.name), printable(issue.account_name), printable(issue.owner)
     kept = dict(issue.kept)
     rules = tuple(_rule(perm, kept.get(perm)) for perm in details.perms)
-    overdue = issue.status is Status.OPEN and issue.due is not None and issue.due <= now
+    overdue = issue.status is Status.OPEN and issue.is_due(now)
     return IssueView(
         anchor=f"i{number}",
         group_id=printable(issue.group_id),
@@ -380,7 +368,7 @@ def view(issue: ListedIssue, number: int, now: datetime, read: str = "") -> Issu
         controls=tuple(_controls(issue)),
         fix=_fix(issue),
         before_fix=open_first(issue.sources),
-        diff="\n".join(map(_diff_line, issue.source_diff)).rstrip("\n"),
+        diff="\n".join(map(diff_line, issue.source_diff)).rstrip("\n"),
         console=console_address(details.region, issue.group_id) if issue.is_group else "",
     )
 
@@ -443,11 +431,6 @@ def _facts(issue: ListedIssue, now: datetime) -> Iterator[tuple[str, str]]:
         ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(issue.details.tags.items()))),
     )
     yield from ((label, printable(text)) for label, text in facts if text)
-
-
-def _diff_line(line: str) -> str:
-    """A line of a diff with its tabs, whatever else is in it."""
-    return "\t".join(printable(part) for part in line.removesuffix("\r").split("\t"))
 
 
 def _opened_again(issue: ListedIssue, now: datetime) -> str:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hammer import check_config
+from library.jobs.command_line import application
 
 MAIN, OTHER = "123456789012", "210987654321"
 JIRA = {"jira": {"enabled": True, "server": "https://j.example.com"}}
@@ -27,7 +28,7 @@ def folder(path: Path, aws: dict[str, Any], more: dict[str, Any], owners: dict[s
 
 def checked(path: Path) -> tuple[int, str]:
     """The exit code, and what is said on either stream, on one line."""
-    done = CliRunner().invoke(check_config.app, ["--config", str(path)], catch_exceptions=False)
+    done = CliRunner().invoke(application(check_config.command), ["--config", str(path)], catch_exceptions=False)
     return done.exit_code, " ".join(done.output.split())
 
 

@@ -25,6 +25,7 @@ from library.issues.decision_record import DecisionKind, RestoreRequest, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue
 from library.issues.notified_exposures import NotifiedExposures, exposure_texts
+from library.jobs.command_line import application
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
@@ -42,7 +43,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def run(command: Any, *arguments: str) -> Result:
-    return CliRunner().invoke(command.app, list(arguments), catch_exceptions=False)
+    return CliRunner().invoke(application(command.command), list(arguments), catch_exceptions=False)
 
 
 def decided(here: World, kind: str, group: str, *options: str, account: str = MAIN) -> Result:

@@ -16,6 +16,7 @@ from hammer import immediate
 from library.aws.records import JobRecords
 from library.issues.issue import Status
 from library.issues.reachability import Reachability, Sources, Verdict
+from library.jobs.command_line import application
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, World, permission, quick_session, world
 
 CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
@@ -41,7 +42,7 @@ class Queue:
 
     def run(self) -> Result:
         options = ["--config", str(self.world.folder), "--queue", self.url, "--wait", "0"]
-        return CliRunner().invoke(immediate.app, options, catch_exceptions=False)
+        return CliRunner().invoke(application(immediate.command), options, catch_exceptions=False)
 
     @property
     def left(self) -> int:
@@ -180,7 +181,7 @@ def test_what_is_no_request_is_named_and_stays(queue: Queue) -> None:
 
 
 def test_without_a_queue_it_says_how_to_name_one(queue: Queue) -> None:
-    result = CliRunner().invoke(immediate.app, ["--config", str(queue.world.folder)])
+    result = CliRunner().invoke(application(immediate.command), ["--config", str(queue.world.folder)])
     assert result.exit_code == 2
     assert "HAMMER_IMMEDIATE_QUEUE" in result.output
 

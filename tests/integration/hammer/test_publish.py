@@ -24,8 +24,11 @@ from library.aws.records import JobRecords
 from library.config import load_configuration
 from library.issues.history import Day
 from library.issues.issue import Status
+from library.jobs.command_line import application
 from tests.builders.issues import NOW, an_issue
 from tests.standins.slack import SlackStandIn
+
+ISSUES = application(issues.command)
 
 MAIN, REGION, BUCKET = "123456789012", "eu-west-1", "backups-of-ours"
 KEY = f"reports/{NOW:%Y-%m-%d}.html"
@@ -118,7 +121,7 @@ def test_those_who_asked_get_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_an_e_mail_that_is_refused_is_named_and_the_report_is_there(tmp_path: Path) -> None:
     publishing = {"email_from": "nobody@example.com", "email_to": "ciso@example.com"}
     location = configure(tmp_path, publishing=publishing)
-    result = CliRunner().invoke(publish.app, ["--config", location])
+    result = CliRunner().invoke(application(publish.command), ["--config", location])
     assert result.exit_code == 1
     assert "hammer: the link was not sent by e-mail: " in result.stderr
     assert result.stdout.startswith("published https://eu-west-1.console.aws.amazon.com/s3/object/backups-of-ours")
@@ -127,7 +130,7 @@ def test_an_e_mail_that_is_refused_is_named_and_the_report_is_there(tmp_path: Pa
 @pytest.mark.usefixtures("table")
 def test_issues_are_imported_into_security_hub_of_their_own_account(tmp_path: Path) -> None:
     open_ones = ["--group", "sg-0", "--group", "sg-1"]
-    done = CliRunner().invoke(issues.app, ["--config", configure(tmp_path), "--to-security-hub", *open_ones])
+    done = CliRunner().invoke(ISSUES, ["--config", configure(tmp_path), "--to-security-hub", *open_ones])
     imported = "2 active findings and 0 archived imported into Security Hub\n"
     assert (done.exit_code, done.stdout) == (0, imported), done.stderr
 
@@ -142,10 +145,10 @@ def test_a_report_by_hand_knows_the_history(table: IssueTable, tmp_path: Path, m
     monkeypatch.setattr(issues, "datetime", _Then)
     JobRecords(table.items, MAIN).record_day(Day(NOW.date() - timedelta(days=60), {MAIN: {"high": 7}}, {}))
     location, output = configure(tmp_path), tmp_path / "report.html"
-    result = CliRunner().invoke(issues.app, ["--config", location, "--format", "html", "--output", str(output)])
+    result = CliRunner().invoke(ISSUES, ["--config", location, "--format", "html", "--output", str(output)])
     assert (result.exit_code, result.stdout) == (0, "")
     page = output.read_text()
     assert "7 were open then; 3 new, 1 resolved. 2 are open now: 7 fewer for other reasons, such as" in page
     assert ">2 today</text>" in page
-    result = CliRunner().invoke(issues.app, ["--config", location, "--format", "html", "--account", "210987654321"])
+    result = CliRunner().invoke(ISSUES, ["--config", location, "--format", "html", "--account", "210987654321"])
     assert "were open then" not in result.stdout

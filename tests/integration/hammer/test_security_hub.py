@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from hammer.issues import import_findings
 from hammer.listing.issue import ListedIssue
-from hammer.security_hub import import_findings
 from library.issues.issue import Status
 from tests.builders.listings import NOW, a_listed_issue
 

@@ -15,7 +15,10 @@ from library.aws.issue_table import IssueTable
 from library.aws.records import CoverageRecords
 from library.issues.issue import Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
+from library.jobs.command_line import application
 from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, REGION, TABLE, permission, world
+
+STATUS = application(status.command)
 
 
 def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +41,7 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("hammer-immediate-remediation-dead-letters", "another-system-dead-letters"):
             sqs.send_message(QueueUrl=sqs.create_queue(QueueName=name)["QueueUrl"], MessageBody="{}")
 
-        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
+        shown = CliRunner().invoke(STATUS, ["--config", str(tmp_path)], catch_exceptions=False)
         assert shown.exit_code == 0
         rows = [" ".join(line.replace("│", " ").split()) for line in shown.output.splitlines()]
         assert f"main {REGION} failed 2026-11-22 03:00 UTC 1.5 7 never role missing" in rows
@@ -52,15 +55,15 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "dead letters: 1 message in hammer-immediate-remediation-dead-letters" in shown.output
         assert "another-system" not in shown.output
         lock.release()
-        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--group", group], catch_exceptions=False)
+        shown = CliRunner().invoke(STATUS, ["--config", str(tmp_path), "--group", group], catch_exceptions=False)
         assert "groups are being changed" not in shown.output
         rows = [" ".join(line.replace("│", " ").split()) for line in shown.output.splitlines()]
         assert "main 1 0 0 0" in rows
         assert "restored" not in shown.output
         assert "sg-3" not in shown.output
-        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--group", "sg-404"])
+        shown = CliRunner().invoke(STATUS, ["--config", str(tmp_path), "--group", "sg-404"])
         assert (shown.exit_code, shown.output) == (2, "hammer: the issue table has no issue of: sg-404\n")
-        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--region", "us-east-1"])
+        shown = CliRunner().invoke(STATUS, ["--config", str(tmp_path), "--region", "us-east-1"])
         assert "nobody is changing groups" in shown.output
         assert "restored" not in shown.output
 
@@ -71,12 +74,12 @@ def test_exemptions_that_somebody_should_look_at(tmp_path: Path, monkeypatch: py
         made.issue(made.group(permission("tcp", (22, 22), ANYWHERE)))
         whitelist = {"secgrp_unrestricted_access": {MAIN: ["sg-77777777"]}}
         (tmp_path / "whitelist.json").write_text(json.dumps(whitelist), "utf-8")
-        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
+        shown = CliRunner().invoke(STATUS, ["--config", str(tmp_path)], catch_exceptions=False)
         assert f"whitelist: in {MAIN} these exemptions never expire: sg-77777777\n" in shown.output
         unmatched = f"whitelist: in {MAIN} these exemptions name no group that the table knows: sg-77777777\n"
         assert unmatched in shown.output
         # The groups of other regions are not read, so that none can be missed.
-        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--region", REGION], catch_exceptions=False)
+        shown = CliRunner().invoke(STATUS, ["--config", str(tmp_path), "--region", REGION], catch_exceptions=False)
         assert unmatched not in shown.output
 
 
@@ -89,7 +92,7 @@ def test_an_exempt_group_is_named_once(tmp_path: Path, monkeypatch: pytest.Monke
         due_soon = {"group": second, "expires": f"{datetime.now(UTC).date() + timedelta(days=3)}"}
         whitelist = {"secgrp_unrestricted_access": {MAIN: [first, due_soon]}}
         (tmp_path / "whitelist.json").write_text(json.dumps(whitelist), "utf-8")
-        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
+        shown = CliRunner().invoke(STATUS, ["--config", str(tmp_path)], catch_exceptions=False)
         lines = [line for line in shown.output.splitlines() if first in line or second in line]
         assert sorted(lines, reverse=True) == [
             f"exempt without end: {first} in {MAIN}, {REGION}",

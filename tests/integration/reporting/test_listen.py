@@ -497,9 +497,9 @@ def test_it_records_when_it_was_connected(here: ListeningWorld, caplog: pytest.L
 
 def test_more_than_one_connection_is_warned_of(here: ListeningWorld, caplog: pytest.LogCaptureFixture) -> None:
     here.world.slack.socket.hello = {"type": "hello", "num_connections": 2}
-    with caplog.at_level("WARNING"), here.listening():
+    with caplog.at_level("WARNING"), here.listening() as service:
         here.send({"type": "other"})
-        here.services[0]._connected(here.services[0]._hello or Hello())  # the next heartbeat
+        service._connected(service._hello or Hello())  # the next heartbeat
     assert caplog.text.count("the app has 2 connections to Slack") == 1
     assert here.records.read().connections == 2
 

@@ -21,13 +21,13 @@ from hammer import __version__
 from hammer.formats import Format, render
 from hammer.formats.csv_format import COLUMNS, safe_cell
 from hammer.formats.report.view import view
-from hammer.formats.shapes import SHAPES
 from hammer.formats.table_format import show
 from hammer.listing.controls import Control
 from hammer.listing.issue import ChangeSince, ListingSource
 from hammer.terminal import console
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Status, Timestamps
+from library.issues.schedule import Waiting
 from library.security_groups.exposure import Exposure
 from tests.builders.listings import (
     EVERYTHING,
@@ -43,6 +43,7 @@ from tests.builders.listings import (
     opened_by,
 )
 from tests.ocsf_schema import mistakes
+from tests.output_shapes import SHAPES
 from tests.readme import schema_files
 
 DATA = Path(__file__).parents[2] / "data"
@@ -364,6 +365,14 @@ def test_the_json_outputs_have_the_shapes_that_are_documented() -> None:
     SHAPES["scan"].validate_json(render(Format.JSON, replace(listing, source=ListingSource.SCAN)))
     for line in render(Format.JSONL, listing).splitlines():
         SHAPES["issue-line"].validate_json(line)
+
+
+def test_a_list_with_exposures_that_are_due_later_has_the_shape_that_is_documented() -> None:
+    issue = a_listed_issue(due=NOW)
+    first, second = (Waiting(issue.details.perms[0], due) for due in (NOW + timedelta(days=7), None))
+    listing = a_listing(replace(issue, waiting=(first, second)))
+    SHAPES["issues"].validate_json(render(Format.JSON, listing))
+    SHAPES["issue-line"].validate_json(render(Format.JSONL, listing))
 
 
 def test_the_schemas_in_the_documents_are_those_of_the_code() -> None:

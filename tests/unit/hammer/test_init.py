@@ -11,13 +11,14 @@ from typer.testing import CliRunner
 from hammer import init
 from hammer.check_config import warnings
 from library.config import load_configuration
+from library.jobs.command_line import application
 
 OPTIONS = ["--account", "123456789012", "--region", "eu-central-1"]
 
 
 def test_what_it_writes_is_valid_and_does_nothing_by_itself(tmp_path: Path) -> None:
     folder = tmp_path / "config"
-    done = CliRunner().invoke(init.app, [str(folder), *OPTIONS])
+    done = CliRunner().invoke(application(init.command), [str(folder), *OPTIONS])
     assert done.exit_code == 0, done.output
     assert f"next: hammer check-config --config {folder}\n" in done.stdout
     config = load_configuration(str(folder))
@@ -37,7 +38,7 @@ def test_what_it_writes_is_valid_and_does_nothing_by_itself(tmp_path: Path) -> N
 )
 def test_what_it_refuses(tmp_path: Path, arguments: list[str], line: str) -> None:
     (tmp_path / "config.json").write_text("{}")
-    done = CliRunner().invoke(init.app, [str(tmp_path), *arguments])
+    done = CliRunner().invoke(application(init.command), [str(tmp_path), *arguments])
     assert done.exit_code == 2
     assert done.stderr.endswith(line)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json"]

@@ -151,7 +151,7 @@ def test_comments_and_alert() -> None:
     assert plain_text(text_of(kept).ended(kept, exempt=False)).startswith(
         'Nothing unexpected is open on "web" (i-12345678901234567) any more by this finding: '
     )
-    notified = text_of(kept).alert(kept, PortSet(), None, is_reminder=False)
+    notified = text_of(kept).alert(kept, FACTS, is_reminder=False, has_ticket=True)
     assert notified.text == "Amazon Inspector, MEDIUM: tcp 22-23 open, and nobody expects it"
     assert notified.details[1:] == ('Held back tcp/24-25: allowed_ports "web"',)
 

@@ -9,7 +9,7 @@ import pytest
 
 from hammer.formats import Format
 from hammer.output import chosen_format
-from library.aws.issue_table import IssueTable
+from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.jobs.command_line import NotThereError, account_ids, accounts_named, location_of_group
 
 KNOWN = {"123456789012": "main", "210987654321": "shop", "321098765432": "data", "432109876543": "data"}
@@ -57,6 +57,19 @@ def test_the_table_tells_where_a_group_is() -> None:
     for accounts, regions in ((["123456789012"], []), ([], ["us-east-1"])):
         with pytest.raises(NotThereError, match="name its --account and --region, too"):
             location_of_group("sg-1", accounts, regions, KNOWN, TABLE)
+
+
+def test_an_issue_that_cannot_be_read_is_named_where_it_was_to_tell_where_its_group_is() -> None:
+    class _Unreadable(_Table):
+        def get(self, account_id: str, group_id: str) -> Any:
+            raise UnreadableIssueError({"account_id": account_id, "issue_id": group_id}, KeyError("status"))
+
+    with pytest.raises(NotThereError) as refused:
+        location_of_group("sg-1", ["210987654321"], (), KNOWN, cast("IssueTable", _Unreadable()))
+    assert refused.value.message == (
+        "sg-1 in 210987654321: its item in the issue table is not as it should be: 'status' is missing: "
+        "name --account and --region"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import signal
 import pytest
 import typer
 
-from library.jobs.run import InterruptedRunError, end, renewing_sleep, stop_at_signals
+from library.jobs.command_line import end
+from library.jobs.run import InterruptedRunError, renewing_sleep, stop_at_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -42,4 +43,7 @@ def test_problems_are_named_and_the_exit_code_is_1(capsys: pytest.CaptureFixture
         end(["a", "b"])
     assert ended.value.exit_code == 1
     assert capsys.readouterr().err == "hammer: a\nhammer: b\n"
+    with pytest.raises(typer.Exit):
+        end(["a\x1b[31m"])
+    assert capsys.readouterr().err == "hammer: a\\x1b[31m\n"
     end([])

@@ -211,7 +211,7 @@ def test_a_ticket_says_the_next_run_in_place_of_a_date() -> None:
     assert "Unless it is fixed or exempt by then, Hammer will replace this rule at its next run." in text
     assert "Hammer will replace the rules above, each of them whole, at its next run: what they open" in text
     assert "2026-12-13" not in text
-    alert = group_text.alert(NEW, PortSet.parse([22]), step.closes_at, is_reminder=False, at_once=step.at_once)
+    alert = group_text.alert(NEW, facts(step), is_reminder=False, has_ticket=True)
     assert alert.text.endswith("; Hammer will replace this rule at its next run")
 
 

@@ -29,6 +29,10 @@ def issue(status: Status = Status.WHITELISTED, identified: datetime = MIDNIGHT, 
     return replace(Issue("1", "sg-1", status, details, Timestamps(identified, identified)), **changes)
 
 
+def a_step(exemption: Exemption | None) -> Step:
+    return Step(issue(), None, None, None, None, report=False, close=False, exemption=exemption)
+
+
 def steps(given: Issue, now: datetime, channels: Channels = SLACK, *exemptions: Exemption) -> Sequence[Step]:
     return plan([given], channels, OFF, now, lambda account_id: (exemptions or (EXEMPTION,)) * (account_id == "1"))
 
@@ -157,7 +161,7 @@ def test_who_hears_that_a_group_is_exempt_for_a_few_days_needs_no_reminder_of_it
     ],
 )
 def test_what_is_said_of_an_exemption(notification: Update, exemption: Exemption | None, line: str) -> None:
-    assert exemption_line(notification, issue(), exemption) == line
+    assert exemption_line(a_step(exemption), notification, {}) == line
 
 
 @pytest.mark.parametrize(
@@ -185,7 +189,8 @@ def test_what_is_said_of_an_exemption(notification: Update, exemption: Exemption
 def test_what_is_said_of_an_exemption_that_has_no_end(
     notification: Update, was_exempt: bool, in_part: bool, line: str
 ) -> None:
-    assert exemption_line(notification, issue(), None, was_exempt=was_exempt, in_part=in_part) == line
+    step = replace(a_step(None), exempt_in_part=in_part)
+    assert exemption_line(step, notification, {"exempt": True} if was_exempt else {}) == line
 
 
 def test_an_open_group_is_exempt_in_part_while_an_exemption_counts() -> None:
@@ -208,6 +213,6 @@ def test_a_channel_keeps_that_a_group_is_exempt_until_it_is_told_otherwise() -> 
 
 def test_a_untrusted_reason_stays_on_its_line() -> None:
     untrusted = replace(EXEMPTION, reason="ok\r\n[x|http://e] \x1b[31m\u202e", author="<!channel>")
-    text = plain_text(with_exemption((), Update.FOUND_AGAIN, issue(), untrusted))
+    text = plain_text(with_exemption((), replace(a_step(untrusted), ticket_update=Update.FOUND_AGAIN)))
     assert len(text.strip().splitlines()) == 1
     assert text.strip().isprintable()

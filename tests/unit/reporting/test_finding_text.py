@@ -171,7 +171,7 @@ def test_the_comment_that_closes_a_ticket() -> None:
 
 
 def test_what_slack_is_told() -> None:
-    assert alert(finding(path=("igw-1", "<a>")), PortSet(), None, is_reminder=False) == AlertText(
+    assert alert(finding(path=("igw-1", "<a>")), FACTS, is_reminder=False, has_ticket=True) == AlertText(
         "Amazon Inspector, HIGH: TCP 22, UDP 161-162, TCP 0 open, and nobody expects it",
         (
             "Path: igw-1 &gt; &lt;a&gt;",

@@ -9,12 +9,10 @@ import pytest
 
 from library.documents.document import plain_text
 from library.issues.reachability import Verdict
-from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from reporting.exposure_text import fix_location
 from reporting.group_text import alert, ticket
-from reporting.ticket_facts import AlertAdvice
-from tests.unit.reporting.test_whole_tickets import ANA, FACTS, FOUND, SSH, issue, judged
+from tests.unit.reporting.test_whole_tickets import ANA, FACTS, SSH, issue, judged
 
 STACK = {"kind": "cloudformation", "confidence": "exact", "where": "web-stack/Group"}
 FILE = {"kind": "terraform", "confidence": "likely", "where": "network/web.tf:12"}
@@ -90,8 +88,8 @@ def test_the_top_of_a_ticket_names_the_place_of_the_fix(
 
 
 def thread(**given: Any) -> tuple[str, ...]:
-    advice = AlertAdvice("https://console.example.com/", "", ("10.9.0.0/16",))
-    return alert(issue(**given), PortSet.parse([22]), None, is_reminder=False, advice=advice).details
+    facts = replace(FACTS, closes_at=None, procedure_url="", sources=("10.9.0.0/16",))
+    return alert(issue(**given), facts, is_reminder=False, has_ticket=False).details
 
 
 def test_a_thread_says_whom_a_command_would_cut_off_before_the_command() -> None:
@@ -113,7 +111,7 @@ def test_a_group_that_a_stack_defines_is_not_deleted_past_it() -> None:
     text = plain_text(ticket(unused, FACTS))
     assert f"If nothing needs the group any more, remove it from {IN_STACK}." in text
     assert "delete-security-group" not in text
-    said = alert(unused, PortSet.parse([22]), FOUND, is_reminder=False, advice=AlertAdvice("", "")).details
+    said = alert(unused, FACTS, is_reminder=False, has_ticket=False).details
     assert not any("delete-security-group" in line for line in said)
 
 

@@ -63,7 +63,7 @@ def test_where_all_is_kept_no_date_is_given() -> None:
 def test_messages_and_comments_say_so_too() -> None:
     given = issue(OFFICE, SSH)
     for is_reminder in (False, True):
-        said = alert(given, PortSet.parse([22]), NOW, is_reminder=is_reminder)
+        said = alert(given, FACTS, is_reminder=is_reminder, has_ticket=True)
         assert any(WORD.replace("<b>", "&lt;b&gt;") in line for line in said.details)
         assert "; the others stay open" in said.text
     assert WORD in plain_text(changed(given, None, (), again=False))

@@ -369,4 +369,5 @@ def test_a_group_that_is_opened_again_and_again_and_nobody_knows_by_whom() -> No
 
 def test_where_nothing_is_to_be_said_of_an_exemption_a_text_stays_as_it_is() -> None:
     document = (Section("", (paragraph("Text."),)),)
-    assert with_exemption(document, Update.CHANGED, issue(), EXEMPTION) == document
+    step = Step(issue(), Update.CHANGED, None, None, None, report=False, close=False, exemption=EXEMPTION)
+    assert with_exemption(document, step) == document

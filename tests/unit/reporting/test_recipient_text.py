@@ -184,9 +184,7 @@ def test_a_group_of_a_stack_is_to_be_changed_there() -> None:
 
 
 def test_a_message_begins_with_what_matters() -> None:
-    said = group_text.alert(
-        issue(Verdict.INTERNET, OPEN, opened_by=OPENED), PortSet.parse([22]), NOW, is_reminder=False
-    )
+    said = group_text.alert(issue(Verdict.INTERNET, OPEN, opened_by=OPENED), FACTS, is_reminder=False, has_ticket=True)
     assert said.text == (
         "SSH (tcp/22) open to the whole Internet; anyone on the Internet can connect now; Hammer will replace this "
         "rule on 2026-11-22 14:02 UTC or soon after"
@@ -205,7 +203,7 @@ def test_a_group_that_is_opened_again_and_again_is_said_to_be() -> None:
     comment = plain_text(group_text.changed(given, None, None, again=True))
     assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in comment
     assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in plain_text(group_text.ticket(given, FACTS))
-    assert f"    {text}" in group_text.alert(given, PortSet.parse([22]), NOW, is_reminder=False).details
+    assert f"    {text}" in group_text.alert(given, FACTS, is_reminder=False, has_ticket=True).details
     one_time = replace(given, history=(past,))
     assert "opened again" not in plain_text(group_text.changed(one_time, None, None, again=True))
 

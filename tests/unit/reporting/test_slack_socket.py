@@ -12,7 +12,7 @@ from library.aws.secrets import SlackSecret
 from library.config.models import Configuration
 from library.jobs.command_line import utc_now
 from reporting.listen_for_decisions import notify_systemd, why_not_listening
-from reporting.slack_socket import Hello, Listening, Lost, SocketError, SocketStoppedError
+from reporting.slack_socket import Hello, Listening, SocketError, SocketStoppedError
 from tests.builders.config_files import config_with, parse
 
 NOW = datetime(2026, 11, 29, 10, 0, tzinfo=UTC)
@@ -28,10 +28,10 @@ class _Session:
     hello: Hello = field(default_factory=lambda: Hello("A1", 1))
     closed: bool = False
 
-    def lost(self, timeout_s: float) -> Lost | None:
+    def lost(self, timeout_s: float) -> str | None:
         self.world.clock += timedelta(seconds=timeout_s)
         self.lasts -= timedelta(seconds=timeout_s)
-        return Lost(self.reason) if self.lasts <= timedelta() else None
+        return self.reason if self.lasts <= timedelta() else None
 
     def close(self) -> None:
         self.closed = True

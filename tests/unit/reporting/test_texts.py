@@ -21,7 +21,7 @@ from library.issues.reconcile import Detection
 from library.security_groups.group import IngressRule
 from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, summary, ticket
-from reporting.ticket_facts import AlertAdvice, Location, TicketFacts
+from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.judged_issues import NETWORKS, NOW, PORTS, RDP, SSH, issue_of
 
 WORDS = Path(__file__).parents[2] / "data" / "texts.json"
@@ -43,7 +43,7 @@ def texts(issue: Issue) -> dict[str, str]:
     facts = TicketFacts(
         LOCATION, PORTS, GroupUsers(), closes_at, "replace_rule", frozenset({"open_completely", "open_partly"}), 21, ""
     )
-    said = alert(issue, PORTS, closes_at, is_reminder=False, advice=AlertAdvice("https://console.example.com/", ""))
+    said = alert(issue, facts, is_reminder=False, has_ticket=False)
     detection = Detection(issue.account_id, issue.issue_id, issue.details, whitelisted=False)
     return {
         "title": summary(issue, LOCATION, PORTS),

@@ -118,7 +118,8 @@ def test_what_the_texts_say() -> None:
 
 def test_a_reminder_names_it_too() -> None:
     given = replace(notified(WORKING), use=WORKING)
-    message = alert(given, PortSet.parse([22]), NOW + timedelta(days=1), is_reminder=True)
+    facts = replace(_facts(), closes_at=NOW + timedelta(days=1))
+    message = alert(given, facts, is_reminder=True, has_ticket=True)
     assert any("2 sources worked" in line for line in message.details)
 
 
@@ -141,18 +142,18 @@ def test_the_ticket_of_a_group_that_nothing_uses_now_says_who_worked_before() ->
     given = issue(use=WORKING)
     given = replace(given, details=replace(given.details, reachability=unused))
     [step] = plan([given], BOTH, OFF, NOW)
-    text = plain_text(ticket(given, _facts(step)))
+    text = plain_text(ticket(given, replace(_facts(), closes_at=step.closes_at)))
     assert "If nothing needs the group any more, delete it" in text
     assert "2 sources worked, last yesterday 18:02" in text
 
 
-def _facts(step: Step) -> TicketFacts:
+def _facts() -> TicketFacts:
     location = Location("main", "1", "eu-west-1")
     return TicketFacts(
         location,
         PortSet.parse([22]),
         GroupUsers(),
-        step.closes_at,
+        None,
         "replace_rule",
         frozenset({"open_completely"}),
         21,

@@ -299,11 +299,13 @@ def rule_lines(count: int) -> tuple[str, ...]:
     ],
 )
 def test_what_slack_is_told(given: Issue, restricted: list[str | int], said: AlertText) -> None:
-    assert alert(given, PortSet.parse(restricted), None, is_reminder=False) == said
+    facts = replace(FACTS, restricted=PortSet.parse(restricted), closes_at=None)
+    assert alert(given, facts, is_reminder=False, has_ticket=True) == said
 
 
 def test_a_reminder_in_slack_is_one_line() -> None:
-    assert alert(issue(), PortSet.parse([22]), FOUND, is_reminder=True) == AlertText(
+    facts = replace(FACTS, closes_at=FOUND)
+    assert alert(issue(), facts, is_reminder=True, has_ticket=True) == AlertText(
         "SSH (tcp/22) open to the whole Internet; Hammer will replace this rule on 2026-11-22 03:05 UTC or soon after"
     )
 

@@ -12,8 +12,10 @@ from hammer.formats.report.view import view
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue
 from library.network.ports import PortSet
+from library.security_groups.users import GroupUsers
 from library.source.stored import diff_lines, source_lines
 from reporting.group_text import alert
+from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.issues import an_issue
 from tests.builders.listings import a_listed_issue
 
@@ -38,6 +40,18 @@ SOURCE: dict[str, Any] = {
 }
 
 
+FACTS = TicketFacts(
+    Location("shop", "210987654321", "eu-west-1"),
+    PortSet.parse([22]),
+    GroupUsers(),
+    None,
+    "replace_rule",
+    frozenset({"open_completely"}),
+    21,
+    "",
+)
+
+
 def issue(**source: Any) -> Issue:
     past = PastOccurrence(
         NOW - timedelta(days=9),
@@ -49,7 +63,7 @@ def issue(**source: Any) -> Issue:
 
 
 def thread(given: Issue) -> str:
-    return "\n".join(alert(given, PortSet.parse([22]), None, is_reminder=False).details)
+    return "\n".join(alert(given, FACTS, is_reminder=False, has_ticket=True).details)
 
 
 def test_slack_says_where_it_is_defined_whether_it_comes_back_and_the_dispute() -> None:

@@ -1,11 +1,14 @@
-"""The shapes of the JSON outputs, from which docs/schemas/ is written. Pure."""
+"""The shapes of the JSON outputs, from which docs/schemas/ is written (`make docs`), and to which tests hold them.
+
+They are here because no command reads them: what people rely on is the schemas.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Literal, NotRequired
 
 from pydantic import ConfigDict, TypeAdapter, with_config
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic takes no other one before Python 3.12
 
 from library.issues.issue import Status
 from library.issues.reachability import Severity, Sources, Verdict
@@ -116,6 +119,17 @@ class ScanIssue(TypedDict):
 
 
 @with_config(_EXACT)
+class WaitingShape(TypedDict):
+    """An exposure that is due later than its issue; `due` is null before people are told of the exposure."""
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    cidr: str
+    due: str | None
+
+
+@with_config(_EXACT)
 class FullIssue(ScanIssue):
     """An issue as `hammer issues --format json` and `--format jsonl` print it. Times are ISO 8601 in UTC."""
 
@@ -129,6 +143,7 @@ class FullIssue(ScanIssue):
     opened_by: dict[str, str] | None
     ticket: str
     due: str | None
+    not_due_yet: NotRequired[list[WaitingShape]]
     restored: str
     exempt_until: str | None
     exempt_reason: str
