@@ -20,7 +20,7 @@ from library.documents.text import printable
 from library.jobs.command_line import ConfigOption, Exit, aws_regions, open_table
 from library.network.addresses import INTERNET, AddressSet
 from library.network.intervals import IntervalSet
-from library.network.ports import PortSet, port_range
+from library.network.ports import PortSet, ports_text
 from library.security_groups.exemptions import Review, review
 
 _LABEL_WIDTH = 18
@@ -215,7 +215,7 @@ def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
     yield "Security groups", _switch(check.enabled)
     yield "Accounts", f"{everywhere}, {management}" if all_accounts else _accounts(config, config.scanned_accounts())
     yield "Regions", _regions(aws)
-    yield "Restricted ports", ports_text(check.restricted_ports) or "none"
+    yield "Restricted ports", port_set_text(check.restricted_ports) or "none"
     yield "Trusted", ", ".join(cidrs_of(check.trusted_cidrs)) or "none"
     yield "Exemptions", _exemptions(config, today)
     yield "Issues", f"table {check.table_name} in {aws.main_account_id}, {aws.region}"
@@ -285,10 +285,10 @@ def _exemptions(config: Configuration, today: date) -> str:
     return f"{text}; {decided} that people decided" if decided else text
 
 
-def ports_text(ports: PortSet) -> str:
+def port_set_text(ports: PortSet) -> str:
     """Ports as the configuration writes them: a bare number means TCP and UDP.
 
-    >>> ports_text(PortSet.parse([22, "udp/161-162"]))
+    >>> port_set_text(PortSet.parse([22, "udp/161-162"]))
     '22, udp/161-162'
     """
     both = ports.tcp & ports.udp
@@ -297,7 +297,7 @@ def ports_text(ports: PortSet) -> str:
         ("tcp/", ports.tcp - both),
         ("udp/", ports.udp - both),
     )
-    return ", ".join(f"{prefix}{port_range(*span)}" for prefix, spans in named for span in spans.spans)
+    return ", ".join(f"{prefix}{ports_text(*span)}" for prefix, spans in named for span in spans.spans)
 
 
 def cidrs_of(addresses: AddressSet) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from library.aws.decision_store import Decisions, Outcome
+from library.aws.decision_store import DecisionOutcome, Decisions
 from library.aws.issue_table import IssueTable
 from library.aws.lock import login_name
 from library.aws.session import Sessions
@@ -89,7 +89,9 @@ def command(
     issue = _issue(table, account_id, named[1], named[2])
     if decided is DecisionKind.RESTORE and issue.decided.restore:
         # The process that was to carry it out died, or is about it.
-        issue = _restore(config, table, Outcome(issue, issue.decided.restore.decision, pending=True), own=False).issue
+        issue = _restore(
+            config, table, DecisionOutcome(issue, issue.decided.restore.decision, pending=True), own=False
+        ).issue
     who = run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
     request = Request(
         kind=decided,
@@ -112,7 +114,7 @@ def command(
     _show(issue, outcome)
 
 
-def _show(issue: Issue, outcome: Outcome) -> None:
+def _show(issue: Issue, outcome: DecisionOutcome) -> None:
     """Say what became of a decision. Exits with 1 where it was not carried out."""
     if outcome.rejection:
         typer.echo(f"hammer: {issue.location}: refused: {printable(outcome.rejection)}", err=True)
@@ -177,7 +179,7 @@ def _issue(table: IssueTable, account_id: str, region: Sequence[str], group: Seq
     return issue
 
 
-def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bool = True) -> Outcome:
+def _restore(config: str | None, table: IssueTable, outcome: DecisionOutcome, *, own: bool = True) -> DecisionOutcome:
     """Carry out the restore that was decided, by this call (`own`) or before."""
     from remediation import restore_security_groups
 
@@ -191,10 +193,10 @@ def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bo
             Decisions(table, utc_now).finish_restore(issue, "another run was changing groups")
     fresh = table.get(issue.account_id, issue.issue_id) or issue
     if fresh.decided.restore is not None:
-        return Outcome(fresh, outcome.decision, pending=True)
+        return DecisionOutcome(fresh, outcome.decision, pending=True)
     decided = [each for each in fresh.decided.decisions if each.kind is outcome.decision.kind]
     same = [each for each in decided if (each.by, each.at) == (outcome.decision.by, outcome.decision.at)]
-    return Outcome(fresh, same[-1] if same else outcome.decision)
+    return DecisionOutcome(fresh, same[-1] if same else outcome.decision)
 
 
 def notify(config: Configuration, sessions: Sessions, table: IssueTable, issue: Issue) -> None:

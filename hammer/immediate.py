@@ -116,7 +116,7 @@ def is_done(issue: Issue | None, policy: Policy, began: datetime, now: datetime,
         remediated = issue.timestamps.remediated
         return all_done or (remediated is not None and remediated >= began)
     # Not told yet, by a channel that was away, say.
-    waits = skipped.reason in (SkipReason.NOT_REPORTED, SkipReason.NOT_DUE) and policy.closing.is_immediate(issue)
+    waits = skipped.reason in (SkipReason.NOT_REPORTED, SkipReason.NOT_DUE) and policy.terms.is_immediate(issue)
     return not waits
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from library.errors import HammerError
 from library.network.addresses import Network, parse_network
-from library.security_groups.group import IngressRule, RuleKey, ShapeError, port_range, rule_key
+from library.security_groups.group import IngressRule, RuleKey, ShapeError, checked_ports, rule_key
 from library.source.location import Traffic
 
 _GROUPS = ("aws_security_group", "aws_default_security_group")
@@ -399,7 +399,7 @@ def _traffic(rule: Mapping[str, Any], unknown: Mapping[str, Any]) -> tuple[Traff
     first, last = (_port(rule.get(name)) for name in ("from_port", "to_port"))
     try:
         protocol = "-1" if protocol == "all" else protocol
-        return (protocol, *port_range(protocol, first, last)), ""
+        return (protocol, *checked_ports(protocol, first, last)), ""
     except ShapeError as error:
         return None, str(error)
 

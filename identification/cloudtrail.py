@@ -17,7 +17,7 @@ from identification.errors import MalformedEventError
 from library.documents.text import shortened
 from library.issues.opening_calls import OpenedBy, OpenedRule, OpeningCall
 from library.issues.times import parse_time
-from library.security_groups.group import ShapeError, port_range
+from library.security_groups.group import ShapeError, checked_ports
 
 TEXT_LIMIT = 512
 """Characters of each text that travels with a hint. CloudTrail itself cuts user agents at 1 KB."""
@@ -224,7 +224,7 @@ def _rule(raw: Mapping[str, Any]) -> Iterator[OpenedRule]:
     if not protocol or len(protocol) > TEXT_LIMIT:
         return
     try:
-        first, last = port_range(protocol, _port(raw, "fromPort"), _port(raw, "toPort"))
+        first, last = checked_ports(protocol, _port(raw, "fromPort"), _port(raw, "toPort"))
     except ShapeError:
         return
     for key in ("cidrIp", "cidrIpv4", "cidrIpv6"):
@@ -236,7 +236,7 @@ def _rule(raw: Mapping[str, Any]) -> Iterator[OpenedRule]:
 
 
 def _port(raw: Mapping[str, Any], name: str) -> Any:
-    """A port, which may be told as text; None if the map has none. `port_range` refuses anything else."""
+    """A port, which may be told as text; None if the map has none. `checked_ports` refuses anything else."""
     value = value_of(raw, name)
     return int(value) if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,5}", value) else value
 

@@ -1,6 +1,6 @@
 """What a Lambda needs before it can begin: logs, the configuration, sessions, the issue table, a clock.
 
-The only place where the identification Lambdas read the environment and the clock, and build clients.
+Builds what every Lambda begins with. What only one of them needs, its handler reads from the environment itself.
 """
 
 from __future__ import annotations

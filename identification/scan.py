@@ -325,7 +325,7 @@ def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
         again = attempt.run()
         may_wait = may_wait and not attempt.waited
         first, changes = first or attempt.scan, changes + attempt.changes
-        unreadable_issues |= attempt.odd
+        unreadable_issues |= attempt.unreadable_issues
         issues |= attempt.issues
         if not again:
             return ScanResult(
@@ -364,7 +364,7 @@ class _Attempt:
         self.scan = RegionScan()
         self.changes = 0
         self.issues: dict[str, Issue] = {}
-        self.odd: dict[str, str] = {}
+        self.unreadable_issues: dict[str, str] = {}
 
     def run(self) -> set[str]:
         """Describe, decide and write. Returns the groups that must be scanned again."""
@@ -381,7 +381,7 @@ class _Attempt:
         }
         again = self._resolved_meanwhile(detections)
         decided = self._decide({group_id: each for group_id, each in detections.items() if group_id not in again})
-        again |= self._shown_almost_in_time(decided)
+        again |= self._wait_for_observation(decided)
         decided = self._without_what_is_not_shown(decided, detections)
         changes = {group_id: self._with_opener(change) for group_id, change in decided.items()}
         changes |= self._attributions(changes)
@@ -426,7 +426,7 @@ class _Attempt:
         self.issues |= self._runtime.table.get_many(self._account_id, missing, unreadable=self._skip, check=False)
 
     def _skip(self, error: UnreadableIssueError) -> None:
-        self.odd[error.issue_id] = str(error)
+        self.unreadable_issues[error.issue_id] = str(error)
 
     def _scan_region(self) -> RegionScan:
         config, section = self._runtime.config, self._runtime.config.secgrp_unrestricted_access
@@ -467,17 +467,17 @@ class _Attempt:
         }
         return {
             group_id: change
-            for group_id in sorted((detections.keys() | gone) - self.odd.keys())
+            for group_id in sorted((detections.keys() | gone) - self.unreadable_issues.keys())
             if (change := reconcile(self.issues.get(group_id), detections.get(group_id), now))
         }
 
-    def _shown_almost_in_time(self, decided: Mapping[str, Change]) -> set[str]:
-        """Groups whose newest event this scan, by the clock of its machine, missed by a moment. Lets it pass.
+    def _wait_for_observation(self, decided: Mapping[str, Change]) -> set[str]:
+        """Groups that this scan began seconds too early to resolve. Waits until EC2 must show their newest change.
 
         The message that comes five minutes after an event is the last one about it. Were its scan too early because a
         clock is behind, nothing would resolve the issue until the next scan of the region.
         """
-        is_last = not (self._target.events or self._target.takes_away_from)
+        is_last = not (self._target.events or self._target.may_resolve_from)
         if not (self._may_wait and self._group_ids and is_last):
             return set()
         missed = {
@@ -502,7 +502,7 @@ class _Attempt:
         for group_id, change in decided.items():
             hints = self._hints.get(group_id, EventHints())
             is_observed = hints.are_observed_by(self._begun)
-            is_asked_too_early = target.takes_away_from is not None and self._begun < target.takes_away_from
+            is_asked_too_early = target.may_resolve_from is not None and self._begun < target.may_resolve_from
             if not change.takes_away or (is_observed and not is_asked_too_early):
                 found[group_id] = change
                 continue
@@ -577,8 +577,8 @@ class _Attempt:
     def _overtaken(self, written: Iterable[Change]) -> set[str]:
         """Of the groups with something new, those that are to be scanned again: this answer may be an old one.
 
-        It was, if a scan of the region has begun since, which did not see what was written now. And it may be, if by
-        now the second scan after an event may have been here, which saw nothing to resolve.
+        It is old if a scan of the region has begun since, which did not see what was written now. It may also be old
+        if the second scan after an event has run meanwhile: no further scan is coming.
         """
         opened = {change.issue.issue_id for change in written if change.issue.status.is_exposed}
         if not opened:

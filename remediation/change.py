@@ -437,7 +437,7 @@ class GroupChange:
         return entry
 
     def _correct_closing(self, entry: JournalEntry, recorded: Sequence[str]) -> None:
-        """Take those rules out of what may have been closed that were not: nothing needs to stand in for them."""
+        """Correct the closing record: drop the rules that were not revoked, as nothing needs to stand in for them."""
         closing = [rule_id for rule_id in recorded if rule_id in entry.sent_to_revoke]
         if len(closing) < len(recorded):
             try:

@@ -1,7 +1,7 @@
 """What both jobs work with: clients, table, backups, lock, people and clock.
 
-`build_context` is the only place of this package where clients are built and the clock and the environment are read;
-everything else is given what it needs.
+`build_context` is the only place of this package that reads the clock and the environment. Clients for the accounts
+are made by `Sessions`, where they are needed.
 """
 
 from __future__ import annotations

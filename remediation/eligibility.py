@@ -67,7 +67,7 @@ class Policy:
         trusted: addresses that count as not public.
         scope: the statuses that are remediated.
         carve: replace only the restricted ports of a rule.
-        closing: when an issue becomes due.
+        terms: when an issue becomes due.
         exemptions: the account's.
         begun: whether it is about a group whose change was begun.
         due: which exposures of the group at hand may be closed now; None: all, as a person decides.
@@ -81,7 +81,7 @@ class Policy:
     trusted: AddressSet
     scope: frozenset[OpenStatus]
     carve: bool
-    closing: RemediationTerms
+    terms: RemediationTerms
     exemptions: tuple[Exemption, ...] = ()
     begun: bool = False
     due: DueExposures | None = None
@@ -109,7 +109,7 @@ def account_policy(config: Configuration, account_id: str) -> Policy:
         carve=section.remediation_strategy == "carve_ports",
         # Whether remediation runs at all, a run asks when it begins: by hand it runs also where it is off. The scope is
         # judged by the group as it is, not by its issue.
-        closing=replace(remediation_terms(config, account_id), is_on=True, scope=None),
+        terms=replace(remediation_terms(config, account_id), is_on=True, scope=None),
         exemptions=config.exemptions(account_id),
         sources=section.remediation_sources,
         service_groups=section.remediation_service_groups,
@@ -121,7 +121,7 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
 
     Whether its group is exempt in part, or fixed, is known only when it is described again: see `plan_remediation`.
     """
-    terms = replace(policy.closing, exemptions=policy.exemptions, service_groups=policy.service_groups, made_by=made_by)
+    terms = replace(policy.terms, exemptions=policy.exemptions, service_groups=policy.service_groups, made_by=made_by)
     skipped = remediation_schedule(issue, terms, now, begun=policy.begun).skipped
     if skipped and skipped.reason in (SkipReason.OFF, SkipReason.EXEMPT, SkipReason.NOT_OPEN):
         return skipped
@@ -142,7 +142,7 @@ def issue_policy(issue: Issue, policy: Policy, now: datetime, *, decided: bool =
     """
     if decided and why_not_due(issue, policy, now) is not None:
         return policy
-    times = exposure_times(issue, policy.closing, begun=policy.begun)
+    times = exposure_times(issue, policy.terms, begun=policy.begun)
     return replace(policy, due=DueExposures(times, now) if times else None)
 
 
@@ -154,7 +154,7 @@ def why_not_resumed(issue: Issue, policy: Policy, now: datetime) -> Skipped | No
     """
     is_over = issue.status in (Status.RESOLVED, Status.CLOSED)
     # What was begun is completed however often the group was opened again, and also if it is less severe by now.
-    policy = replace(policy, closing=replace(policy.closing, stop_after=0), begun=True)
+    policy = replace(policy, terms=replace(policy.terms, stop_after=0), begun=True)
     return why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, policy, now)
 
 
@@ -164,8 +164,8 @@ def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datet
     Who can connect is not asked again: severity rests on the last look. Only what the group opens now is judged again.
     `status` is what the group is open to now, or was when its change began.
     """
-    due = due_by_retention(issue, policy.closing)
-    if due is None or due <= now or decided_to_close(issue) or policy.closing.is_immediate_as(issue, status):
+    due = due_by_retention(issue, policy.terms)
+    if due is None or due <= now or decided_to_close(issue) or policy.terms.is_immediate_as(issue, status):
         return None
     text = f"due at {shown_time(due)}: {status.replace('_', ' ')} by now, which is not closed at once"
     return Skipped(SkipReason.NOT_DUE, text)

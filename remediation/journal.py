@@ -42,7 +42,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.errors import ConflictError
-from library.issues.change_notifications import recording
+from library.issues.change_notifications import record_paths
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
 from library.security_groups.group import IngressRule, RuleKey, rule_key
@@ -495,7 +495,7 @@ class Journal:
         return ConflictError(f"another run went on with the change of {self.issue.location}")
 
     def note(self, *, notification: ChangeNotification | None = None, **details: Any) -> None:
-        """Write keys of `remediation_details` beside the journal. `news` and what it raises: as of `write`."""
+        """Write keys of `remediation_details` beside the journal. `notification` and what it raises: as of `write`."""
         self._write(details, notification=notification)
 
     def _write(
@@ -515,7 +515,7 @@ class Journal:
                 sets["timestamps.remediated"] = remediated
             removes: list[str] = []
             if notification is not None and notification.occurrence == self.issue.occurrence:
-                added, removes = recording(self.issue.change_notifications, notification)
+                added, removes = record_paths(self.issue.change_notifications, notification)
                 sets |= added
             try:
                 self._table.update(self.issue, sets, removes, only_if=condition, values=values)

@@ -30,9 +30,9 @@ from library.issues.change_notifications import (
     RESTORED,
     ChangeNotification,
     Channel,
-    change_notifications,
+    new_notification,
     notification_key,
-    recording,
+    record_paths,
 )
 from library.issues.issue import Issue
 from library.issues.kept_sources import kept_sources
@@ -323,7 +323,7 @@ def notify(
 
 def notification_of(issue: Issue, message: ChangeMessage, now: datetime, *, webhook: bool) -> ChangeNotification:
     """What is recorded of a message before anybody is told. `webhook`: whether that is on."""
-    return change_notifications(issue.occurrence, now, message.heading, message.text, message.details, webhook=webhook)
+    return new_notification(issue.occurrence, now, message.heading, message.text, message.details, webhook=webhook)
 
 
 def is_restore_notified(issue: Issue, started: datetime | None) -> bool:
@@ -356,7 +356,7 @@ def _recorded_at_last(table: IssueTable, issue: Issue, notification: ChangeNotif
 
 
 def _recorded(table: IssueTable, issue: Issue, notification: ChangeNotification) -> ChangeNotification:
-    """Record news. Returns it, with whom it was told already.
+    """Record what happened. Returns it, with the channels that were notified of it already.
 
     Raises:
         ConflictError: the issue is gone, or has a new occurrence.
@@ -369,7 +369,7 @@ def _recorded(table: IssueTable, issue: Issue, notification: ChangeNotification)
         if known.key == notification.key:
             return known
     # Only this run adds any: it holds the lock.
-    sets, removes = recording(fresh.change_notifications, notification)
+    sets, removes = record_paths(fresh.change_notifications, notification)
     table.update(issue, sets, removes)
     return notification
 
@@ -432,14 +432,14 @@ class Notifier:
         if self._slack is None:
             delivery.done()
             return
-        notified = notification_alert(self._config, self._jira, issue, notification)
-        self._expected.append(ExpectedAlert(notified, tuple(destinations_of(self._config, issue)), delivery))
+        alert = notification_alert(self._config, self._jira, issue, notification)
+        self._expected.append(ExpectedAlert(alert, tuple(destinations_of(self._config, issue)), delivery))
 
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue."""
         if self._slack is not None:
-            notified = Alert(heading, heading, literal(heading), literal(text))
-            self._expected.append(ExpectedAlert(notified, (self._config.slack.default_channel,)))
+            alert = Alert(heading, heading, literal(heading), literal(text))
+            self._expected.append(ExpectedAlert(alert, (self._config.slack.default_channel,)))
 
     def send(self) -> list[str]:
         """Send what is waiting: one message for each destination. Returns what could not be told, one line each."""

@@ -308,7 +308,7 @@ class _Replacement:
     def replaced_by(
         self, rules: Iterable[IngressRule], left_out: Sequence[IngressRule]
     ) -> dict[RuleKey, tuple[str, ...]]:
-        """The ids of the replaced rules that these stand in for, by rule; those that do for none are left out.
+        """The ids of the replaced rules that these stand in for, by rule; rules that stand in for nothing are left out.
 
         `rules` are those that the group has afterwards, `left_out` the wanted ones that it has not, as others contain
         them.

@@ -185,7 +185,7 @@ def assess(
     planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
     if is_ours_to_complete and not_due is None and leaves_exposures(planned) and (begun := evidence.begun()):
         planned = _plan(context, config, policy, issue, live, observed, begun, is_tight=is_tight)
-    if isinstance(planned, Plan) and policy.closing.immediate and not decided:
+    if isinstance(planned, Plan) and policy.terms.immediate and not decided:
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
         planned = _why_not_at_once(context, config, issue, live, observed, closed) or planned
     if not is_ours_to_complete or observed.entry is None:
@@ -451,7 +451,7 @@ class GroupWork(ABC):
         self._rounds += 1
         self._context.change_of(issue, self._journal).carry_out(entry, changes, **details)
 
-    def _waits(self, observed: ObservedGroup) -> None:
+    def _note_waiting(self, observed: ObservedGroup) -> None:
         pending = ", ".join(dict.fromkeys(map(rule_text, observed.pending)))
         self.waiting_for = f"EC2 does not show the change of these rules yet: {pending}"
 
@@ -471,7 +471,7 @@ class GroupWork(ABC):
         return entry
 
     def _failed(self, text: str) -> GroupResult:
-        """A result that somebody has to know of: whether the group was changed tells the journal."""
+        """A result that somebody has to know of: the journal tells whether the group was changed."""
         details = self._journal.summary
         if details.is_unfinished and details.entry:
             return GroupResult(self.issue, ResultKind.INCOMPLETE, text, details.entry.backup, self._rules_of(details))
@@ -491,7 +491,7 @@ class GroupWork(ABC):
 def wait_until_done(
     context: RemediationContext, work: GroupWork, config: Configuration, show_text: Callable[[str], None]
 ) -> GroupResult:
-    """Advance one group until it is done, or the time for EC2 to show it is up. `say`: is told what it waits for."""
+    """Advance one group until it is done, or EC2's time to show it is up. `show_text`: is given what it waits for."""
     sleep = renewing_sleep(context.sleep, context.lease.renew)
     work.result = work.advance(config)
     for pause in PAUSES_S:
@@ -605,7 +605,7 @@ class GroupRemediation(GroupWork):
         if seen.is_left_open:
             return self._failed(f"what it was begun for is still open: {skipped.text}")
         if is_pending:
-            self._waits(seen.observed)
+            self._note_waiting(seen.observed)
             return None
         # Less severe by now, what is left waits for the retention period.
         is_judged = seen.held is None and skipped.reason not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
@@ -625,10 +625,10 @@ class GroupRemediation(GroupWork):
         if _is_restore(entry):
             # Whoever restored it waited in vain for EC2 to show it, and has told people; or was killed before.
             is_notified = is_restore_notified(issue, parse_time(entry.started))
-            notified = (
+            message = (
                 None if is_notified else restored_message(issue, bucket, entry.restored_from, entry.backup, entry.by)
             )
-            return ResultKind.SETTLED, f"restored by {entry.by}", notified
+            return ResultKind.SETTLED, f"restored by {entry.by}", message
         if entry.closed:
             text = f"{counted(len(entry.closed), 'rule')} replaced by {len(entry.added):,}"
             message = remediated_message(issue, bucket, entry.backup, entry.added, entry.closed)

@@ -112,8 +112,8 @@ def assess_restore(
 class GroupRestore(GroupWork):
     """The restore of one group in one run.
 
-    If the plan is not what somebody `agreed` to any more, nothing is changed. `notified` gives what people are told of
-    the restore, for the key of the backup from before it. With `exact` it revokes also what others made since the
+    If the plan is not what somebody `agreed` to any more, nothing is changed. `message_of` gives what people are told
+    of the restore, for the key of the backup from before it. With `exact` it revokes also what others made since the
     backup.
 
     Attributes:
@@ -126,12 +126,12 @@ class GroupRestore(GroupWork):
         issue: Issue,
         source: RestoreSource,
         agreed: RestorePlan,
-        notified: Callable[[Issue, str], ChangeMessage],
+        message_of: Callable[[Issue, str], ChangeMessage],
         *,
         exact: bool,
     ) -> None:
         super().__init__(context, issue)
-        self._notified = notified
+        self._message_of = message_of
         self._source = source
         self._agreed = agreed
         self._exact = exact
@@ -184,9 +184,9 @@ class GroupRestore(GroupWork):
     def _final_result(self, seen: RestoreAssessment) -> GroupResult | None:
         entry = self._known(seen)
         if entry is not None and seen.observed.pending:
-            self._waits(seen.observed)
+            self._note_waiting(seen.observed)
             return None
-        message = self._notified(self.issue, self.backup)
+        message = self._message_of(self.issue, self.backup)
         try:
             if entry is None:  # it is as the backup says already
                 self._journal.note(restored=self._flag(), notification=self._notification(message))
@@ -287,8 +287,8 @@ class RestoreJob:
                 return []
             issue = self._issue_to_flag(source)
             notes = list(stand_ins_text(planned.kept_stand_ins, source.unknown, stay=True))
-            notified = partial(self._restored, source, notes)
-            work = GroupRestore(self._context, issue, source, planned, notified, exact=self._exact)
+            message_of = partial(self._restored, source, notes)
+            work = GroupRestore(self._context, issue, source, planned, message_of, exact=self._exact)
             try:
                 self._context.lease.renew_now()
                 result = wait_until_done(self._context, work, self._config, self._prompt.show)

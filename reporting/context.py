@@ -42,7 +42,7 @@ class IssueText(Protocol):
         self,
         issue: Issue,
         days: int | None,
-        destinations: Sequence[str] | None,
+        notified_lines: Sequence[str] | None,
         *,
         again: bool,
         scope: frozenset[str] | None = None,

@@ -19,7 +19,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from library.aws.decision_messages import ButtonMessage
-from library.aws.decision_store import Decisions, Outcome
+from library.aws.decision_store import DecisionOutcome, Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.config.models import limits_of
@@ -235,7 +235,7 @@ class Inbox:
             self._answer(quick, press, f"Not done: {outcome.rejection}.")
         self.follow_up(outcome, press.location, config)
 
-    def follow_up(self, outcome: Outcome, location: tuple[str, str], config: Configuration) -> None:
+    def follow_up(self, outcome: DecisionOutcome, location: tuple[str, str], config: Configuration) -> None:
         """Do what follows from a decision: a restore, the ticket's comment, the messages."""
         issue = outcome.issue
         if outcome.pending:
@@ -249,15 +249,15 @@ class Inbox:
         try:
             # The message that was pressed may be one of which nobody could record that it was sent.
             if all(location):
-                self.notification(config).messages.add(issue.account_id, issue.issue_id, ButtonMessage(*location))
+                self.notifier(config).messages.add(issue.account_id, issue.issue_id, ButtonMessage(*location))
             issue = self.table.get(issue.account_id, issue.issue_id) or issue
         except _TABLE_ERRORS as error:
             _log.error("%s: its messages are not rewritten yet: %s", issue.location, explain(error))
             return
-        for problem in self.notification(config).notify(issue):
+        for problem in self.notifier(config).notify(issue):
             _log.warning("%s", printable(problem))
 
-    def notification(self, config: Configuration) -> DecisionNotifications:
+    def notifier(self, config: Configuration) -> DecisionNotifications:
         """The ways to reach people."""
         return DecisionNotifications(config, self.table, self.jira(config), self.slack(self.connect(False)), self.now)
 

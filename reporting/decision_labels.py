@@ -22,11 +22,11 @@ from library.config.models import ASSIGNEE, limits_of, rights_by_name
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
-from library.issues.decision_rules import SHORTEST_REASON, Request, Rights, Seen, digest
+from library.issues.decision_rules import SHORTEST_REASON, Request, Rights, Seen, exposure_digest
 from library.issues.times import parse_time
 from library.notifications.jira_connection import JiraError
 from library.notifications.owners import owners_of_issue
-from reporting.plan import digest as told_digest
+from reporting.plan import channel_digest
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -282,7 +282,9 @@ def _seen(issue: Issue) -> Seen:
     kept, times = issue.jira_details, issue.timestamps
     occurrence = kept.get("occurrence")
     if kept.get("digest"):
-        is_notified = kept["digest"] == told_digest(issue) and (not kept.get("closed") or bool(kept.get("exempt")))
+        is_notified = kept["digest"] == channel_digest(issue) and (not kept.get("closed") or bool(kept.get("exempt")))
     else:  # other tooling filed it
         is_notified = times.reported is not None and (times.updated is None or times.updated <= times.reported)
-    return Seen(int(occurrence) if occurrence is not None else issue.occurrence, digest(issue) if is_notified else "")
+    return Seen(
+        int(occurrence) if occurrence is not None else issue.occurrence, exposure_digest(issue) if is_notified else ""
+    )

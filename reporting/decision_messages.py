@@ -100,7 +100,7 @@ def state_text(issue: Issue, limits: Limits, today: date) -> str:
         return "Exempt."
     close_now = issue.decided.close_now
     if close_now and close_now.counts_for(issue.occurrence, issue.details.perms):
-        where = "" if limits.remediation and limits.remediated else ", once remediation is on here"
+        where = "" if limits.remediation_is_on and limits.account_is_remediated else ", once remediation is on here"
         return f"Open: remediation closes it at its next run{where}."
     return "Open."
 

@@ -53,7 +53,7 @@ class DecisionRun:
     _untold: dict[tuple[str, str], None] = field(default_factory=dict)
 
     @property
-    def notification(self) -> DecisionNotifications:
+    def notifier(self) -> DecisionNotifications:
         """The ways to reach people."""
         services = self.services
         return DecisionNotifications(self.config, services.table, services.jira, services.slack, services.now)
@@ -63,7 +63,7 @@ class DecisionRun:
         jira = self.services.jira
         if jira is None or not (self.config.decisions.enabled and self.config.jira.decisions):
             return
-        labels = DecisionLabels(self.config, self.notification, jira)
+        labels = DecisionLabels(self.config, self.notifier, jira)
         for account_id in self.config.scanned_accounts():
             self.services.renew()
             try:
@@ -99,15 +99,15 @@ class DecisionRun:
         kinds = possible(issue, limits_of(self.config, issue.account_id), today)
         if not kinds:
             return alert
-        if not self.notification.has_buttons or number >= BUTTONS_A_RUN:
+        if not self.notifier.has_buttons or number >= BUTTONS_A_RUN:
             return replace(alert, details=(*alert.details, f"    To decide about it: {literal(decide_command(issue))}"))
         return replace(alert, actions=buttons(issue, kinds, extends=exempt_until(issue, today) is not None))
 
     def posted(self, issue: Issue, channel: str, ts: str) -> None:
         """Keep a message with buttons, so that it is rewritten when its issue changes."""
-        message = ButtonMessage(channel, ts, self.notification.message(issue).digest)
+        message = ButtonMessage(channel, ts, self.notifier.message(issue).digest)
         try:
-            self.notification.messages.add(issue.account_id, issue.issue_id, message)
+            self.notifier.messages.add(issue.account_id, issue.issue_id, message)
         except (ConflictError, *AWS_ERRORS) as error:
             self.summary.problem(
                 f"{issue.location}: its message in Slack is not kept, and stays as it is: {explain(error)}"
@@ -116,7 +116,7 @@ class DecisionRun:
     def notify(self, selection: Selection) -> None:
         """Tell what is untold of decisions, rewrite messages, and alert if nobody listens."""
         for issue in self._read_untold():
-            self.summary.problem(*self.notification.notify(issue))
+            self.summary.problem(*self.notifier.notify(issue))
         if not self.config.decisions.enabled or self.services.slack is None or selection.groups:
             return
         for account_id in self.config.scanned_accounts():
@@ -124,7 +124,7 @@ class DecisionRun:
                 continue
             self.services.renew()
             try:
-                self.summary.problem(*self.notification.notify_all(account_id))
+                self.summary.problem(*self.notifier.notify_all(account_id))
             except (ConflictError, *AWS_ERRORS) as error:
                 self.summary.problem(f"account {account_id}: messages in Slack were not rewritten: {explain(error)}")
         try:
@@ -136,7 +136,7 @@ class DecisionRun:
         """Tell the webhook what is untold of decisions."""
         if self.services.webhook is None:
             return
-        notification = replace(self.notification, webhook=self.services.webhook)
+        notification = replace(self.notifier, webhook=self.services.webhook)
         for issue in self._read_untold():
             if issue.decided.outbox:
                 self.summary.problem(*notification.notify(issue))

@@ -19,7 +19,7 @@ from library.documents.text import and_more, cut_utf16, flattened, printable
 from library.issues.issue import Issue
 from library.issues.names import aws_options
 from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
-from library.network.ports import HIGHEST_PORT, WITHOUT_PORTS_NAMES, port_range, protocol_name
+from library.network.ports import HIGHEST_PORT, WITHOUT_PORTS_NAMES, ports_text, protocol_name
 from library.security_groups.exposure import Exposure
 from library.source.location import Kind
 from library.source.service import maker_of, managed_by
@@ -291,7 +291,7 @@ def ports_cell(perm: Exposure) -> str:
     """A rule's ports: one, a range, or `all`."""
     if perm.from_port is None or perm.to_port is None:
         return "all"
-    return "all" if (perm.from_port, perm.to_port) == (0, HIGHEST_PORT) else port_range(perm.from_port, perm.to_port)
+    return "all" if (perm.from_port, perm.to_port) == (0, HIGHEST_PORT) else ports_text(perm.from_port, perm.to_port)
 
 
 def _traffic(perm: Exposure) -> str:

@@ -12,7 +12,7 @@ from library.documents.slack_message import literal
 from library.documents.text import and_more, cut_utf16, printable
 from library.issues.issue import FindingDetails, Issue
 from library.issues.schedule import Waiting
-from library.network.ports import PortSet, port_range
+from library.network.ports import PortSet, ports_text
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Location, TicketFacts
 
 
@@ -60,13 +60,13 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
 def changed(
     issue: Issue,
     days: int | None,
-    notified: Sequence[str] | None,
+    notified_lines: Sequence[str] | None,
     *,
     again: bool,
     scope: frozenset[str] | None = None,
 ) -> Document:
     """A comment on a ticket whose finding changed, or came back (`again`)."""
-    del days, notified, scope
+    del days, notified_lines, scope
     what = "is back. Open now:" if again else "has changed. Open now:"
     return (Section("", (paragraph(f"The finding on {_server(issue)} {what}"), Bullets(tuple(_lines(issue))))),)
 
@@ -109,7 +109,7 @@ def _details(issue: Issue) -> FindingDetails:
 
 
 def _lines(issue: Issue) -> list[str]:
-    return [f"{perm.protocol} {port_range(perm.from_port or 0, perm.to_port or 0)}" for perm in issue.details.perms]
+    return [f"{perm.protocol} {ports_text(perm.from_port or 0, perm.to_port or 0)}" for perm in issue.details.perms]
 
 
 def _ports(issue: Issue, most: int = 4) -> str:

@@ -313,7 +313,7 @@ def _commands(issue: Issue, facts: TicketFacts, location: FixLocation | None) ->
 def changed(
     issue: Issue,
     days: int | None,
-    notified: Sequence[str] | None,
+    notified_lines: Sequence[str] | None,
     *,
     again: bool,
     scope: frozenset[str] | None = None,
@@ -323,15 +323,15 @@ def changed(
     Args:
         issue: the issue.
         days: how many days from now remediation will change it; None: it does not, or that is no news.
-        notified: what the ticket was last told, each as `exposure_line` writes it; None: nobody knows.
+        notified_lines: what the ticket was last told, each as `exposure_line` writes it; None: nobody knows.
         again: whether the group was found again rather than changed.
         scope: the statuses of the rules that remediation replaces; None: all of them.
     """
     perms = issue.details.perms
     now = {exposure_line(perm): perm for perm in perms}
-    known = set(notified or ())
+    known = set(notified_lines or ())
     opened = [perm for line, perm in now.items() if line not in known]
-    closed = [line for line in notified or () if line not in now]
+    closed = [line for line in notified_lines or () if line not in now]
     if again:
         since = f", since {shown_time(issue.timestamps.identified)}" if issue.timestamps.identified else ""
         count = f", for the {issue.occurrence}th time" if issue.occurrence > 3 else ""
@@ -343,17 +343,17 @@ def changed(
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
             blocks.append(paragraph(f"{UNLESS} {replaced(issue, scope)} in {days_text(days)}."))
         return (Section("", tuple(blocks)),)
-    if notified is not None and not opened and not closed:
+    if notified_lines is not None and not opened and not closed:
         # Nothing but the reachability is another: otherwise there would be no news.
         first = verdict_line(issue) or f"Severity: {issue.details.severity}."
         text = f"Who can connect through security group {issue.issue_id} has changed. {first}"
         return (Section("", (paragraph(text),)),)
     blocks = [paragraph(f"What is open in security group {issue.issue_id} has changed.")]
-    if notified is not None and opened:
+    if notified_lines is not None and opened:
         blocks += [paragraph("Newly open:"), exposure_table(opened)]
     if closed:
         blocks += [paragraph("No longer open:"), Bullets(tuple(map(shown_line, closed)))]
-    if notified is None or len(opened) < len(perms):
+    if notified_lines is None or len(opened) < len(perms):
         blocks += [paragraph("Open now, all together:"), exposure_table(perms)]
     blocks += [paragraph(text) for text in (kept_text(issue),) if text]
     return (Section("", tuple(blocks)),)

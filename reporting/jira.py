@@ -39,7 +39,7 @@ from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownE
 from reporting.context import TicketContext, text_of
 from reporting.exposure_text import exposure_line
 from reporting.group_text import not_watched, with_exemption
-from reporting.plan import Step, Update, digest, lasting, state_after, state_of, use_notified
+from reporting.plan import Step, Update, channel_digest, lasting, state_after, state_of, use_notified
 from reporting.remediation_text import closing_changed, closing_when, use_comment, waiting_section
 from reporting.ticket_facts import TicketFacts
 
@@ -116,7 +116,7 @@ class Tickets:
             raise ValueError("there is nothing to tell")
         self.jira.check()
         kept = {name: value for name, value in issue.jira_details.items() if name not in _OF_EARLIER_RUNS}
-        intent = {"news": str(update), "occurrence": issue.occurrence, "digest": digest(issue)}
+        intent = {"news": str(update), "occurrence": issue.occurrence, "digest": channel_digest(issue)}
         left_over: Mapping[str, Any] = issue.jira_details.get("intent") or {}
         resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())
         # The time of the first intent stays: that is when something may have been written.
@@ -439,7 +439,7 @@ def _marker(step: Step, update: Update) -> str:
     if update is Update.USE and issue.use is not None:
         what = (*what, issue.use.verdict)
     else:
-        what = (*what, digest(issue), format_time(issue.timestamps.updated), step.at_once, step.reminder_of_end)
+        what = (*what, channel_digest(issue), format_time(issue.timestamps.updated), step.at_once, step.reminder_of_end)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 

@@ -245,7 +245,7 @@ class Service:
     def _catch_up(self) -> None:
         """Do what a process that died left: restores, comments, messages."""
         try:
-            notification = self._inbox.notification(self.config)
+            notification = self._inbox.notifier(self.config)
             for account_id in self.config.scanned_accounts():
                 for issue in self._table.with_status(account_id, *Status, unreadable=lambda _: None):
                     if issue.decided.restore:
@@ -287,7 +287,7 @@ class Service:
             issue = self._table.get(account_id, group_id)
         if issue is None or issue.decided.restore is None:
             self._waiting.pop((account_id, group_id), None)
-        for problem in self._inbox.notification(self.config).notify(issue) if issue else ():
+        for problem in self._inbox.notifier(self.config).notify(issue) if issue else ():
             _log.warning("%s", printable(problem))
 
     def _restore(self, issue: Issue) -> None:

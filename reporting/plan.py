@@ -30,7 +30,7 @@ from library.issues.schedule import (
     may_wait,
     remediation_schedule,
 )
-from library.issues.use import Verdict as UseVerdict
+from library.issues.use import UseVerdict
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
 from library.source.service import made_by
 from reporting.exposure_text import exposure_line
@@ -566,7 +566,7 @@ def update_for(issue: Issue, state: ChannelState | None) -> Update | None:
     if state.closed or state.occurrence not in (None, issue.occurrence):
         return Update.FOUND_AGAIN
     if state.digest:
-        return Update.CHANGED if state.digest != digest(issue) or _reachability_changed(issue, state) else None
+        return Update.CHANGED if state.digest != channel_digest(issue) or _reachability_changed(issue, state) else None
     reported, updated = issue.timestamps.reported, issue.timestamps.updated
     return Update.CHANGED if reported and updated and updated > reported else None
 
@@ -624,12 +624,12 @@ def _channel_state(kept: Mapping[str, Any]) -> ChannelState:
 
 def state_after(issue: Issue, *, closed: bool, at_once: bool = False) -> dict[str, Any]:
     """What a channel keeps of an issue that it was just told of."""
-    state = {"occurrence": issue.occurrence, "closed": closed, "digest": digest(issue)}
+    state = {"occurrence": issue.occurrence, "closed": closed, "digest": channel_digest(issue)}
     state |= {"verdict": _verdict(issue), "severity": str(issue.details.severity)}
     return state | ({"at_once": True} if at_once else {})
 
 
-def digest(issue: Issue) -> str:
+def channel_digest(issue: Issue) -> str:
     """Tells apart what may be open in a group at different times; its name and tags do not count."""
     lines = "\n".join(exposure_line(perm) for perm in issue.details.perms)
     return hashlib.sha256(lines.encode()).hexdigest()[:16]

@@ -22,8 +22,8 @@ from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.change_notifications import ChangeNotification, Channel, undelivered
 from library.issues.issue import INSPECTOR_FINDING, KINDS, SECURITY_GROUP, ClosingNotice, Issue, IssueKind, Status
-from library.issues.notified_exposures import recorded
-from library.issues.schedule import times_notified
+from library.issues.notified_exposures import new_record
+from library.issues.schedule import issue_notified_times
 from library.issues.times import format_time
 from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.change_delivery import (
@@ -156,10 +156,7 @@ class Reporter:
             step.issue
             for step in steps
             if step.issue.kind.has_users
-            and any(
-                notification and notification.begins
-                for notification in (step.ticket_update, step.alert_update, step.event_update)
-            )
+            and any(update and update.begins for update in (step.ticket_update, step.alert_update, step.event_update))
         ]
         users = read_users(self._services.sessions, new, self._services.renew, self.summary)
         self._contexts = TicketContexts(self._config, self._remediation, users)
@@ -171,7 +168,7 @@ class Reporter:
                 if update or step.reminds:
                     self.summary.count(update or "reminded")
             return self.summary
-        done = [notified for step in steps if (notified := self._update_ticket(step)) is not None]
+        done = [updated for step in steps if (updated := self._update_ticket(step)) is not None]
         for count in self._left_out.values():
             if count:
                 issues = "1 more issue is" if count == 1 else f"{count} more issues are"
@@ -299,18 +296,18 @@ class Reporter:
             webhook is left to do.
             None: nothing more can be done for it in this run.
         """
-        issue, notified = step.issue, {}
+        issue, details = step.issue, {}
         self._services.renew()
         try:
             if sets := _taken_back(step):
                 self._services.table.update(issue, sets)
             if step.ticket_update and self._services.jira:
-                notified = self._tickets(self._services.jira).update(step, self._contexts.of(step))
+                details = self._tickets(self._services.jira).update(step, self._contexts.of(step))
             elif step.follow_up and self._services.jira:
-                notified = self._tickets(self._services.jira).follow_up(issue)
+                details = self._tickets(self._services.jira).follow_up(issue)
             elif step.ticket_update:
                 self._show(step)
-                notified = _shown_state(step, step.ticket_update)
+                details = _shown_state(step, step.ticket_update)
         except JiraError as error:
             if isinstance(error, JiraUnavailableError) and str(error) in self._left_out:
                 self._left_out[str(error)] += 1
@@ -325,12 +322,12 @@ class Reporter:
             return None
         if step.ticket_update:
             self.summary.count(step.ticket_update)
-        if notified:
-            issue = replace(issue, jira_details=notified)
+        if details:
+            issue = replace(issue, jira_details=details)
         if not self._record(
             step,
             issue,
-            {"jira_details": notified} if notified else {},
+            {"jira_details": details} if details else {},
             last=step.alert_update is None and step.event_update is None,
         ):
             return None
@@ -367,7 +364,7 @@ class Reporter:
             return
         run = EventRun(self._config, self._services, webhook, self.summary)
 
-        def notified(step: Step, details: dict[str, Any]) -> None:
+        def record(step: Step, details: dict[str, Any]) -> None:
             last = step.event_update is not None and issue_key(step.issue) not in self._not_alerted
             if not step.ticket_update and not step.alert_update and step.alert_reminder is None:
                 self.summary.count(step.event_update or "reminded")
@@ -375,7 +372,7 @@ class Reporter:
 
         unsent = [each for each in self._changes if Channel.WEBHOOK not in each[1].notified]
         run.notify_changes([(*each, self._delivery(*each, Channel.WEBHOOK)) for each in unsent])
-        run.notify_steps(steps, notified)
+        run.notify_steps(steps, record)
         run.finish()
         self._decisions.notify_webhook()
 
@@ -400,9 +397,9 @@ class Reporter:
                 self._services.table.update(issue, sets)
             if last and step.close:
                 if issue.status is Status.RESOLVED:
-                    self._services.table.close(issue, now)
+                    self._services.table.close_resolved(issue, now)
                 else:
-                    self._services.table.end(issue, now)
+                    self._services.table.close_unwatched(issue, now)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return False
@@ -452,28 +449,28 @@ class Reporter:
         )
 
 
-def _shown_state(step: Step, notification: Update) -> dict[str, Any]:
+def _shown_state(step: Step, update: Update) -> dict[str, Any]:
     """What is kept of an issue that was shown on the console."""
     issue = step.issue
-    notified = state_of(step, notification, {"ticket": None, **issue.jira_details})
-    if not notification.ends and notification is not Update.EXEMPTION_ENDS:
-        notified |= use_notified(issue)  # there is no ticket to comment on: all of it is shown
+    state = state_of(step, update, {"ticket": None, **issue.jira_details})
+    if not update.ends and update is not Update.EXEMPTION_ENDS:
+        state |= use_notified(issue)  # there is no ticket to comment on: all of it is shown
     # So that the first channel that is enabled later is known to be the first that reports it.
-    return notified | ({"console": issue.occurrence} if notification.begins else {})
+    return state | ({"console": issue.occurrence} if update.begins else {})
 
 
 def _notified_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:
     """What is recorded once every channel has told of what is open: each exposure has a period of its own."""
     reported = None if step.report else issue.timestamps.reported
-    notified = recorded(
+    record = new_record(
         issue.details.perms,
         issue.details.perms_total,
         issue.occurrence,
-        times_notified(issue, reported) if reported else None,
+        issue_notified_times(issue, reported) if reported else None,
         reported or now,
         now,
     )
-    return {} if notified == issue.notified_exposures else {"exposures_told": notified.to_item()}
+    return {} if record == issue.notified_exposures else {"exposures_told": record.to_item()}
 
 
 def _taken_back(step: Step) -> dict[str, Any]:

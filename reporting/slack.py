@@ -14,7 +14,7 @@ from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from reporting.context import text_of
 from reporting.group_text import exemption_line
-from reporting.plan import Step, Update, digest, state_with_reminder, use_notified
+from reporting.plan import Step, Update, channel_digest, state_with_reminder, use_notified
 from reporting.remediation_text import closing_when, use_alert, waiting_lines
 from reporting.ticket_facts import TicketFacts
 
@@ -119,18 +119,16 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step, facts: Ti
         line, details = f"{line}: {known.text}", known.details
     elif step.alert_update is None or not step.alert_update.ends:
         is_reminder, has_ticket = step.alert_update is None, jira is not None
-        notified = text_of(issue).alert(
-            issue, facts, is_reminder=is_reminder, has_ticket=has_ticket, waiting=step.waiting
-        )
-        line = f"{line}: {notified.text}"
+        said = text_of(issue).alert(issue, facts, is_reminder=is_reminder, has_ticket=has_ticket, waiting=step.waiting)
+        line = f"{line}: {said.text}"
         new = (f"    new: {literal(text)}" for text in waiting_lines(step.waiting, step.retention_days))
-        details = (*([f"    {exemption}"] if exemption else []), *new, *notified.details)
+        details = (*([f"    {exemption}"] if exemption else []), *new, *said.details)
         if issue.details.reachability:
             line = f"*{issue.details.severity}* {line}"
     return Alert(issue_key(issue), _HEADINGS[step.alert_update], issue_subject(issue), line, details)
 
 
-def _of(step: Step) -> str:
+def _alert_key(step: Step) -> str:
     """Tells one piece of news from another, so that who heard an older one does not count as told."""
     what = f"reminder {step.alert_reminder}" if step.alert_update is None else str(step.alert_update)
     if step.alert_update is Update.EXEMPTION_ENDS:
@@ -138,12 +136,12 @@ def _of(step: Step) -> str:
     if step.alert_update is Update.USE and step.issue.use is not None:
         what = f"{what}, {step.issue.use.verdict}"
     promise = ", closed at once" if step.at_once and step.alert_update is not None else ""
-    return f"{what}, occurrence {step.issue.occurrence}, {digest(step.issue)}{promise}"
+    return f"{what}, occurrence {step.issue.occurrence}, {channel_digest(step.issue)}{promise}"
 
 
 def _delivered_to(step: Step) -> set[str]:
     kept: Mapping[str, Any] = step.issue.slack_details.get("heard") or {}
-    return {str(destination) for destination in kept.get("by", ())} if kept.get("news") == _of(step) else set()
+    return {str(destination) for destination in kept.get("by", ())} if kept.get("news") == _alert_key(step) else set()
 
 
 def _notified(step: Step, destinations: Sequence[str]) -> dict[str, Any]:
@@ -157,5 +155,5 @@ def _notified(step: Step, destinations: Sequence[str]) -> dict[str, Any]:
 
 
 def _partly_notified(step: Step, destinations: Sequence[str], delivered_to: set[str]) -> dict[str, Any]:
-    kept = {**step.issue.slack_details, "heard": {"news": _of(step), "by": sorted(delivered_to)}}
+    kept = {**step.issue.slack_details, "heard": {"news": _alert_key(step), "by": sorted(delivered_to)}}
     return {**kept, "destinations": list(destinations)}

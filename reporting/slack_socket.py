@@ -323,14 +323,14 @@ class Listening:
     def _stay(self, session: Session) -> str | None:
         """Wait for the end of a connection. Returns the reason; None: the process is to end."""
         self.connected(session.hello)
-        notified = self.now()
+        last_beat = self.now()
         while not self.stopping.is_set():
             self.tick()
             if (reason := session.lost(_CHECK_EVERY_S)) is not None:
                 return reason
-            if self.now() - notified >= self.heartbeat:
+            if self.now() - last_beat >= self.heartbeat:
                 self.connected(session.hello)
-                notified = self.now()
+                last_beat = self.now()
         return None
 
     def _pause(self, seconds: float) -> None:

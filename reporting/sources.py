@@ -54,8 +54,8 @@ class SourceReading:
     def _is_wanted(self, step: Step) -> bool:
         issue = step.issue
         updates = [update for update in (step.ticket_update, step.alert_update) if update]
-        notified = any(update not in _WITHOUT_SOURCE and not update.ends for update in updates)
-        return notified and issue.kind is SECURITY_GROUP and not is_fresh(issue, self.services.now())
+        names_source = any(update not in _WITHOUT_SOURCE and not update.ends for update in updates)
+        return names_source and issue.kind is SECURITY_GROUP and not is_fresh(issue, self.services.now())
 
     def _files(self) -> TerraformFiles:
         try:

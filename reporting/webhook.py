@@ -30,7 +30,7 @@ from library.notifications.webhook_events import (
 )
 from reporting.context import text_of
 from reporting.group_text import exemption_line
-from reporting.plan import Step, Update, digest, state_with_reminder
+from reporting.plan import Step, Update, channel_digest, state_with_reminder
 from reporting.ticket_facts import Location
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ _TYPES = {
 }
 
 
-def type_of(notification: Update | None) -> EventType:
+def type_of(update: Update | None) -> EventType:
     """Which event tells a piece of news; None: a reminder."""
-    return EventType.REMINDER if notification is None else _TYPES[notification]
+    return EventType.REMINDER if update is None else _TYPES[update]
 
 
 def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: datetime) -> WebhookEvent:
@@ -68,7 +68,7 @@ def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: d
     if step.event_reminder is not None:
         more["days_left"] = step.event_reminder
     sent = int(issue.webhook_details.get("sent") or 0)
-    key = (what, step.event_reminder, step.reminder_of_end, digest(issue), step.at_once, sent)
+    key = (what, step.event_reminder, step.reminder_of_end, channel_digest(issue), step.at_once, sent)
     return issue_event(issue, subject, kind, at=at, key=key, reason=what, text=_sentence(config, step), more=more)
 
 

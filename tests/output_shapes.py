@@ -12,7 +12,7 @@ from typing_extensions import TypedDict  # pydantic takes no other one before Py
 
 from library.issues.issue import Status
 from library.issues.reachability import Severity, Sources, Verdict
-from library.issues.use import Verdict as UseVerdict
+from library.issues.use import UseVerdict
 
 _EXACT = ConfigDict(extra="forbid")
 _Exposure = Literal["open_completely", "open_partly"]

@@ -17,7 +17,7 @@ from typer.models import CommandInfo
 from typer.testing import CliRunner
 
 from hammer.__main__ import application
-from hammer.check_config import ports_text
+from hammer.check_config import port_set_text
 from library.config import DEFAULT_RESTRICTED_PORTS, load_configuration
 from library.config.models import ConfigFile
 from library.config.types import Section
@@ -64,7 +64,7 @@ def _keys_of(section: type[Section], prefix: str) -> list[str]:
 
 
 def _key(path: str, field: FieldInfo) -> str:
-    shown = {"secgrp_unrestricted_access.restricted_ports": ports_text(DEFAULT_RESTRICTED_PORTS)}.get(path)
+    shown = {"secgrp_unrestricted_access.restricted_ports": port_set_text(DEFAULT_RESTRICTED_PORTS)}.get(path)
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     if shown is None and field.is_required():
         shown = "required"

@@ -25,7 +25,7 @@ from identification.flow_logs.evidence import (
 from identification.flow_logs.keep_proposal import GroupChange, propose
 from library.documents.text import counted
 from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
-from library.issues.use import COVERED_ENOUGH, SOURCES_A_RULE, SourceClass, Use, UseRule, UseSource, Verdict
+from library.issues.use import COVERED_ENOUGH, SOURCES_A_RULE, SourceClass, Use, UseRule, UseSource, UseVerdict
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
@@ -333,10 +333,10 @@ def _readable(case: UsageCase) -> tuple[list[Read], tuple[str, ...]]:
 
 def _verdict(
     case: UsageCase, rules: Sequence[UseRule], covered: float, garbled: Sequence[str], lost: int
-) -> tuple[Verdict, str]:
+) -> tuple[UseVerdict, str]:
     if not case.attached:
-        return Verdict.UNKNOWN, "no attached network interface has the group"
-    for source_class, verdict in ((SourceClass.WORKING, Verdict.WORKING), (SourceClass.TALKED, Verdict.TALKED)):
+        return UseVerdict.UNKNOWN, "no attached network interface has the group"
+    for source_class, verdict in ((SourceClass.WORKING, UseVerdict.WORKING), (SourceClass.TALKED, UseVerdict.TALKED)):
         if any(
             source.source_class is source_class and not source.also_admitted_by
             for rule in rules
@@ -344,16 +344,16 @@ def _verdict(
         ):
             return verdict, ""
     if garbled:
-        return Verdict.UNKNOWN, garbled[0].rstrip(".")
+        return UseVerdict.UNKNOWN, garbled[0].rstrip(".")
     if case.unusable:
-        return Verdict.UNKNOWN, case.unusable[0].rstrip(".")
+        return UseVerdict.UNKNOWN, case.unusable[0].rstrip(".")
     if covered < COVERED_ENOUGH:
-        return Verdict.UNKNOWN, f"flow logs tell of {int(covered * 100)} % of the hours only"
+        return UseVerdict.UNKNOWN, f"flow logs tell of {int(covered * 100)} % of the hours only"
     if any(rule.counts.get(str(SourceClass.HIDDEN)) for rule in rules):
-        return Verdict.UNKNOWN, "sources are hidden behind another address"
+        return UseVerdict.UNKNOWN, "sources are hidden behind another address"
     if lost:
-        return Verdict.UNKNOWN, "there were more sources than are kept"
-    return Verdict.NONE, ""
+        return UseVerdict.UNKNOWN, "there were more sources than are kept"
+    return UseVerdict.NONE, ""
 
 
 def _gaps(rules: Sequence[UseRule], lost: int) -> Iterator[str]:

@@ -26,7 +26,7 @@ from identification.reachability.ways import (
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.network.addresses import AddressSet, Network
 from library.network.intervals import EMPTY, IntervalSet
-from library.network.ports import UDP, WITHOUT_PORTS, port_range, traffic_name
+from library.network.ports import UDP, WITHOUT_PORTS, ports_text, traffic_name
 from library.security_groups.clauses import audience_text
 from library.security_groups.exposure import OpenStatus, OpenTraffic
 
@@ -40,7 +40,7 @@ class PathOutcome:
     Attributes:
         verdict: `internet`, `unknown` or `blocked`.
         reached: who can connect for sure, by the segment's position.
-        everyone: the positions to which everybody can whom `open_completely` asks for.
+        everyone: the positions to which the whole Internet, less what is trusted and exempt, can connect.
         stopped: of a closed way, what is in the way, an attempt that it stops, and a source of that.
     """
 
@@ -72,9 +72,9 @@ class Judge:
         for user in users:
             judged: list[Judged] = []
             for way in ways[user.interface_id]:
-                if way.kind not in outcomes:
-                    outcomes[way.kind] = self._outcome(way, segments)
-                judged.append(self._path(way, outcomes[way.kind], segments))
+                if way.check_key not in outcomes:
+                    outcomes[way.check_key] = self._outcome(way, segments)
+                judged.append(self._path(way, outcomes[way.check_key], segments))
             for path, reasons in judged or [self._pathless(user, versions)]:
                 if path.verdict in (Verdict.BLOCKED, Verdict.INTERNAL):
                     path, reasons = self._with_other_ways(path, user, versions)
@@ -83,7 +83,7 @@ class Judge:
         verdict = next((each for each in Verdict if any(path.verdict is each for path in paths)), Verdict.UNUSED)
         sources = None
         if verdict is Verdict.INTERNET:
-            together = [(way, outcomes[way.kind].reached) for each in ways.values() for way in each]
+            together = [(way, outcomes[way.check_key].reached) for each in ways.values() for way in each]
             is_all = any(each.everyone for each in outcomes.values()) or bool(self._everyone(together, segments))
             sources = Sources.ALL if is_all else Sources.SOME
         assumptions = assumption_sentences(verdict, users)
@@ -411,4 +411,4 @@ def _span_name(first: int, last: int) -> str:
     if first >= WITHOUT_PORTS:
         return traffic_name(first) if first == last else "protocols without ports"
     base = UDP if first >= UDP else 0
-    return f"{'udp' if base else 'tcp'}/{port_range(first - base, last - base)}"
+    return f"{'udp' if base else 'tcp'}/{ports_text(first - base, last - base)}"

@@ -219,8 +219,8 @@ class Way(NamedTuple):
     forwards: tuple[Forward, ...] | None = None
 
     @property
-    def kind(self) -> object:
-        """Ways of one kind are checked alike."""
+    def check_key(self) -> object:
+        """What decides whether one can connect over it: ways with the same key are judged once."""
         entry = self.entry
         behind = () if self.forwards is None else (entry.groups, self.interface.subnet_id, self.forwards)
         return (entry.vpc_id, entry.subnet_id, entry.balancer, self.address.version, *behind)

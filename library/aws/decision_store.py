@@ -42,7 +42,7 @@ class UnreadableExemptionError(HammerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DecisionOutcome:
     """What became of a request.
 
     Attributes:
@@ -71,7 +71,7 @@ class Decisions:
         self._table = table
         self._now = now
 
-    def carry_out(self, account_id: str, group_id: str, request: Request, limits: Limits) -> Outcome | None:
+    def carry_out(self, account_id: str, group_id: str, request: Request, limits: Limits) -> DecisionOutcome | None:
         """Carry a request out, or refuse it, and record that.
 
         Args:
@@ -95,13 +95,13 @@ class Decisions:
             if ruling.decision is None:
                 return _repeated(issue, request)
             if issue.decided.problem:
-                return Outcome(issue, ruling.decision)
+                return DecisionOutcome(issue, ruling.decision)
             if self._write(issue, ruling.state, ruling.exemption):
                 is_pending = ruling.restore is not None
                 if not is_pending:
                     log_decision(issue, ruling.decision)
                 after = _with(issue, ruling.state)
-                return Outcome(after, ruling.decision, pending=is_pending, exemption=ruling.exemption)
+                return DecisionOutcome(after, ruling.decision, pending=is_pending, exemption=ruling.exemption)
         return None
 
     def begin_restore(self, issue: Issue) -> Issue | None:
@@ -123,7 +123,7 @@ class Decisions:
         issue, state = self._changed(issue, begun, "its restore was begun")
         return issue if state else None
 
-    def finish_restore(self, issue: Issue, problem: str) -> Outcome | None:
+    def finish_restore(self, issue: Issue, problem: str) -> DecisionOutcome | None:
         """Record that the restore that was decided is over.
 
         Args:
@@ -145,7 +145,7 @@ class Decisions:
                 return _logged(fresh, state)
         return None
 
-    def end_exemption(self, exemption: DecidedExemption, by: str, reason: str = "") -> Outcome | None:
+    def end_exemption(self, exemption: DecidedExemption, by: str, reason: str = "") -> DecisionOutcome | None:
         """End an exemption that a decision made.
 
         Returns:
@@ -168,7 +168,7 @@ class Decisions:
 
         Args:
             issue: the issue.
-            webhook: whether this process tells the webhook; else what only that is still to be told is left.
+            webhook: whether this process tells the webhook; if not, entries that wait only for the webhook are left.
 
         Returns:
             The issue as it is now, and what to tell: without what a living process has claimed.
@@ -268,23 +268,23 @@ def _with(issue: Issue, state: DecisionState) -> Issue:
     return replace(issue, decided=replace(state, version=issue.decided.version + 1))
 
 
-def _logged(issue: Issue, state: DecisionState) -> Outcome:
+def _logged(issue: Issue, state: DecisionState) -> DecisionOutcome:
     """The outcome of the newest decision of a state that was written."""
     log_decision(issue, state.decisions[-1])
-    return Outcome(_with(issue, state), state.decisions[-1])
+    return DecisionOutcome(_with(issue, state), state.decisions[-1])
 
 
-def _repeated(issue: Issue, request: Request) -> Outcome:
+def _repeated(issue: Issue, request: Request) -> DecisionOutcome:
     """The outcome of a request that was here before."""
     pending = issue.decided.restore
     if pending and pending.key == request.key:
-        return Outcome(issue, pending.decision, repeated=True, pending=True)
+        return DecisionOutcome(issue, pending.decision, repeated=True, pending=True)
     for decision in reversed(issue.decided.decisions):
         if decision.kind is request.kind and decision.by == request.by and decision.at == request.at:
-            return Outcome(issue, decision, repeated=True)
+            return DecisionOutcome(issue, decision, repeated=True)
     # It is so long ago that the list does not have it any more.
     forgotten = Decision(request.kind, request.by, request.via, request.at, issue.occurrence)
-    return Outcome(issue, forgotten.refused("it was decided before"), repeated=True)
+    return DecisionOutcome(issue, forgotten.refused("it was decided before"), repeated=True)
 
 
 def log_decision(issue: Issue, decision: Decision) -> None:

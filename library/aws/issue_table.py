@@ -87,7 +87,7 @@ class IssueTable:
         unknown status, in which nobody would look for them, are among them. None: only these statuses are read.
 
         Raises:
-            UnreadableIssueError: an item is not as it should be, and nobody is to be told.
+            UnreadableIssueError: an item is not as it should be, and no `unreadable` was given.
         """
         if unreadable is not None:
             yield from (issue for issue in self.not_closed(account_id, unreadable) if issue.status in statuses)
@@ -191,7 +191,7 @@ class IssueTable:
         sets = {"open_region": issue.details.region, "revision": issue.revision + 1}
         self.items.update(issue.account_id, issue.issue_id, sets, **_as_read(issue))
 
-    def close(self, issue: Issue, now: datetime) -> None:
+    def close_resolved(self, issue: Issue, now: datetime) -> None:
         """Record that the ticket of a resolved issue is closed.
 
         Raises:
@@ -234,7 +234,7 @@ class IssueTable:
         """
         return list(exemption_records(self.items, account_id))
 
-    def end(self, issue: Issue, now: datetime) -> None:
+    def close_unwatched(self, issue: Issue, now: datetime) -> None:
         """Record that an issue is over whose account or region is not watched any more: nobody will resolve it.
 
         Raises:

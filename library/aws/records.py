@@ -13,7 +13,7 @@ anywhere, events just stay away. There it can be seen.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -43,6 +43,7 @@ _WITH_PREFIX = "account_id = :account AND begins_with(issue_id, :prefix)"
 _PROBLEMS_KEPT = 5
 _PROBLEM_LIMIT = 300
 _HISTORY_KEPT = timedelta(days=400)
+_ATTEMPTS = 5  # of several scans that begin at the same moment
 _TICK = timedelta(microseconds=1)
 
 
@@ -246,13 +247,24 @@ class RegionState:
     Attributes:
         begun: when the last scan of the whole region began, in UTC; None: there was none.
         swept: when the last scan that read the region's whole network began, in UTC; None: there was none.
-        last_groups: how many groups the last scan read that read the whole region, whether it understood all or not; 0:
-            there was none.
+        last_groups: how many groups the last scan of the whole region read, whether it understood all or not; 0: there
+            was none.
     """
 
     begun: datetime | None = None
     swept: datetime | None = None
     last_groups: int = 0
+
+
+def _as_read(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition that the begin of the last scan is as it was read. What is no text is written over."""
+    if "begun" not in item:
+        return {"condition": "attribute_not_exists(#begun)"}
+    return {"condition": "#begun = :read", "values": {":read": item["begun"]}} if isinstance(item["begun"], str) else {}
+
+
+def _region_state(item: Mapping[str, Any]) -> RegionState:
+    return RegionState(stored_time(item.get("begun")), stored_time(item.get("swept")), _last_groups(item))
 
 
 class CoverageRecords:
@@ -263,19 +275,26 @@ class CoverageRecords:
 
     def state(self, account_id: str, region: str) -> RegionState:
         """What scans of an account and region left."""
-        item = self._items.get(account_id, ITEM_PREFIX + region) or {}
-        return RegionState(stored_time(item.get("begun")), stored_time(item.get("swept")), _last_groups(item))
+        return _region_state(self._items.get(account_id, ITEM_PREFIX + region) or {})
 
     def begin(self, account_id: str, region: str, begun: datetime) -> RegionState:
-        """Record that a scan of a whole region begins.
+        """Record that a scan of a whole region begins. Returns the state with this scan as the last one.
 
-        Returns:
-            The state with this scan as the last one. Its `begun` is no other scan's, whatever the clocks show.
+        Its `begun` is no other scan's, whatever the clocks show: of two that begin at the same moment one writes, and
+        the other reads again.
+
+        Raises:
+            ConflictError: others were first each time.
         """
-        before = self.state(account_id, region)
-        begun = begun if before.begun is None else max(begun, before.begun + _TICK)
-        self._items.update(account_id, ITEM_PREFIX + region, {"region": region, "begun": format_time(begun)})
-        return RegionState(begun, before.swept, before.last_groups)
+        for _ in range(_ATTEMPTS):
+            item = self._items.get(account_id, ITEM_PREFIX + region) or {}
+            before = _region_state(item)
+            mine = begun if before.begun is None else max(begun, before.begun + _TICK)
+            sets = {"region": region, "begun": format_time(mine)}
+            with suppress(ConflictError):
+                self._items.update(account_id, ITEM_PREFIX + region, sets, **_as_read(item))
+                return RegionState(mine, before.swept, before.last_groups)
+        raise ConflictError(f"scan target {account_id} {region}: other scans of it began at the same moment")
 
     def check_begun(self, region: str, state: RegionState) -> Check:
         """The condition that no scan of the whole region has begun since its state was read."""
@@ -331,7 +350,7 @@ def _coverage(item: Item) -> ScanCoverage:
         return ScanCoverage(str(item["account_id"]), region, Outcome.FAILED, started, 0.0, 0, reason, last)
 
 
-def _last_groups(item: Item) -> int:
+def _last_groups(item: Mapping[str, Any]) -> int:
     # A version before kept the number of the last scan only.
     is_kept = "last_groups" in item
     if not is_kept and item.get("outcome") not in (Outcome.COMPLETE, Outcome.PARTIAL):
@@ -358,14 +377,14 @@ class EventRecords:
     def __init__(self, items: Items) -> None:
         self._items = items
 
-    def record(self, delivered_to: ReceivedEvent) -> None:
+    def record(self, event: ReceivedEvent) -> None:
         """Keep that an event came, unless a later one is kept already."""
-        at = format_time(delivered_to.at)
-        sets: dict[str, Any] = {"region": delivered_to.region, "heard": at, "event_name": delivered_to.name}
+        at = format_time(event.at)
+        sets: dict[str, Any] = {"region": event.region, "heard": at, "event_name": event.name}
         with suppress(ConflictError):
             self._items.update(
-                delivered_to.account_id,
-                _EVENTS_PREFIX + delivered_to.region,
+                event.account_id,
+                _EVENTS_PREFIX + event.region,
                 sets,
                 condition="attribute_not_exists(#heard) OR #heard < :heard",
                 values={":heard": at},

@@ -681,8 +681,8 @@ def limits_of(config: Configuration, account_id: str) -> Limits:
     """The limits of decisions about issues of an account."""
     section = config.secgrp_unrestricted_access
     return Limits(
-        remediation=section.remediation,
-        remediated=account_id in config.remediation_accounts(),
+        remediation_is_on=section.remediation,
+        account_is_remediated=account_id in config.remediation_accounts(),
         exempt_days=config.decisions.exempt_days,
         restricted=section.restricted_ports,
     )

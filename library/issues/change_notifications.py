@@ -20,7 +20,7 @@ from library.issues.names import required_text
 from library.issues.times import format_time, parse_time
 
 KEPT_LIMIT = 20
-"""How much news of an issue is kept. The oldest goes first that was told."""
+"""How much news of an issue is kept. The oldest that every channel has had is dropped first."""
 
 KEPT_BYTES = 30_000
 """How many bytes of it, as far as it was told. An item of the table, which is copied to two indexes, has 133 KB for all
@@ -89,15 +89,15 @@ class ChangeNotification:
 
 
 def notification_key(occurrence: int, heading: str, text: str, details: Sequence[str]) -> str:
-    """The key of news that says this."""
+    """The key of a notification that says this."""
     kept = _kept(details)
     return hashlib.sha256(repr((occurrence, heading, text[:_TEXT_LIMIT], kept)).encode()).hexdigest()[:16]
 
 
-def change_notifications(
+def new_notification(
     occurrence: int, at: datetime, heading: str, text: str, details: Sequence[str], *, webhook: bool = False
 ) -> ChangeNotification:
-    """News that nobody was told yet, cut to what the table has room for. `webhook`: whether that is on."""
+    """A notification that no channel has had yet, cut to what the table has room for. `webhook`: whether that is on."""
     notified = frozenset(() if webhook else (Channel.WEBHOOK,))
     return ChangeNotification(occurrence, at, heading, text[:_TEXT_LIMIT], _kept(details), notified)
 
@@ -169,16 +169,16 @@ NOT_DONE = "Not remediated"
 
 
 def not_done(
-    notification: Sequence[ChangeNotification], occurrence: int, remediated: datetime | None
+    known: Sequence[ChangeNotification], occurrence: int, remediated: datetime | None
 ) -> ChangeNotification | None:
     """The last that could not be done about a group in this occurrence; None: nothing, or it was remediated since."""
-    last = next((each for each in reversed(notification) if each.occurrence == occurrence), None)
+    last = next((each for each in reversed(known) if each.occurrence == occurrence), None)
     if last is None or last.heading != NOT_DONE or (remediated is not None and remediated >= last.at):
         return None
     return last
 
 
-def recording(known: Sequence[ChangeNotification], new: ChangeNotification) -> tuple[dict[str, Any], list[str]]:
+def record_paths(known: Sequence[ChangeNotification], new: ChangeNotification) -> tuple[dict[str, Any], list[str]]:
     """What records one more thing in an issue: paths of its item to set, each with its value, and paths to remove.
 
     Nothing is set where it is known already: every run finds it again, and whoever was told of it stays told.
@@ -190,11 +190,11 @@ def recording(known: Sequence[ChangeNotification], new: ChangeNotification) -> t
     return {f"change_news.{new.key}": new.to_item()}, [f"change_news.{key}" for key in superfluous(known, new)]
 
 
-def superfluous(notification: Sequence[ChangeNotification], new: ChangeNotification) -> tuple[str, ...]:
-    """The keys of news that there is no room for any more, before `new` is added: told ones, the oldest first."""
-    left, size = len(notification) + 1, sum(map(_size, notification)) + _size(new)
+def superfluous(known: Sequence[ChangeNotification], new: ChangeNotification) -> tuple[str, ...]:
+    """The keys of notifications to drop for want of room before `new` is added: delivered ones, the oldest first."""
+    left, size = len(known) + 1, sum(map(_size, known)) + _size(new)
     found: list[str] = []
-    for each in notification:
+    for each in known:
         if left <= KEPT_LIMIT and size <= KEPT_BYTES:
             break
         if each.notified.issuperset(Channel):

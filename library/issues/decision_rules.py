@@ -106,13 +106,13 @@ class Limits:
     """What the configuration says about decisions in one account.
 
     Attributes:
-        remediated: whether the account is one of `remediation_accounts`.
+        account_is_remediated: whether the account is one of `remediation_accounts`.
         exempt_days: how many days an exemption may last.
         restricted: the restricted ports.
     """
 
-    remediation: bool
-    remediated: bool
+    remediation_is_on: bool
+    account_is_remediated: bool
     exempt_days: int
     restricted: PortSet
 
@@ -139,7 +139,7 @@ class Ruling:
         return self.decision.rejection if self.decision else ""
 
 
-def digest(issue: Issue) -> str:
+def exposure_digest(issue: Issue) -> str:
     """Tells apart what an issue exposes at different times: 16 hexadecimal digits."""
     lines = [str(exposure_key(exposure)) for exposure in issue.details.perms]
     text = "\n".join((*sorted(lines), str(issue.details.perms_total)))
@@ -148,7 +148,7 @@ def digest(issue: Issue) -> str:
 
 def seen_now(issue: Issue) -> Seen:
     """What a person sees who looks at the issue as it is."""
-    return Seen(issue.occurrence, digest(issue), change_id(issue))
+    return Seen(issue.occurrence, exposure_digest(issue), change_id(issue))
 
 
 def change_id(issue: Issue) -> str:
@@ -205,7 +205,7 @@ def exempt_until(issue: Issue, today: date) -> Exempted | None:
     counting = [each for each in issue.decided.exempted if each.until > today]
     if not counting:
         return None
-    seen, is_exempt = digest(issue), issue.status is Status.WHITELISTED
+    seen, is_exempt = exposure_digest(issue), issue.status is Status.WHITELISTED
     as_it_is = [
         each
         for each in counting
@@ -287,7 +287,7 @@ def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Rul
         return Ruling(decision, replace(after, owner=decision.owner))
     exemption = _exemption(issue, decision, after.number, limits)
     exempted = Exempted(
-        exemption.number, exemption.occurrence, digest(issue), exemption.until, exemption.by, exemption.at
+        exemption.number, exemption.occurrence, exposure_digest(issue), exemption.until, exemption.by, exemption.at
     )
     return Ruling(decision, after.with_exempted(exempted, now.date()), exemption=exemption)
 
@@ -375,7 +375,7 @@ def _why_not_as_seen(issue: Issue, seen: Seen) -> str:
     if issue.occurrence != seen.occurrence:
         since = shown_time(issue.timestamps.identified)
         return f"that occurrence of the issue is over; the group is exposed anew since {since}: {_exposed(issue)}"
-    if digest(issue) != seen.digest:
+    if exposure_digest(issue) != seen.digest:
         return f"the group exposes something else by now: {_exposed(issue)}"
     return ""
 
@@ -389,9 +389,9 @@ def _exposed(issue: Issue) -> str:
 def _why_not_close_now(issue: Issue, limits: Limits, today: date) -> str:
     if not issue.kind.is_remediated:
         return "remediation does not close issues of this kind"
-    if not limits.remediation:
+    if not limits.remediation_is_on:
         return "remediation is off (secgrp_unrestricted_access.remediation)"
-    if not limits.remediated:
+    if not limits.account_is_remediated:
         return f"account {issue.account_id} is not one of remediation_accounts"
     if exempt := exempt_until(issue, today):
         return f"the issue is exempt until {exempt.until} by a decision of {_who(exempt)}"

@@ -1,7 +1,7 @@
 """An issue: the tracked record of one exposure, such as a security group's, as a value and as a DynamoDB item.
 
 Pure. From the top: the details of each kind (the map `issue_details`), the kinds and all in which they differ, the
-issue itself. When remediation acts on it says `library.issues.schedule`. The prefix of an issue's id tells its kind;
+issue itself. `library.issues.schedule` says when remediation acts on it. The prefix of an issue's id tells its kind;
 docs/adding-an-issue-type.md says how to add one.
 
 Who writes which part of an item, so that no job overwrites another's work:

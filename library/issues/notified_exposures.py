@@ -174,7 +174,7 @@ class NotifiedTimes:
         return self.otherwise
 
 
-def notified_times(
+def times_of_record(
     record: NotifiedExposures | None, reported: datetime, fallback: Sequence[str] | None
 ) -> NotifiedTimes:
     """When people were told of the exposures of an issue.
@@ -195,7 +195,7 @@ def notified_times(
     return NotifiedTimes(notified, parse_time(record.unlisted) if record.unlisted else None)
 
 
-def recorded(
+def new_record(
     perms: Sequence[Exposure],
     total: int,
     occurrence: int,

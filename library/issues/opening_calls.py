@@ -1,7 +1,7 @@
 """Calls that opened something: which rules or prefix-list entries an event added, and who is to be named for an issue.
 
-Pure. OpeningCalls come from CloudTrail's events in any order, late, and more than once. All that came about a group are
-kept for a while, so that the answer does not depend on the order.
+Pure. Opening calls come from CloudTrail's events in any order, late, and more than once. All that came about a group
+are kept for a while, so that the answer does not depend on the order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure
 
 KEPT_BYTES = 100_000
-"""Room for the calls of one group: an item of the table holds 400 KB, and a look adds its calls before others go."""
+"""Room for the calls of one group: an item of the table holds 400 KB, and a scan adds its calls before others go."""
 
 _TEXTS = ("principal", "source_ip", "user_agent", "event_name", "event_id")
 

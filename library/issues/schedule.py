@@ -19,10 +19,10 @@ from library.issues.decision_record import CloseNow
 from library.issues.flapping import flapping_text, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.kept_sources import KeptSource, kept_sources
-from library.issues.notified_exposures import NotifiedTimes, exposure_texts, notified_times
+from library.issues.notified_exposures import NotifiedTimes, exposure_texts, times_of_record
 from library.issues.reachability import Severity, severity
 from library.issues.times import shown_time
-from library.issues.use import Verdict as UseVerdict
+from library.issues.use import UseVerdict
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Exposure, OpenStatus
 
@@ -306,7 +306,7 @@ def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False
     counts = begun or (terms.is_immediate(issue) and has_notice(issue))
     is_notified = counts and notice is not None and notice.occurrence == issue.occurrence
     return ExposureTimes(
-        times_notified(issue, reported),
+        issue_notified_times(issue, reported),
         terms.retention,
         notice.at if notice and is_notified else None,
         None if begun else _end_of_wait(issue, terms),
@@ -351,7 +351,7 @@ def decided_to_close(issue: Issue) -> CloseNow | None:
     return None if remediated is not None and remediated >= close_now.at else close_now
 
 
-def times_notified(issue: Issue, reported: datetime) -> NotifiedTimes:
+def issue_notified_times(issue: Issue, reported: datetime) -> NotifiedTimes:
     """When people were told of the exposures of a reported issue."""
     record = issue.notified_exposures
     if record is not None and record.occurrence != issue.occurrence:
@@ -359,7 +359,7 @@ def times_notified(issue: Issue, reported: datetime) -> NotifiedTimes:
     fallback = issue.open_at_report
     if fallback is None and issue.details.perms and not issue.details.perms_total:
         fallback = exposure_texts(issue.details.perms)
-    return notified_times(record, reported, fallback)
+    return times_of_record(record, reported, fallback)
 
 
 def due_by_retention(issue: Issue, terms: RemediationTerms) -> datetime | None:
@@ -367,7 +367,7 @@ def due_by_retention(issue: Issue, terms: RemediationTerms) -> datetime | None:
     reported = issue.timestamps.reported
     if reported is None:
         return None
-    times = times_notified(issue, reported)
+    times = issue_notified_times(issue, reported)
     return ExposureTimes(times, terms.retention, not_before=_end_of_wait(issue, terms)).due_at_best()
 
 

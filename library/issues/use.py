@@ -29,7 +29,7 @@ _SOURCES_KEPT = 400
 COVERED_ENOUGH = Decimal("0.95")
 
 
-class Verdict(StrEnum):
+class UseVerdict(StrEnum):
     """What flow logs show of an issue's rules together."""
 
     WORKING = "working"  # somebody works through a rule
@@ -174,7 +174,7 @@ class Use:
     since: datetime
     until: datetime
     covered: Decimal
-    verdict: Verdict
+    verdict: UseVerdict
     reason: str = ""
     rules: tuple[UseRule, ...] = ()
     keep: tuple[str, ...] = ()
@@ -222,7 +222,7 @@ class Use:
                 since=required_time(item["from"]),
                 until=required_time(item["until"]),
                 covered=covered,
-                verdict=Verdict(item["verdict"]),
+                verdict=UseVerdict(item["verdict"]),
                 reason=str(item["reason"]),
                 rules=tuple(UseRule.from_item(rule) for rule in item["rules"]),
                 keep=tuple(map(str, item["keep"])),
@@ -249,7 +249,7 @@ def use_summary(use: Use, now: datetime) -> str:
     A source that came through several rules is counted by the rule with the most.
     """
     period = f"{_days(use)}, {_percent(use.covered)} covered"
-    if use.verdict is Verdict.UNKNOWN:
+    if use.verdict is UseVerdict.UNKNOWN:
         return f"{period}: use is unknown: {use.reason}"
     return f"{period}: {'; '.join(_seen(use, now)) or 'no source was seen'}"
 
@@ -257,7 +257,7 @@ def use_summary(use: Use, now: datetime) -> str:
 def use_sentences(use: Use, now: datetime) -> list[str]:
     """Everything that a person should read about the use of an issue, a sentence each; texts are to be escaped."""
     sentences = [f"Flow logs from {shown_time(use.since)} to {shown_time(use.until)}: {use_summary(use, now)}."]
-    if use.verdict is Verdict.UNKNOWN and (seen := _seen(use, now)):
+    if use.verdict is UseVerdict.UNKNOWN and (seen := _seen(use, now)):
         sentences.append(f"What was seen all the same: {'; '.join(seen)}.")
     for rule in use.rules:
         for source in rule.sources:
@@ -285,7 +285,9 @@ def unknown_use(issues: Iterable[tuple[str, str, Use | None]]) -> Iterator[tuple
     """
     reasons: dict[tuple[str, str], dict[str, int]] = {}
     for account_id, region, use in issues:
-        reason = "flow logs were not read yet" if use is None else use.reason if use.verdict is Verdict.UNKNOWN else ""
+        reason = (
+            "flow logs were not read yet" if use is None else use.reason if use.verdict is UseVerdict.UNKNOWN else ""
+        )
         if reason:
             of_region = reasons.setdefault((account_id, region), {})
             of_region[reason] = of_region.get(reason, 0) + 1

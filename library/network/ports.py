@@ -87,13 +87,13 @@ class PortSet:
 
     def __str__(self) -> str:
         return ", ".join(
-            f"{protocol}/{port_range(first, last)}"
+            f"{protocol}/{ports_text(first, last)}"
             for protocol in ("tcp", "udp")
             for first, last in self.protocol(protocol).spans
         )
 
 
-def port_range(first: int, last: int) -> str:
+def ports_text(first: int, last: int) -> str:
     """`22`, or `8000-8100`."""
     return str(first) if first == last else f"{first}-{last}"
 

@@ -48,7 +48,7 @@ def ignore(destination: str, keys: frozenset[str]) -> None:
     """Takes no notice of what may have been sent."""
 
 
-class Delivery:
+class SlackDelivery:
     """What is sent to one channel.
 
     Args:
@@ -250,10 +250,10 @@ class Delivery:
         self._sent |= new
         self._each_name(self._delivered, new)
 
-    def _each_name(self, notified: Delivered, keys: frozenset[str]) -> None:
+    def _each_name(self, delivered: Delivered, keys: frozenset[str]) -> None:
         for name, meant in self._meant.items():
             if keys & meant:
-                notified(name, keys & meant)
+                delivered(name, keys & meant)
 
     def _not_in_thread(self, error: SlackError) -> None:
         problem = f"{', '.join(self._wanted)}: a part of the thread was not sent: {error}"
@@ -303,10 +303,10 @@ def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> 
 
 def destinations_of(config: Configuration, issue: Issue) -> tuple[str, ...]:
     """Where an issue is told in Slack: who was told before, else whom its tags and `ticket_owners` name."""
-    notified = issue.slack_details.get("destinations")
+    reported = issue.slack_details.get("destinations")
     # Whom somebody named in a decision is told from then on.
-    if notified and not issue.decided.owner:
-        return tuple(str(destination) for destination in notified)
+    if reported and not issue.decided.owner:
+        return tuple(str(destination) for destination in reported)
     return owners_of_issue(config, issue, ()).destinations(config)
 
 
@@ -376,7 +376,7 @@ class _Broadcast:
 
     def send(self, channel: str, wanted: Mapping[str, Sequence[Alert]]) -> None:
         """Send a channel what is wanted."""
-        delivery = Delivery(
+        delivery = SlackDelivery(
             *(self.slack, channel, self.title, wanted, self.delivered),
             unconfirmed=self.unconfirmed,
             refusing=self.refusing,
@@ -408,7 +408,7 @@ class _Broadcast:
         except SlackError as error:
             self._not_notified(who, error)
             return
-        delivery = Delivery(
+        delivery = SlackDelivery(
             *(self.slack, channel, self.title, wanted, self.delivered, said, self.unconfirmed),
             last_resort=True,
             posted=self.posted,

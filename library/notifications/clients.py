@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from library.config import Configuration
 
 
-class Channels(NamedTuple):
+class ChannelClients(NamedTuple):
     """A client for each channel that is on, None for each that is off."""
 
     jira: JiraClient | None
@@ -30,7 +30,7 @@ def open_channels(
     sleep: Callable[[float], None],
     before_write: Callable[[], None] = lambda: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Channels:
+) -> ChannelClients:
     """The clients that a configuration asks for.
 
     `before_write` is called before each request that changes something; what it raises keeps the request from being
@@ -40,7 +40,7 @@ def open_channels(
     jira = JiraConnection(config.jira, lambda: secrets.jira(config.jira.secret), *calls)
     slack = SlackConnection(config.slack, lambda: secrets.slack(config.slack.secret), *calls)
     webhook = WebhookClient(config.webhook, lambda: secrets.webhook(config.webhook.secret), *calls)
-    return Channels(
+    return ChannelClients(
         jira=JiraClient(jira) if config.jira.enabled else None,
         slack=SlackClient(slack, _configured(config)) if config.slack.enabled else None,
         webhook=webhook if config.webhook.is_on else None,

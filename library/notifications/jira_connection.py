@@ -122,8 +122,8 @@ class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
         server = self.settings.server.rstrip("/")
         if not self.settings.api_url and _GATEWAY in f"{server}/":
             with suppress(JiraError):
-                notified = self._connected().site.rstrip("/")
-                return notified if re.fullmatch(r"https?://[^\s<>|]+", notified) else server
+                stated = self._connected().site.rstrip("/")
+                return stated if re.fullmatch(r"https?://[^\s<>|]+", stated) else server
         return server
 
     @property
@@ -146,14 +146,14 @@ class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
             timeout=_TIMEOUT_S,
             **login,
         )
-        notified = ""
+        deployment_type = ""
         try:
             info = client.get_json("serverInfo")
-            notified, client.site = info.get("deploymentType"), str(info.get("baseUrl") or "")
+            deployment_type, client.site = info.get("deploymentType"), str(info.get("baseUrl") or "")
         except JIRAError as error:
             if error.status_code not in NOT_OFFERED:
                 raise
-        client.is_cloud = notified == "Cloud" if notified else not secret.token
+        client.is_cloud = deployment_type == "Cloud" if deployment_type else not secret.token
         return client
 
     def _failure(self, error: Exception, *, writes: bool) -> Failure:

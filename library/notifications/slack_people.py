@@ -81,11 +81,11 @@ class SlackPeople:
     def _home(self, presser: Presser) -> Workspace:
         """The workspace, or the organization, that the app is installed in: by its token, else by the payload."""
         try:
-            notified = self._connection.read(lambda client: client.auth_test())
+            identity = self._connection.read(lambda client: client.auth_test())
         except SlackError:
             # The payload says it, too. Who somebody is has been asked before, and was answered.
             return presser.team
-        home = Workspace(_text(notified.get("team_id")), _text(notified.get("enterprise_id")))
+        home = Workspace(_text(identity.get("team_id")), _text(identity.get("enterprise_id")))
         return home if home.team_id or home.enterprise_id else presser.team
 
     def _is_one_of(self, listed: Sequence[str], user: Mapping[str, Any], config: Configuration, issue: Issue) -> bool:

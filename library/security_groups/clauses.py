@@ -30,7 +30,7 @@ from library.network.ports import (
     WITHOUT_PORTS,
     WITHOUT_PORTS_NAMES,
     PortSet,
-    port_range,
+    ports_text,
     traffic_name,
     traffic_of,
     traffic_of_ports,
@@ -216,7 +216,7 @@ def _range_name(first: int, last: int, traffic: IntervalSet) -> str:
 
 def _port_in_range(first: int, last: int) -> str:
     base = UDP if first >= UDP else 0
-    ports, service = port_range(first - base, last - base), _service(first, last)
+    ports, service = ports_text(first - base, last - base), _service(first, last)
     return f"{service}, {ports}" if service else ports
 
 
@@ -235,7 +235,7 @@ def _span_name(first: int, last: int) -> str:
     base = UDP if first >= UDP else 0
     if (first - base, last - base) == (0, HIGHEST_PORT):
         return f"every {'UDP' if base else 'TCP'} port"
-    text = f"{'udp' if base else 'tcp'}/{port_range(first - base, last - base)}"
+    text = f"{'udp' if base else 'tcp'}/{ports_text(first - base, last - base)}"
     service = _service(first, last)
     return f"{service} ({text})" if service else text
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from library.errors import HammerError
-from library.security_groups.group import GroupPage, IngressRule, SecurityGroup, port_range
+from library.security_groups.group import GroupPage, IngressRule, SecurityGroup, checked_ports
 
 
 class Answer(NamedTuple):
@@ -217,7 +217,7 @@ def _traffic(protocol: str, *ports: str) -> tuple[str, int | None, int | None] |
         return None
     try:
         first, last = map(int, ports) if any(ports) else (None, None)
-        return protocol, *port_range(protocol, first, last)
+        return protocol, *checked_ports(protocol, first, last)
     except ValueError:
         return None
 

@@ -24,7 +24,7 @@ from library.network.ports import (
     ALL_WITHOUT_PORTS,
     EVERYTHING,
     PortSet,
-    port_range,
+    ports_text,
     protocol_name,
     traffic_of,
     traffic_of_ports,
@@ -45,7 +45,7 @@ def traffic_text(protocol: str, from_port: int | None, to_port: int | None) -> s
     if name == "-1":
         return "all traffic"
     if name in ("tcp", "udp") and from_port is not None:
-        return f"{name}/{port_range(from_port, from_port if to_port is None else to_port)}"
+        return f"{name}/{ports_text(from_port, from_port if to_port is None else to_port)}"
     return f"protocol {name}" if name.isdecimal() else name
 
 
@@ -268,7 +268,7 @@ def networks_of(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network, 
 
 
 class Exposure(NamedTuple):
-    """One ingress rule and one of its sources that the Internet reaches a restricted port through.
+    """An ingress rule and one of its sources, through which the Internet reaches a restricted port.
 
     The ports are the rule's, None where the protocol has none.
 

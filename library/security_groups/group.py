@@ -207,7 +207,7 @@ def parse_permission(raw: Mapping[str, Any]) -> Iterator[IngressRule]:
     protocol = raw.get("IpProtocol")
     if not isinstance(protocol, str) or not protocol:
         raise ShapeError(f"a rule without a protocol: {dict(raw)!r:.200}")
-    from_port, to_port = port_range(protocol, raw.get("FromPort"), raw.get("ToPort"))
+    from_port, to_port = checked_ports(protocol, raw.get("FromPort"), raw.get("ToPort"))
     unknown = [f"a {protocol} rule with an unknown part: {part!r:.200}" for part in sorted(raw.keys() - _KNOWN_KEYS)]
     found = False
     for listed, key, field, known in _SOURCES:
@@ -232,7 +232,7 @@ def parse_permission(raw: Mapping[str, Any]) -> Iterator[IngressRule]:
         raise ShapeError("; ".join(unknown))
 
 
-def port_range(protocol: str, first: Any, last: Any) -> tuple[int | None, int | None]:
+def checked_ports(protocol: str, first: Any, last: Any) -> tuple[int | None, int | None]:
     """The ports of a permission: all of them where a protocol that has ports names none, None where it has none.
 
     Raises:
@@ -260,7 +260,7 @@ def parse_rule(raw: Mapping[str, Any]) -> IngressRule:
     protocol = raw.get("IpProtocol")
     if not isinstance(protocol, str) or not protocol or not raw.get("SecurityGroupRuleId"):
         raise ShapeError(f"a rule without a protocol or an id: {dict(raw)!r:.200}")
-    from_port, to_port = port_range(protocol, raw.get("FromPort"), raw.get("ToPort"))
+    from_port, to_port = checked_ports(protocol, raw.get("FromPort"), raw.get("ToPort"))
     rule = IngressRule(
         protocol,
         from_port,

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from library.issues.decision_rules import digest
+from library.issues.decision_rules import exposure_digest
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue
 from library.issues.times import format_time, shown_time, stored_time
-from library.network.ports import port_range
+from library.network.ports import ports_text
 from library.source.location import Confidence, Kind, Location, RuleLocation, SourceReport
 
 KEPT_FOR = timedelta(days=1)
@@ -33,7 +33,7 @@ def stored_source(report: SourceReport, issue: Issue, now: datetime) -> dict[str
     return {
         "at": format_time(now),
         "occurrence": issue.occurrence,
-        "exposures": digest(issue),
+        "exposures": exposure_digest(issue),
         "made_by": made_by(report.group, report.rules),
         "group": _cut(report.group.to_item()),
         "rules": [_cut(rule.to_item()) for rule in report.rules[:_RULES]],
@@ -67,7 +67,7 @@ def is_fresh(issue: Issue, now: datetime) -> bool:
         at is not None
         and now - at < KEPT_FOR
         and source.get("occurrence") == issue.occurrence
-        and source.get("exposures") == digest(issue)
+        and source.get("exposures") == exposure_digest(issue)
     )
 
 
@@ -86,12 +86,12 @@ class Dispute:
     @property
     def text(self) -> str:
         """One sentence for people."""
-        notified = ", ".join(
+        listed = ", ".join(
             f"closed {shown_time(closed)}" + (f", open again {shown_time(opened)}" if opened else "")
             for closed, opened in self.times
         )
         count = "once" if len(self.times) == 1 else f"{len(self.times)} times"
-        return f"In dispute: {self.source} opened this group again {count} after Hammer had closed it ({notified})."
+        return f"In dispute: {self.source} opened this group again {count} after Hammer had closed it ({listed})."
 
 
 def dispute_of(issue: Issue) -> Dispute | None:
@@ -160,7 +160,7 @@ def _lines(source: Mapping[str, Any]) -> tuple[str, ...]:
         note = f": {rule['note']}" if rule.get("note") else ""
         ports = "all ports"
         if rule.get("from_port") is not None:
-            ports = f"port {port_range(int(rule['from_port']), int(rule['to_port']))}"
+            ports = f"port {ports_text(int(rule['from_port']), int(rule['to_port']))}"
         lines.append(f"{ports} from {rule.get('cidr')}: {rule['kind']}, {rule.get('where')}; {rule.get('edit')}{note}.")
     if lines:
         lines.append(f"What is closed in EC2 alone comes back: {source.get('returns')}.")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from library.network.addresses import Network, parse_network
-from library.security_groups.group import IngressRule, ShapeError, port_range
+from library.security_groups.group import IngressRule, ShapeError, checked_ports
 from library.source.location import Traffic
 from library.source.template_text import NO_VALUE, ResourceValue, TemplateValues, Tree, UnknownValueError, function_of
 
@@ -314,7 +314,7 @@ def _traffic(entry: Tree, values: TemplateValues) -> Traffic:
     if not isinstance(protocol, str) or not protocol:
         raise UnknownValueError("a protocol of another shape")
     first, last = (_port(entry.get(key), values) for key in ("FromPort", "ToPort"))
-    return (protocol, *port_range(protocol, first, last))
+    return (protocol, *checked_ports(protocol, first, last))
 
 
 def _port(tree: Tree | None, values: TemplateValues) -> int | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from library.network.ports import protocol_name
-from library.security_groups.group import ShapeError, port_range
+from library.security_groups.group import ShapeError, checked_ports
 from library.source.hcl import Hcl, TerraformFile
 from library.source.location import Traffic
 from library.source.text_edit import line_of
@@ -473,7 +473,7 @@ class Configurations:
                 return None
             ports.append(int(text) if text is not None else None)
         try:
-            return (protocol, *port_range(protocol, *ports))
+            return (protocol, *checked_ports(protocol, *ports))
         except ShapeError:
             return None
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from library.issues.change_notifications import change_notifications
+from library.issues.change_notifications import new_notification
 from library.issues.issue import ClosingNotice
 from tests.builders.issues import NOW, an_issue
 
@@ -47,7 +47,7 @@ RULE = {
 def row(group: str) -> dict[str, Any]:
     """An honest row that has every attribute."""
     at = NOW - timedelta(days=30)
-    notification = change_notifications(3, at, "Remediated", "Hammer closed the group", ("tcp/22",))
+    notification = new_notification(3, at, "Remediated", "Hammer closed the group", ("tcp/22",))
     issue = replace(
         an_issue(
             account_id=MAIN, issue_id=group, change_notifications=(notification,), closing_notice=ClosingNotice(at, 3)

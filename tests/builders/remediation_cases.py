@@ -145,7 +145,7 @@ def policies(draw: st.DrawFn) -> Policy:
         trusted=draw(st.sampled_from([AddressSet(), AddressSet.parse("8.8.8.0/24")])),
         scope=draw(st.sampled_from(scopes)),
         carve=draw(st.booleans()),
-        closing=RemediationTerms(timedelta()),
+        terms=RemediationTerms(timedelta()),
         exemptions=tuple(draw(st.lists(_EXEMPTION, max_size=2))),
     )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from library.errors import ConflictError
 from library.issues.issue import Issue, Status
-from library.issues.use import SourceClass, Use, UseRule, UseSource, Verdict
+from library.issues.use import SourceClass, Use, UseRule, UseSource, UseVerdict
 from tests.simulation.access import cells, exposed
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def read_flow_logs(world: World, table: IssueTable, account_id: str) -> None:
             table.update(issue, {"use": use.to_item()})
         except ConflictError:
             continue
-        if use.verdict is Verdict.WORKING:
+        if use.verdict is UseVerdict.WORKING:
             known = world.known_workers.get(issue.issue_id)
             begun = world.table.attribute(account_id, issue.issue_id, "remediation_details", "journal", "step")
             is_new = known is None or known[0] != issue.occurrence
@@ -58,7 +58,7 @@ def _use(world: World, issue: Issue) -> Use:
         UseRule(perm.protocol, perm.from_port, perm.to_port, perm.cidr, counts={"working": 1}, sources=(source,))
         for perm in issue.details.perms
     )
-    verdict = Verdict.WORKING if works and rules else Verdict.NONE
+    verdict = UseVerdict.WORKING if works and rules else UseVerdict.NONE
     return Use(now - timedelta(days=14), now, Decimal(1), verdict, rules=rules if works else ())
 
 

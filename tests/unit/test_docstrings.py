@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import library.errors
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("deployment", "hammer", "identification", "library", "remediation", "reporting")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -80,3 +82,18 @@ def test_a_name_that_is_left_behind_is_found(tmp_path: Path, monkeypatch: pytest
         "utf-8",
     )
     assert list(mistakes(module)) == ["page.py:1: Page has no nameless", "page.py:12: read has no pages"]
+
+
+def test_every_error_of_hammers_is_in_the_table() -> None:
+    """Those with a leading underscore are caught where they are raised, and kinds of one error stand in its row."""
+    table = str(library.errors.__doc__)
+    kinds = ("Jira", "Slack", "Webhook")
+    errors = [
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+        if "HammerError" in map(ast.unparse, node.bases) and not node.name.startswith(("_", *kinds))
+    ]
+    assert len(errors) > 20
+    assert [name for name in errors if f"`{name}`" not in table] == []

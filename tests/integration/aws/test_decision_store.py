@@ -31,7 +31,7 @@ from library.network.ports import PortSet
 from tests.builders.issues import NOW, an_issue
 
 ACCOUNT, GROUP = "210987654321", "sg-1"
-LIMITS = Limits(remediation=True, remediated=True, exempt_days=7, restricted=PortSet.parse([22]))
+LIMITS = Limits(remediation_is_on=True, account_is_remediated=True, exempt_days=7, restricted=PortSet.parse([22]))
 ALL = Rights(decides=True, extends=True, restores=True)
 
 

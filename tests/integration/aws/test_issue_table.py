@@ -183,7 +183,7 @@ def test_an_issue_that_other_tooling_wrote(table: IssueTable, client: Any) -> No
 def test_closing(table: IssueTable) -> None:
     resolved = an_issue(Status.RESOLVED)
     put(table, resolved)
-    table.close(resolved, NOW)
+    table.close_resolved(resolved, NOW)
     assert table.get(ACCOUNT, "sg-1") == replace(
         resolved, status=Status.CLOSED, timestamps=replace(resolved.timestamps, closed=NOW), revision=8
     )
@@ -194,7 +194,7 @@ def test_closing_what_was_found_again_is_a_lost_race(table: IssueTable) -> None:
     put(table, resolved)
     table.write(decide(resolved))
     with pytest.raises(ConflictError):
-        table.close(resolved, NOW)
+        table.close_resolved(resolved, NOW)
     issue = table.get(ACCOUNT, "sg-1")
     assert issue
     assert issue.status is Status.OPEN
@@ -204,7 +204,7 @@ def test_closing_what_was_found_again_is_a_lost_race(table: IssueTable) -> None:
 def test_only_what_is_resolved_is_closed(table: IssueTable, status: Status) -> None:
     put(table, an_issue(status))
     with pytest.raises(ConflictError):
-        table.close(an_issue(status), NOW)
+        table.close_resolved(an_issue(status), NOW)
 
 
 def test_ending_what_changed_meanwhile_is_a_lost_race(table: IssueTable) -> None:
@@ -212,13 +212,13 @@ def test_ending_what_changed_meanwhile_is_a_lost_race(table: IssueTable) -> None
     put(table, an_issue())
     table.write(decide(an_issue(), name="new"))
     with pytest.raises(ConflictError):
-        table.end(an_issue(), NOW)
+        table.close_unwatched(an_issue(), NOW)
 
 
 def test_finding_again_what_is_closed_meanwhile_is_a_lost_race(table: IssueTable) -> None:
     resolved = an_issue(Status.RESOLVED)
     put(table, resolved)
-    table.close(resolved, NOW)
+    table.close_resolved(resolved, NOW)
     with pytest.raises(ConflictError):
         table.write(decide(resolved))
 

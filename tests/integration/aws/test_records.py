@@ -1,9 +1,10 @@
-"""What jobs leave of themselves in the table: runs, and the history."""
+"""What jobs and scans leave of themselves in the table: runs, the history, and when scans begin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -11,7 +12,7 @@ from moto import mock_aws
 
 from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
-from library.aws.records import JobRecords
+from library.aws.records import CoverageRecords, JobRecords, RegionState
 from library.issues.history import Day
 from tests.builders.issues import NOW
 
@@ -71,3 +72,41 @@ def test_the_history_has_one_item_a_day_that_the_last_record_makes(records: JobR
 def test_a_record_of_the_history_that_is_none_is_left_out(records: JobRecords) -> None:
     records._items.update(MAIN, "history#2026-11-20", {"day": "yesterday"})
     assert list(records.days(date(2026, 1, 1))) == []
+
+
+@pytest.fixture
+def coverage() -> Iterator[CoverageRecords]:
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="eu-west-1")
+        client.create_table(TableName="issues", **TABLE_DEFINITION)
+        yield CoverageRecords(IssueTable(client, "issues").items)
+
+
+def test_two_scans_that_begin_at_the_same_moment_have_not_the_same_begin(
+    coverage: CoverageRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both clocks are behind the begin that is stored; the second scan reads it before the first has written."""
+    coverage.begin(MAIN, "eu-west-1", NOW)
+    get, begun = coverage._items.get, list[RegionState]()
+
+    def get_then_another_begins(*arguments: Any) -> Any:
+        item = get(*arguments)
+        if not begun:
+            coverage._items.get = get  # type: ignore[method-assign]
+            begun.append(coverage.begin(MAIN, "eu-west-1", NOW - timedelta(seconds=3)))
+        return item
+
+    monkeypatch.setattr(coverage._items, "get", get_then_another_begins)
+    begun.append(coverage.begin(MAIN, "eu-west-1", NOW - timedelta(seconds=3)))
+    first, second = (state.begun for state in begun)
+    assert first is not None
+    assert second is not None
+    assert NOW < first < second
+    assert coverage.state(MAIN, "eu-west-1").begun == second
+
+
+@pytest.mark.parametrize("stored", ["yesterday", 7, {"a": "map"}, None, "2026-11-21T03:00:00Z"])
+def test_whatever_is_stored_as_the_last_begin_a_scan_begins(coverage: CoverageRecords, stored: object) -> None:
+    coverage._items.update(MAIN, "scan-coverage#eu-west-1", {"begun": stored})
+    assert coverage.begin(MAIN, "eu-west-1", NOW).begun == NOW
+    assert coverage.state(MAIN, "eu-west-1").begun == NOW

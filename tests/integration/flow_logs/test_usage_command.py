@@ -16,7 +16,7 @@ import pytest
 from library.aws.issue_table import IssueTable
 from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
 from library.issues.kept_sources import KeptSource
-from library.issues.use import Use, Verdict
+from library.issues.use import Use, UseVerdict
 from tests.worlds.usage_world import (
     BUCKET,
     HEADER,
@@ -44,7 +44,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageWorl
 def test_a_worker_is_named_with_what_to_keep(world: UsageWorld) -> None:
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30), *world.both_ways(SCANNER, 20, packets=2)])
     use = world.usage()
-    assert (use.verdict, use.covered, use.reason) == (Verdict.WORKING, Decimal(1), "")
+    assert (use.verdict, use.covered, use.reason) == (UseVerdict.WORKING, Decimal(1), "")
     assert counts(use) == {"working": 1, "answered": 1}
     assert use.keep == (f"{WORKER}/32",)
     (source,) = use.rules[0].sources
@@ -56,10 +56,10 @@ def test_a_worker_is_named_with_what_to_keep(world: UsageWorld) -> None:
 
 def test_silence_that_was_watched_is_none_and_silence_that_was_not_is_unknown(world: UsageWorld) -> None:
     use = world.usage()
-    assert (use.verdict, use.covered) == (Verdict.UNKNOWN, Decimal(0))
+    assert (use.verdict, use.covered) == (UseVerdict.UNKNOWN, Decimal(0))
     world.put(world.no_data(ALL_HOURS))
     use = world.usage()
-    assert (use.verdict, use.covered, use.reason) == (Verdict.NONE, Decimal(1), "")
+    assert (use.verdict, use.covered, use.reason) == (UseVerdict.NONE, Decimal(1), "")
 
 
 def test_each_object_is_read_once_and_late_ones_are_added(world: UsageWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_a_broken_object_is_a_named_gap_and_the_others_are_read(world: UsageWorl
     world.put([], 10, body=body)
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
     use = world.usage()
-    assert use.verdict is Verdict.WORKING
+    assert use.verdict is UseVerdict.WORKING
     assert use.covered < 1
     assert any(reason in gap for gap in use.gaps), use.gaps
 
@@ -163,7 +163,7 @@ def test_the_limit_leaves_the_oldest_for_the_next_run(world: UsageWorld) -> None
 def test_a_bucket_that_refuses_is_named_and_ends_with_1(world: UsageWorld) -> None:
     world.s3.delete_bucket(Bucket=BUCKET)
     use = world.usage(exit_code=1)
-    assert use.verdict is Verdict.UNKNOWN
+    assert use.verdict is UseVerdict.UNKNOWN
     assert f"bucket {BUCKET} cannot be listed" in use.reason
     assert f"bucket {BUCKET} cannot be listed" in world.output
 
@@ -172,7 +172,7 @@ def test_of_two_flow_logs_the_one_that_refuses_comes_after_the_other(world: Usag
     world.flow_log(world.interface_id, destination="arn:aws:s3:::gone", days=40)
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
     use = world.usage(exit_code=1)
-    assert use.verdict is Verdict.WORKING
+    assert use.verdict is UseVerdict.WORKING
     assert any("bucket gone cannot be listed" in gap for gap in use.gaps)
 
 
@@ -208,7 +208,7 @@ def test_a_flow_log_that_cannot_be_used_is_named(world: UsageWorld, other: dict[
     world.ec2.delete_flow_logs(FlowLogIds=[world.flow_log_id])
     world.flow_log_id = world.flow_log(**other)
     use = world.usage()
-    assert use.verdict is Verdict.UNKNOWN
+    assert use.verdict is UseVerdict.UNKNOWN
     assert reason in use.reason
     assert any(reason in gap for gap in use.gaps)
 
@@ -240,7 +240,7 @@ def test_a_rule_that_stays_admits_the_same(world: UsageWorld) -> None:
     world.ec2.modify_network_interface_attribute(NetworkInterfaceId=world.interface_id, Groups=[world.group_id, other])
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
     use = world.usage()
-    assert (use.verdict, use.keep) == (Verdict.NONE, ())
+    assert (use.verdict, use.keep) == (UseVerdict.NONE, ())
     assert use.rules[0].sources[0].also_admitted_by == (other,)
 
 
@@ -279,7 +279,7 @@ def test_cloudwatch_logs(world: UsageWorld) -> None:
     logs = logs_world(world)
     send(world, logs, [*world.no_data(range(1, 14 * 24)), *world.both_ways(WORKER, 30)])
     use = world.usage()
-    assert (counts(use), use.verdict) == ({"working": 1}, Verdict.WORKING)
+    assert (counts(use), use.verdict) == ({"working": 1}, UseVerdict.WORKING)
     assert use.covered > Decimal("0.99")
     # What comes late to hours that are not old yet is added, and nothing is counted twice.
     send(world, logs, world.both_ways(SCANNER, 3))
@@ -508,10 +508,10 @@ def test_a_source_that_a_person_kept_is_admitted_by_a_rule_that_stays(world: Usa
     world.ec2.revoke_security_group_ingress(**rule, CidrIp="0.0.0.0/0")
     assert world.hammer("identify").exit_code == 0
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
-    assert world.usage().verdict is Verdict.WORKING
+    assert world.usage().verdict is UseVerdict.WORKING
     kept = KeptSource("tcp", 22, 22, f"{WORKER}/32", "ana", world.now).to_item(world.issue().occurrence)
     table = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE)
     table.update(world.issue(), {"remediation_details": {"kept": [kept]}})
     use = world.usage()
-    assert (use.verdict, use.keep) == (Verdict.NONE, ())
+    assert (use.verdict, use.keep) == (UseVerdict.NONE, ())
     assert use.rules[0].sources[0].also_admitted_by == (world.group_id,)

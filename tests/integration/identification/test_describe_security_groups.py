@@ -164,7 +164,7 @@ def test_the_life_of_an_issue(world: World) -> None:
     assert world.describe() == {"changes": 1}
     known = world.issue_table().get(SLAVE, group_id)
     assert known
-    world.issue_table().close(known, world.later())
+    world.issue_table().close_resolved(known, world.later())
     assert issue()["status"] == "closed"
 
     # Nothing more happens to it.
@@ -182,7 +182,7 @@ def test_closed_and_found_again_is_a_new_occurrence(world: World) -> None:
     world.describe()
     known = world.issue_table().get(SLAVE, group_id)
     assert known
-    world.issue_table().close(known, world.later())
+    world.issue_table().close_resolved(known, world.later())
     world.allow(group_id, "tcp/22 from 0.0.0.0/0")
     again = world.later().isoformat()
     world.aws.forget()
@@ -210,7 +210,7 @@ def test_what_somebody_exempted_is_exempt_until_its_day(world: World) -> None:
         until=world.clock.date() + timedelta(days=1),
         key="a call",
     )
-    limits = Limits(remediation=True, remediated=True, exempt_days=7, restricted=PortSet.parse([22]))
+    limits = Limits(remediation_is_on=True, account_is_remediated=True, exempt_days=7, restricted=PortSet.parse([22]))
     Decisions(world.issue_table(), lambda: world.clock).carry_out(SLAVE, group_id, request, limits)
     world.later(hours=1)
     world.describe()
@@ -307,7 +307,7 @@ def test_items_read_do_not_grow_with_closed_issues_or_other_regions(world: World
         world.ec2().delete_security_group(GroupId=group_id)
     world.describe()
     for issue in list(world.issue_table().get_many(SLAVE, gone[:6]).values()):
-        world.issue_table().close(issue, world.clock)
+        world.issue_table().close_resolved(issue, world.clock)
     for number in range(5):
         world.group("tcp/22 from 0.0.0.0/0", name=f"there{number}", region=VIRGINIA)
         world.group("tcp/22 from 0.0.0.0/0", name=f"main{number}", account_id=MAIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from library.issues.change_notifications import ChangeNotification, change_notifications
+from library.issues.change_notifications import ChangeNotification, new_notification
 from library.notifications.change_delivery import Unrecorded
 from remediation.notify import Notifier, open_notifier
 from tests.standins.server import Answer, Fault
@@ -23,7 +23,7 @@ def notifier(world: World) -> Notifier:
 
 
 def change(text: str, *details: str) -> ChangeNotification:
-    return change_notifications(1, NOW, "Remediated", text, details)
+    return new_notification(1, NOW, "Remediated", text, details)
 
 
 def test_a_comment_and_one_message_for_each_destination() -> None:

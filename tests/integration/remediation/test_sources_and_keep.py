@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from library.issues.use import SourceClass, Use, UseRule, UseSource, Verdict
+from library.issues.use import SourceClass, Use, UseRule, UseSource, UseVerdict
 from remediation.journal import is_unfinished
 from tests.worlds.aws_faults import KilledError, calls
 from tests.worlds.remediation_world import ANYWHERE, NOW, World, permission, world
@@ -91,7 +91,7 @@ def test_wrong_usage(world: World, arguments: list[str]) -> None:
 def test_an_issue_through_which_somebody_works_waits_once_and_no_longer(world: World) -> None:
     world.configure(remediation_retention_period=7, remediation_wait_in_use_days=5)
     group = world.group(SSH)
-    use = Use(NOW - timedelta(days=14), NOW, Decimal(1), Verdict.WORKING)
+    use = Use(NOW - timedelta(days=14), NOW, Decimal(1), UseVerdict.WORKING)
     world.issue(group, reported_days=10, use=use.to_item())
     world.batch()
     assert world.rules(group) == {("tcp", 22, 22, ANYWHERE)}
@@ -106,7 +106,7 @@ WORKED = UseSource("9.9.9.7", SourceClass.WORKING, 22, NOW - timedelta(days=9), 
 
 def a_use(*keep: str) -> Use:
     rule = UseRule("tcp", 22, 22, ANYWHERE, counts={"working": 1}, sources=(WORKED,))
-    return Use(NOW - timedelta(days=14), NOW, Decimal(1), Verdict.WORKING, rules=(rule,), keep=keep or (KEEPER,))
+    return Use(NOW - timedelta(days=14), NOW, Decimal(1), UseVerdict.WORKING, rules=(rule,), keep=keep or (KEEPER,))
 
 
 def described(made: World, group: str) -> None:

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
-from library.issues.use import Use, Verdict
+from library.issues.use import Use, UseVerdict
 from library.notifications.jira_client import JiraClient
 from tests.standins.server import Answer, Fault
 from tests.unit.issues.test_use import use
@@ -33,9 +33,9 @@ def test_who_works_is_told_once_when_it_is_known_and_again_only_when_more_is() -
         world.found()
         world.report()
         reported = world.issue().timestamps.reported
-        read(world, use(Verdict.UNKNOWN, rules=(), reason="No flow log covers eni-1"))
+        read(world, use(UseVerdict.UNKNOWN, rules=(), reason="No flow log covers eni-1"))
         assert world.report().notified == {}
-        read(world, use(Verdict.NONE, rules=()))
+        read(world, use(UseVerdict.NONE, rules=()))
         assert world.report().notified == {"flow logs show its use": 1}
         assert "no source was seen" in comments(world)[0]
         assert world.report().notified == {}
@@ -45,7 +45,7 @@ def test_who_works_is_told_once_when_it_is_known_and_again_only_when_more_is() -
         assert "9.9.9.7 worked through tcp/22" in comments(world)[1]
         assert delivered_to(world) == 2
         world.passes(hours=1)
-        read(world, use(Verdict.TALKED))
+        read(world, use(UseVerdict.TALKED))
         assert world.report().notified == {}
         assert world.issue().timestamps.reported == reported
 
@@ -118,6 +118,6 @@ def test_a_comment_after_which_the_run_died_is_not_repeated_whatever_is_told_fir
         world.report()
         world.report()
         assert sum(SAID in comment for comment in comments(world)) == 1
-        read(world, use(Verdict.NONE, rules=()))
+        read(world, use(UseVerdict.NONE, rules=()))
         world.report()
         assert sum(SAID in comment for comment in comments(world)) == 1

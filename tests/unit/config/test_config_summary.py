@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from hammer.check_config import ports_text, summary, warnings
+from hammer.check_config import port_set_text, summary, warnings
 from library.network.ports import PortSet
 from tests.builders.config_files import config_with, parse
 
@@ -215,7 +215,7 @@ def test_exemptions_of_an_account_that_is_not_looked_at() -> None:
     ],
 )
 def test_ports_as_they_are_written(ports: list[str | int], expected: str) -> None:
-    assert ports_text(PortSet.parse(ports)) == expected
+    assert port_set_text(PortSet.parse(ports)) == expected
 
 
 WEBHOOK = {"url": "https://hooks.example.com/t0k3n", "events": "new, resolved"}

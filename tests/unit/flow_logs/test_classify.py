@@ -14,7 +14,7 @@ from identification.flow_logs.classify import GONE, Admission, Read, UsageCase, 
 from identification.flow_logs.evidence import Evidence, Interface
 from identification.flow_logs.records import Columns, FlowRecord, Wanted, packed_address, parse_line
 from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
-from library.issues.use import Use, Verdict
+from library.issues.use import Use, UseVerdict
 from library.network.addresses import AddressSet
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
@@ -70,7 +70,7 @@ def test_stories(story: dict[str, Any]) -> None:
         expected[name] = expected.get(name, 0) + 1
     assert classes(use) == expected
     if story.get("coverage") == "none":
-        assert (use.verdict, use.covered) == (Verdict.UNKNOWN, Decimal(0))
+        assert (use.verdict, use.covered) == (UseVerdict.UNKNOWN, Decimal(0))
 
 
 def classes(use: Use) -> dict[str, int]:
@@ -231,31 +231,36 @@ def test_at_most_20_sources_are_listed_the_latest_first_and_one_that_decides_is_
     (rule,) = use.rules
     assert rule.counts == {"talked": 30, "working": 1}
     assert [each.source for each in rule.sources] == [*(f"8.8.8.{n}" for n in range(19)), A]
-    assert use.verdict is Verdict.WORKING
+    assert use.verdict is UseVerdict.WORKING
 
 
-VERDICTS: dict[str, tuple[list[FlowRecord], dict[str, Any], Verdict, str]] = {
-    "working": (talk(A, 60, 60), {}, Verdict.WORKING, ""),
-    "talked": (talk(A, 9, 9), {}, Verdict.TALKED, ""),
-    "none": ([*quiet(), *talk(A, 2, 2)], {}, Verdict.NONE, ""),
-    "none with 95 % covered": (quiet(hours=range(17, 14 * 24 + 2)), {}, Verdict.NONE, ""),
-    "unknown with less": (quiet(hours=range(19, 14 * 24 + 2)), {}, Verdict.UNKNOWN, "flow logs tell of 94 %"),
-    "hidden": ([*quiet(), *talk(A, 9, 9, through="1.1.1.1")], {}, Verdict.UNKNOWN, "hidden"),
-    "hidden beside work": ([*talk(A, 9, 9, through="1.1.1.1"), *talk(B, 60, 60)], {}, Verdict.WORKING, ""),
-    "noise": ([*quiet(), *talk(A, 60, 60), *refused(A, 1, 2, 3)], {}, Verdict.NONE, ""),
-    "no interface": (talk(A, 60, 60), {"attached": ()}, Verdict.UNKNOWN, "no attached network interface"),
-    "no flow log": ([], {"unusable": ("No flow log covers eni-0aa.",)}, Verdict.UNKNOWN, "No flow log covers eni-0aa"),
+VERDICTS: dict[str, tuple[list[FlowRecord], dict[str, Any], UseVerdict, str]] = {
+    "working": (talk(A, 60, 60), {}, UseVerdict.WORKING, ""),
+    "talked": (talk(A, 9, 9), {}, UseVerdict.TALKED, ""),
+    "none": ([*quiet(), *talk(A, 2, 2)], {}, UseVerdict.NONE, ""),
+    "none with 95 % covered": (quiet(hours=range(17, 14 * 24 + 2)), {}, UseVerdict.NONE, ""),
+    "unknown with less": (quiet(hours=range(19, 14 * 24 + 2)), {}, UseVerdict.UNKNOWN, "flow logs tell of 94 %"),
+    "hidden": ([*quiet(), *talk(A, 9, 9, through="1.1.1.1")], {}, UseVerdict.UNKNOWN, "hidden"),
+    "hidden beside work": ([*talk(A, 9, 9, through="1.1.1.1"), *talk(B, 60, 60)], {}, UseVerdict.WORKING, ""),
+    "noise": ([*quiet(), *talk(A, 60, 60), *refused(A, 1, 2, 3)], {}, UseVerdict.NONE, ""),
+    "no interface": (talk(A, 60, 60), {"attached": ()}, UseVerdict.UNKNOWN, "no attached network interface"),
+    "no flow log": (
+        [],
+        {"unusable": ("No flow log covers eni-0aa.",)},
+        UseVerdict.UNKNOWN,
+        "No flow log covers eni-0aa",
+    ),
     "a second interface that nothing tells of": (
         quiet(),
         {"attached": (an_interface(), an_interface("eni-0bb"))},
-        Verdict.UNKNOWN,
+        UseVerdict.UNKNOWN,
         "flow logs tell of 0 %",
     ),
 }
 
 
 @pytest.mark.parametrize(("records", "case", "verdict", "reason"), VERDICTS.values(), ids=VERDICTS)
-def test_verdicts(records: list[FlowRecord], case: dict[str, Any], verdict: Verdict, reason: str) -> None:
+def test_verdicts(records: list[FlowRecord], case: dict[str, Any], verdict: UseVerdict, reason: str) -> None:
     use = use_of(records, **case)
     assert use.verdict is verdict
     assert use.reason.startswith(reason) or reason in use.reason
@@ -291,20 +296,20 @@ def test_coverage(records: list[FlowRecord], case: dict[str, Any], covered: str)
 
 
 def test_lines_that_do_not_fit_above_one_percent_make_it_unknown() -> None:
-    for bad, verdict in ((1, Verdict.WORKING), (2, Verdict.UNKNOWN)):
+    for bad, verdict in ((1, UseVerdict.WORKING), (2, UseVerdict.UNKNOWN)):
         evidence = evidence_of([*talk(A, 60, 60), *quiet(hours=range(98))], (SSH,))
         for _ in range(bad):
             evidence.add_bad_line(int(NOW.timestamp()) // 3600)
         use = use_of([], reads=(Read("fl-1", evidence, frozenset({ENI})),))
         assert use.verdict is verdict
-        assert ("do not fit" in use.reason) == (verdict is Verdict.UNKNOWN)
+        assert ("do not fit" in use.reason) == (verdict is UseVerdict.UNKNOWN)
 
 
 def test_lines_that_do_not_fit_before_the_period_do_not_count() -> None:
     evidence = evidence_of(talk(A, 60, 60), (SSH,))
     for _ in range(100):
         evidence.add_bad_line(int(NOW.timestamp()) // 3600 - 20 * 24)
-    assert use_of([], reads=(Read("fl-1", evidence, frozenset({ENI})),)).verdict is Verdict.WORKING
+    assert use_of([], reads=(Read("fl-1", evidence, frozenset({ENI})),)).verdict is UseVerdict.WORKING
 
 
 def admission(group: str, cidr: str, first: int, last: int) -> Admission:
@@ -314,21 +319,21 @@ def admission(group: str, cidr: str, first: int, last: int) -> Admission:
 @pytest.mark.parametrize(
     ("staying", "also", "verdict"),
     [
-        ({ENI: [admission("sg-2", "9.9.9.0/24", 22, 22)]}, ("sg-2",), Verdict.NONE),
-        ({ENI: [admission("sg-2", "9.9.9.0/24", 0, 65535)]}, ("sg-2",), Verdict.NONE),
-        ({ENI: [admission("sg-2", "8.8.8.0/24", 22, 22)]}, (), Verdict.WORKING),
-        ({ENI: [admission("sg-2", "9.9.9.0/24", 23, 23)]}, (), Verdict.WORKING),
-        ({"eni-other": [admission("sg-2", "9.9.9.0/24", 22, 22)]}, (), Verdict.WORKING),
-        ({GONE: [admission("sg-1", "9.9.9.0/24", 22, 22)]}, (), Verdict.WORKING),
+        ({ENI: [admission("sg-2", "9.9.9.0/24", 22, 22)]}, ("sg-2",), UseVerdict.NONE),
+        ({ENI: [admission("sg-2", "9.9.9.0/24", 0, 65535)]}, ("sg-2",), UseVerdict.NONE),
+        ({ENI: [admission("sg-2", "8.8.8.0/24", 22, 22)]}, (), UseVerdict.WORKING),
+        ({ENI: [admission("sg-2", "9.9.9.0/24", 23, 23)]}, (), UseVerdict.WORKING),
+        ({"eni-other": [admission("sg-2", "9.9.9.0/24", 22, 22)]}, (), UseVerdict.WORKING),
+        ({GONE: [admission("sg-1", "9.9.9.0/24", 22, 22)]}, (), UseVerdict.WORKING),
         (
             {ENI: [admission("sg-3", "9.9.9.7/32", 22, 22), admission("sg-2", "9.9.9.0/24", 22, 22)]},
             ("sg-2", "sg-3"),
-            Verdict.NONE,
+            UseVerdict.NONE,
         ),
     ],
     ids=["same port", "wider", "other source", "other port", "other interface", "gone interface", "two groups"],
 )
-def test_rules_that_stay(staying: dict[str, list[Admission]], also: tuple[str, ...], verdict: Verdict) -> None:
+def test_rules_that_stay(staying: dict[str, list[Admission]], also: tuple[str, ...], verdict: UseVerdict) -> None:
     use = use_of([*quiet(), *talk(A, 60, 60)], staying=staying)
     (source,) = use.rules[0].sources
     assert (source.also_admitted_by, use.verdict) == (also, verdict)
@@ -339,11 +344,11 @@ def test_a_source_is_admitted_only_if_it_is_on_every_port_that_it_used() -> None
     rule = Exposure("tcp", 22, 23, "0.0.0.0/0", "open_completely")
     records = [*talk(A, 60, 60), *talk(A, 3, 3, port=23)]
     use = use_of(records, rule, staying={ENI: [admission("sg-2", "0.0.0.0/0", 22, 22)]})
-    assert use.verdict is Verdict.WORKING
+    assert use.verdict is UseVerdict.WORKING
     use = use_of(
         records, rule, staying={ENI: [admission("sg-2", "9.9.9.7/32", 22, 22), admission("sg-3", "::/0", 1, 9)]}
     )
-    assert use.verdict is Verdict.WORKING
+    assert use.verdict is UseVerdict.WORKING
 
 
 WORKERS = tuple(f"9.9.9.{number}" for number in range(1, 5))
@@ -387,7 +392,7 @@ def test_no_block_where_not_everybody_is_known(monkeypatch: pytest.MonkeyPatch) 
     evidence.fold()
     use = use_of(records, reads=(Read("fl-1", evidence, frozenset({ENI})),))
     assert use.keep == tuple(f"{worker}/32" for worker in WORKERS)
-    assert use.verdict is Verdict.WORKING
+    assert use.verdict is UseVerdict.WORKING
 
 
 def test_ten_interfaces_that_a_source_only_knocked_at_make_it_noise_whatever_it_did_elsewhere() -> None:

@@ -13,9 +13,9 @@ from library.issues.change_notifications import (
     KEPT_LIMIT,
     ChangeNotification,
     Channel,
-    change_notifications,
+    new_notification,
     notifications_from_item,
-    recording,
+    record_paths,
 )
 from tests.worlds.memory_table import size_of
 
@@ -23,35 +23,35 @@ NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 
 def notification(number: int, *, notified: bool = True, size: int = 0) -> ChangeNotification:
-    made = change_notifications(1, NOW, "Remediated", f"change {number}", ("x" * 200,) * (size // 200))
+    made = new_notification(1, NOW, "Remediated", f"change {number}", ("x" * 200,) * (size // 200))
     return replace(made, notified=frozenset(Channel)) if notified else made
 
 
 def test_the_first_needs_the_map() -> None:
     new = notification(0, notified=False)
-    assert recording((), new) == ({"change_news": {new.key: new.to_item()}}, [])
+    assert record_paths((), new) == ({"change_news": {new.key: new.to_item()}}, [])
 
 
 def test_a_second_one_leaves_the_first_alone() -> None:
     new = notification(1, notified=False)
-    assert recording((notification(0, notified=False),), new) == ({f"change_news.{new.key}": new.to_item()}, [])
+    assert record_paths((notification(0, notified=False),), new) == ({f"change_news.{new.key}": new.to_item()}, [])
 
 
 def test_who_was_told_of_it_stays_told() -> None:
     known = notification(0)
-    assert recording((known,), replace(known, notified=known.notified - {Channel.JIRA})) == ({}, [])
+    assert record_paths((known,), replace(known, notified=known.notified - {Channel.JIRA})) == ({}, [])
 
 
 def test_the_oldest_that_was_told_goes_first() -> None:
     known = [notification(number, notified=number != 0) for number in range(KEPT_LIMIT)]
-    assert recording(known, notification(KEPT_LIMIT))[1] == [f"change_news.{known[1].key}"]
+    assert record_paths(known, notification(KEPT_LIMIT))[1] == [f"change_news.{known[1].key}"]
 
 
 def test_long_ones_are_bounded_by_their_size() -> None:
     kept: list[ChangeNotification] = []
     for number in range(KEPT_LIMIT):
         new = notification(number, size=8_000)
-        gone = {path.removeprefix("change_news.") for path in recording(kept, new)[1]}
+        gone = {path.removeprefix("change_news.") for path in record_paths(kept, new)[1]}
         kept = [*(each for each in kept if each.key not in gone), new]
     assert kept[-1] == notification(KEPT_LIMIT - 1, size=8_000)
     assert len(kept) > 1
@@ -60,7 +60,7 @@ def test_long_ones_are_bounded_by_their_size() -> None:
 
 def test_what_nobody_was_told_of_stays_whatever_its_size() -> None:
     known = [notification(number, notified=False, size=8_000) for number in range(KEPT_LIMIT)]
-    assert recording(known, notification(KEPT_LIMIT, size=8_000))[1] == []
+    assert record_paths(known, notification(KEPT_LIMIT, size=8_000))[1] == []
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_nobody_was_told_of_stays_whatever_its_size() -> None:
 )
 def test_however_much_was_changed_the_way_back_is_told(rules: list[str]) -> None:
     way_back = ("Backup: s3://b/k", "Your security team can bring it back: hammer restore")
-    made = change_notifications(1, NOW, "Remediated", "Hammer closed the group.", (*rules, *way_back))
+    made = new_notification(1, NOW, "Remediated", "Hammer closed the group.", (*rules, *way_back))
     assert made.details[-2:] == way_back
     assert made.details[0] == rules[0]
     assert len(made.details) <= 60
@@ -80,7 +80,7 @@ def test_however_much_was_changed_the_way_back_is_told(rules: list[str]) -> None
 
 def test_what_there_is_room_for_is_kept_as_it_is() -> None:
     for details in ((), ("a",), ("a", "b"), tuple("abcdef")):
-        assert change_notifications(1, NOW, "Remediated", "text", details).details == details
+        assert new_notification(1, NOW, "Remediated", "text", details).details == details
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from library.issues.decision_rules import (
     button_value,
     change_id,
     decide,
-    digest,
     ended,
     exempt_until,
+    exposure_digest,
     possible,
     read_button,
     restored,
@@ -32,7 +32,7 @@ from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
 
 ALL = Rights(decides=True, extends=True, restores=True)
 MAY = Rights(decides=True)
-LIMITS = Limits(remediation=True, remediated=True, exempt_days=7, restricted=PortSet.parse([22, 3389]))
+LIMITS = Limits(remediation_is_on=True, account_is_remediated=True, exempt_days=7, restricted=PortSet.parse([22, 3389]))
 TODAY = NOW.date()
 KIND = DecisionKind
 CHANGE = {"journal": {"kind": "remediation", "step": "done", "backup": "key", "started": "2026-11-20T00:00:00+00:00"}}
@@ -72,7 +72,7 @@ def exempted(issue: Issue, *, by: str = "U1", days_ago: int = 0, occurrence: int
     until = (at + timedelta(days=7)).date()
     decision = Decision(KIND.EXEMPT, by, Via.SLACK, at, occurrence, reason="migration until Friday", until=until)
     state = issue.decided.with_decision(decision, "")
-    entry = Exempted(state.number, occurrence, digest(issue), until, by, at)
+    entry = Exempted(state.number, occurrence, exposure_digest(issue), until, by, at)
     return replace(issue, decided=replace(state.with_exempted(entry, at.date()), version=1))
 
 
@@ -88,8 +88,8 @@ class TestCloseNow:
     @pytest.mark.parametrize(
         ("limits", "expected"),
         [
-            ({"remediation": False}, "remediation is off (secgrp_unrestricted_access.remediation)"),
-            ({"remediated": False}, "account 210987654321 is not one of remediation_accounts"),
+            ({"remediation_is_on": False}, "remediation is off (secgrp_unrestricted_access.remediation)"),
+            ({"account_is_remediated": False}, "account 210987654321 is not one of remediation_accounts"),
         ],
     )
     def test_where_nothing_is_remediated_the_reason_is_told(self, limits: dict[str, Any], expected: str) -> None:

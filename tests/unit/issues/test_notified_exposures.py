@@ -14,12 +14,12 @@ from library.issues.notified_exposures import (
     NotifiedExposures,
     NotifiedTimes,
     exposure_texts,
-    notified_times,
-    recorded,
+    new_record,
+    times_of_record,
 )
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.issues.reconcile import reconcile
-from library.issues.schedule import RemediationTerms, SkipReason, remediation_schedule, times_notified
+from library.issues.schedule import RemediationTerms, SkipReason, issue_notified_times, remediation_schedule
 from library.security_groups.exposure import Exposure
 from tests.builders.issues import DETAILS, a_detection, an_issue
 
@@ -77,7 +77,7 @@ def notified(at_report: list[Exposure], later: list[Exposure] = [], **more: Any)
     ],
 )
 def test_when_people_were_told(asked: Exposure, record: NotifiedExposures, when: datetime | None) -> None:
-    assert notified_times(record, REPORTED, None).at(asked) == when
+    assert times_of_record(record, REPORTED, None).at(asked) == when
 
 
 def test_the_record_comes_back_from_the_table() -> None:
@@ -96,24 +96,26 @@ def test_a_record_that_is_none(odd: object) -> None:
 
 
 def test_what_is_recorded() -> None:
-    first = recorded([SSH], 0, 3, None, REPORTED, REPORTED)
+    first = new_record([SSH], 0, 3, None, REPORTED, REPORTED)
     assert first == NotifiedExposures(3, exposure_texts([SSH]))
-    before = notified_times(first, REPORTED, None)
+    before = times_of_record(first, REPORTED, None)
     new = exposure("tcp/3389", "0.0.0.0/0")
-    second = recorded([SSH, new], 0, 3, before, REPORTED, LATER)
+    second = new_record([SSH, new], 0, 3, before, REPORTED, LATER)
     assert second == notified([SSH], [new])
     # What was closed meanwhile is forgotten: opened again, it is new.
-    third = recorded([new], 0, 3, notified_times(second, REPORTED, None), REPORTED, LATER + timedelta(days=1))
+    third = new_record([new], 0, 3, times_of_record(second, REPORTED, None), REPORTED, LATER + timedelta(days=1))
     assert third == notified([], [new])
-    assert notified_times(third, REPORTED, None).at(SSH) is None
+    assert times_of_record(third, REPORTED, None).at(SSH) is None
 
 
 def test_a_record_is_bounded() -> None:
     many = [exposure(f"tcp/{port}", "0.0.0.0/0") for port in range(1, ENTRIES_LIMIT + 10)]
-    record = recorded(many, 0, 3, None, REPORTED, REPORTED)
+    record = new_record(many, 0, 3, None, REPORTED, REPORTED)
     assert len(record.at_report) == ENTRIES_LIMIT
-    assert notified_times(record, REPORTED, None).at(many[-1]) == REPORTED
-    assert recorded([SSH], 500, 3, NotifiedTimes((), LATER), REPORTED, LATER + RETENTION).unlisted == LATER.isoformat()
+    assert times_of_record(record, REPORTED, None).at(many[-1]) == REPORTED
+    assert (
+        new_record([SSH], 500, 3, NotifiedTimes((), LATER), REPORTED, LATER + RETENTION).unlisted == LATER.isoformat()
+    )
 
 
 def issue(*perms: Exposure, **more: Any) -> Issue:
@@ -143,7 +145,7 @@ def test_an_issue_is_due_with_its_first_part() -> None:
 )
 def test_who_did_not_record_it_told_of_all(given: Issue) -> None:
     is_recorded = given.notified_exposures is not None and given.notified_exposures.occurrence == 3
-    assert times_notified(given, REPORTED).at(SSH) == (LATER if is_recorded else REPORTED)
+    assert issue_notified_times(given, REPORTED).at(SSH) == (LATER if is_recorded else REPORTED)
 
 
 def test_what_a_scan_finds_in_an_issue_of_an_older_version_is_new() -> None:
@@ -151,8 +153,8 @@ def test_what_a_scan_finds_in_an_issue_of_an_older_version_is_new() -> None:
     change = reconcile(known, a_detection(perms=(SSH, ALL_SSH)), LATER)
     assert change is not None
     assert change.issue.open_at_report == exposure_texts([SSH])
-    assert times_notified(change.issue, REPORTED).at(ALL_SSH) is None
-    assert times_notified(change.issue, REPORTED).at(SSH) == REPORTED
+    assert issue_notified_times(change.issue, REPORTED).at(ALL_SSH) is None
+    assert issue_notified_times(change.issue, REPORTED).at(SSH) == REPORTED
     again = reconcile(change.issue, a_detection(perms=(ALL_SSH,)), LATER)
     assert again is not None
     assert again.issue.open_at_report == exposure_texts([SSH])

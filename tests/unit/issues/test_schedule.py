@@ -15,8 +15,7 @@ from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Tim
 from library.issues.notified_exposures import NotifiedExposures
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.issues.schedule import MadeBy, RemediationTerms, SkipReason, exposure_times, remediation_schedule
-from library.issues.use import Use
-from library.issues.use import Verdict as UseVerdict
+from library.issues.use import Use, UseVerdict
 from library.security_groups.exemptions import Exemption
 from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
 

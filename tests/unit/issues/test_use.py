@@ -20,7 +20,7 @@ from library.issues.use import (
     Use,
     UseRule,
     UseSource,
-    Verdict,
+    UseVerdict,
     unknown_use,
     use_sentences,
     use_summary,
@@ -36,7 +36,7 @@ def source(name: str, source_class: SourceClass, **other: Any) -> UseSource:
     return UseSource(name, source_class, connections=3, packets=1200, bytes=90_000, **given)
 
 
-def use(verdict: Verdict = Verdict.WORKING, **other: Any) -> Use:
+def use(verdict: UseVerdict = UseVerdict.WORKING, **other: Any) -> Use:
     counts = {"working": 2, "talked": 3, "seen": 2000, "answered": 100, "refused": 14}
     sources = (
         source("9.9.9.7", SourceClass.WORKING),
@@ -61,20 +61,22 @@ def test_the_summary_of_a_busy_group() -> None:
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        (use(Verdict.NONE, rules=(), covered=Decimal(1)), "14 days, 100 % covered: no source was seen"),
+        (use(UseVerdict.NONE, rules=(), covered=Decimal(1)), "14 days, 100 % covered: no source was seen"),
         (
-            use(Verdict.UNKNOWN, rules=(), reason="No flow log covers eni-1"),
+            use(UseVerdict.UNKNOWN, rules=(), reason="No flow log covers eni-1"),
             "14 days, 97 % covered: use is unknown: No flow log covers eni-1",
         ),
         (
             use(
-                Verdict.TALKED,
+                UseVerdict.TALKED,
                 rules=talked_rules(),
             ),
             "14 days, 97 % covered: 1 source talked: ask them",
         ),
         (
-            use(Verdict.NONE, rules=(UseRule("tcp", 22, 22, "::/0", counts={"noise": 4, "inside": 1, "hidden": 2}),)),
+            use(
+                UseVerdict.NONE, rules=(UseRule("tcp", 22, 22, "::/0", counts={"noise": 4, "inside": 1, "hidden": 2}),)
+            ),
             "14 days, 97 % covered: 4 scanned; 1 came from inside; 2 hid behind another address",
         ),
     ],
@@ -85,7 +87,7 @@ def test_summaries(found: Use, text: str) -> None:
 
 
 def test_the_sentences_say_what_flow_logs_cannot_tell_and_never_that_a_rule_is_needless() -> None:
-    for verdict in Verdict:
+    for verdict in UseVerdict:
         found = use(verdict, reason="why", keep=("9.9.9.7/32",), keep_note="They admit 1 address.", gaps=("A gap.",))
         text = " ".join(use_sentences(found, NOW))
         assert CAVEAT in text
@@ -114,7 +116,7 @@ def test_what_is_none_is_none(item: object) -> None:
 
 
 def test_where_use_is_unknown_is_told_once_for_each_account_and_region() -> None:
-    unknown = use(Verdict.UNKNOWN, reason="bucket b refuses")
+    unknown = use(UseVerdict.UNKNOWN, reason="bucket b refuses")
     issues = [("1", "eu", unknown), ("1", "eu", unknown), ("1", "eu", None), ("1", "us", use()), ("2", "eu", unknown)]
     assert list(unknown_use(issues)) == [
         ("1", "eu", "use is unknown for 3 issues: bucket b refuses (2); flow logs were not read yet (1)"),
@@ -131,9 +133,9 @@ HIGH = replace(DETAILS, reachability=None)
     ("found", "terms", "days"),
     [
         (use(), TERMS, 31),
-        (use(Verdict.TALKED), TERMS, 21),
-        (use(Verdict.NONE), TERMS, 21),
-        (use(Verdict.UNKNOWN), TERMS, 21),
+        (use(UseVerdict.TALKED), TERMS, 21),
+        (use(UseVerdict.NONE), TERMS, 21),
+        (use(UseVerdict.UNKNOWN), TERMS, 21),
         (None, TERMS, 21),
         (use(), replace(TERMS, wait_in_use=timedelta()), 21),
         (use(), replace(TERMS, immediate=frozenset({Severity.HIGH})), 21),

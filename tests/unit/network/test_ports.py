@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from library.network.intervals import EMPTY, IntervalSet
-from library.network.ports import PortSet, parse_ports, port_range, protocol_name
+from library.network.ports import PortSet, parse_ports, ports_text, protocol_name
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_protocol_name(protocol: str, name: str) -> None:
 
 
 def test_port_range() -> None:
-    assert [port_range(22, 22), port_range(8000, 8100)] == ["22", "8000-8100"]
+    assert [ports_text(22, 22), ports_text(8000, 8100)] == ["22", "8000-8100"]
 
 
 def test_empty() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from library.aws.secrets import SecretError, SecretReader
-from library.issues.change_notifications import change_notifications
+from library.issues.change_notifications import new_notification
 from library.issues.decision_record import Decision, DecisionKind, Untold, Via
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.notifications.webhook import signed_headers
@@ -114,9 +114,7 @@ def test_another_event_has_another_id(other: WebhookEvent) -> None:
     ],
 )
 def test_what_remediation_did_has_its_type(heading: str, kind: str) -> None:
-    notification = change_notifications(
-        1, NOW, heading, "Hammer closed the group.", ("Backup: s3://b/k",), webhook=True
-    )
+    notification = new_notification(1, NOW, heading, "Hammer closed the group.", ("Backup: s3://b/k",), webhook=True)
     said = read(change_event(ISSUE, SUBJECT, notification))
     assert (said["type"], said["reason"], said["text"]) == (kind, heading, "Hammer closed the group.")
     assert said["change"] == {"heading": heading, "details": ["Backup: s3://b/k"]}
@@ -160,7 +158,7 @@ def test_a_body_is_bounded(text: str) -> None:
     perms = tuple(SSH._replace(cidr=f"{text * 300}{number}") for number in range(1000))
     tags = {f"{text * 128}{number}": text * 256 for number in range(100)}
     huge = replace(ISSUE, details=replace(DETAILS, name=text * 5000, perms=perms, tags=tags))
-    notification = change_notifications(1, NOW, "Remediated", text * 9000, (text * 9000,) * 90, webhook=True)
+    notification = new_notification(1, NOW, "Remediated", text * 9000, (text * 9000,) * 90, webhook=True)
     for this in (event(huge, text=text * 90_000), change_event(huge, SUBJECT, notification)):
         assert len(this.body) <= MOST_BYTES
         assert read(this)["issue"]["perms_total"] == 1000

@@ -27,7 +27,7 @@ POLICY = Policy(
     AddressSet(),
     frozenset({"open_completely"}),
     carve=False,
-    closing=RemediationTerms(timedelta()),
+    terms=RemediationTerms(timedelta()),
 )
 DUE = an_issue(timestamps=Timestamps(reported=NOW), remediation_details={}, history=())
 BY = OpenedBy("ana", "203.0.113.7", "Terraform/1.9", "AuthorizeSecurityGroupIngress", NOW, "e-1")
@@ -70,12 +70,12 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         ({"timestamps": Timestamps()}, {}, Skipped(SkipReason.NOT_REPORTED, "not reported yet")),
         (
             {},
-            {"closing": RemediationTerms(timedelta(days=1))},
+            {"terms": RemediationTerms(timedelta(days=1))},
             Skipped(SkipReason.NOT_DUE, "due at 2026-11-23 03:00 UTC"),
         ),
         (
             {},
-            {"closing": RemediationTerms(timedelta(days=1), frozenset(Severity))},
+            {"terms": RemediationTerms(timedelta(days=1), frozenset(Severity))},
             Skipped(
                 SkipReason.NOT_DUE,
                 "due at 2026-11-23 03:00 UTC, or as soon as people are told that it is closed at once",
@@ -83,7 +83,7 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         ),
         (
             {"history": OFTEN, "opened_by": BY},
-            {"closing": RemediationTerms(timedelta(), stop_after=3)},
+            {"terms": RemediationTerms(timedelta(), stop_after=3)},
             Skipped(
                 SkipReason.FLAPPING,
                 "opened again 3 times in 7 days; it is managed by Terraform, which may open it again: "
@@ -92,10 +92,10 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         ),
         (
             {"history": OFTEN},
-            {"closing": RemediationTerms(timedelta(), stop_after=3)},
+            {"terms": RemediationTerms(timedelta(), stop_after=3)},
             Skipped(SkipReason.FLAPPING, "opened again 3 times in 7 days: somebody must decide"),
         ),
-        ({"history": OFTEN}, {"closing": RemediationTerms(timedelta(), stop_after=4)}, None),
+        ({"history": OFTEN}, {"terms": RemediationTerms(timedelta(), stop_after=4)}, None),
     ],
 )
 def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any], skipped: Skipped | None) -> None:
@@ -114,7 +114,7 @@ def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any]
     ],
 )
 def test_why_what_was_begun_is_not_completed(issue: Issue, skipped: Skipped | None) -> None:
-    assert why_not_resumed(issue, replace(POLICY, closing=replace(POLICY.closing, stop_after=1)), NOW) == skipped
+    assert why_not_resumed(issue, replace(POLICY, terms=replace(POLICY.terms, stop_after=1)), NOW) == skipped
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_why_what_was_begun_is_not_completed(issue: Issue, skipped: Skipped | No
 def test_why_it_is_not_closed_at_once_after_all(
     retention: timedelta, immediate: frozenset[Severity], skipped: Skipped | None
 ) -> None:
-    policy = replace(POLICY, closing=RemediationTerms(retention, immediate))
+    policy = replace(POLICY, terms=RemediationTerms(retention, immediate))
     assert why_not_at_once(DUE, policy, "open_completely", NOW) == skipped
     assert why_not_at_once(replace(DUE, timestamps=Timestamps()), policy, "open_completely", NOW) is None
 
@@ -158,7 +158,7 @@ def test_what_a_configuration_says(strategy: str, carve: bool) -> None:
         trusted=AddressSet.parse("8.8.8.0/24"),
         scope=frozenset({"open_partly"}),
         carve=carve,
-        closing=replace(remediation_terms(config, "210987654321"), is_on=True, scope=None),
+        terms=replace(remediation_terms(config, "210987654321"), is_on=True, scope=None),
         exemptions=config.exemptions("210987654321"),
     )
     assert [exemption.group for exemption in account_policy(config, "210987654321").exemptions] == ["sg-1"]

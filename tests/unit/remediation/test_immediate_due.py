@@ -24,7 +24,7 @@ POLICY = Policy(
     trusted=AddressSet(),
     scope=frozenset({"open_completely", "open_partly"}),
     carve=False,
-    closing=RemediationTerms(timedelta(days=21), frozenset({Severity.CRITICAL})),
+    terms=RemediationTerms(timedelta(days=21), frozenset({Severity.CRITICAL})),
 )
 
 

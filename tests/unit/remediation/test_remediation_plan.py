@@ -291,7 +291,7 @@ def account_policy(case: Case) -> Policy:
         trusted=AddressSet.parse(*case.trusted),
         scope=case.scope,
         carve=case.carve,
-        closing=RemediationTerms(timedelta(days=21)),
+        terms=RemediationTerms(timedelta(days=21)),
         exemptions=case.exemptions,
     )
 
@@ -419,7 +419,7 @@ def test_due(known: Issue, case: Case, reason: str) -> None:
 
 def test_due_at_once() -> None:
     known = issue(timestamps=Timestamps(reported=NOW))
-    assert why_not_due(known, replace(account_policy(Case([])), closing=RemediationTerms(timedelta())), NOW) is None
+    assert why_not_due(known, replace(account_policy(Case([])), terms=RemediationTerms(timedelta())), NOW) is None
     assert remediation_schedule(known, RemediationTerms(timedelta(days=1)), NOW).due == NOW + timedelta(days=1)
 
 
@@ -453,10 +453,10 @@ def test_which_rule_contains_which(wide: str, narrow: str, *, contains: bool) ->
 def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_configured() -> None:
     history = tuple(PastOccurrence(None, NOW - timedelta(days=days)) for days in (30, 6, 2))
     known = issue(history=history)
-    policy = replace(account_policy(Case([])), closing=RemediationTerms(timedelta()))
+    policy = replace(account_policy(Case([])), terms=RemediationTerms(timedelta()))
     assert why_not_due(known, policy, NOW) is None
-    assert why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=3)), NOW) is None
-    skipped = why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=2)), NOW)
+    assert why_not_due(known, replace(policy, terms=RemediationTerms(timedelta(), stop_after=3)), NOW) is None
+    skipped = why_not_due(known, replace(policy, terms=RemediationTerms(timedelta(), stop_after=2)), NOW)
     assert skipped == Skipped(SkipReason.FLAPPING, "opened again 2 times in 7 days: somebody must decide")
     assert skipped.needs_somebody
 

@@ -10,9 +10,8 @@ import pytest
 
 from library.documents.document import plain_text
 from library.issues.issue import Issue, Status
-from library.issues.reachability import Reachability
-from library.issues.reachability import Verdict as Reached
-from library.issues.use import Use, Verdict
+from library.issues.reachability import Reachability, Verdict
+from library.issues.use import Use, UseVerdict
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, ticket
@@ -25,9 +24,9 @@ from tests.unit.reporting.test_ticket_plan import OFF, REPORTED, issue
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NOTIFIED = state_after(issue(), closed=False)
 BOTH = Channels(True, True)
-WORKING, TALKED = use(), use(Verdict.TALKED)
-NONE = use(Verdict.NONE, rules=(), covered=Decimal(1))
-UNKNOWN = use(Verdict.UNKNOWN, rules=(), reason="No flow log covers eni-1")
+WORKING, TALKED = use(), use(UseVerdict.TALKED)
+NONE = use(UseVerdict.NONE, rules=(), covered=Decimal(1))
+UNKNOWN = use(UseVerdict.UNKNOWN, rules=(), reason="No flow log covers eni-1")
 
 
 def notified(seen: Use | None = None, occurrence: int = 1) -> Issue:
@@ -138,7 +137,7 @@ def test_when_it_closes_at_the_latest_is_in_it() -> None:
 
 def test_the_ticket_of_a_group_that_nothing_uses_now_says_who_worked_before() -> None:
     """Flow logs are read at other times than the network: an interface may be gone since."""
-    unused = Reachability.of(Reached.UNUSED, None, "open_completely")
+    unused = Reachability.of(Verdict.UNUSED, None, "open_completely")
     given = issue(use=WORKING)
     given = replace(given, details=replace(given.details, reachability=unused))
     [step] = plan([given], BOTH, OFF, NOW)
