@@ -346,7 +346,8 @@ class _Attempt:
         scan: what was read.
         changes: how many issues changed.
         issues: those of the groups, by id, as the table has them.
-        unreadable_issues: of the issues that cannot be read, what is wrong, by group id. Nothing is decided about these groups.
+        unreadable_issues: of the issues that cannot be read, what is wrong, by group id. Nothing is decided about
+            these groups.
     """
 
     def __init__(self, target: ScanTarget, runtime: Runtime, group_ids: Sequence[str], *, may_wait: bool) -> None:

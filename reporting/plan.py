@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from library.config.models import remediation_terms
 from library.issues.decision_rules import exempt_until
 from library.issues.issue import SECURITY_GROUP, Issue, Status
-from library.issues.reachability import Severity, severity
+from library.issues.reachability import severity
 from library.issues.schedule import (
     RemediationSchedule,
     RemediationTerms,
@@ -32,7 +33,6 @@ from library.issues.schedule import (
 )
 from library.issues.use import UseVerdict
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
-from library.source.service import made_by
 from reporting.exposure_text import exposure_line
 
 if TYPE_CHECKING:
@@ -98,46 +98,23 @@ class Forecast:
     """What automatic remediation will do.
 
     Attributes:
-        accounts: the accounts in which it changes groups; none: it is off.
+        terms: what the configuration says of an account, such as `remediation_terms`.
+        strategy: how it changes groups.
         scope: the statuses that it changes.
         retention: from the report to the change.
-        strategy: how it changes them.
         reminder_days: how many days before to remind, the most first.
-        immediate: by account, the severities that it closes at its next run after a notice.
-        exemptions: the exemptions of an account.
-        stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
-        wait_in_use: how much longer it waits while flow logs show somebody at work.
-        service_groups: whether it changes groups that a controller made.
     """
 
-    accounts: frozenset[str]
+    terms: Callable[[str], RemediationTerms]
+    strategy: str
     scope: frozenset[str]
     retention: timedelta
-    strategy: str
     reminder_days: tuple[int, ...] = ()
-    immediate: Mapping[str, frozenset[Severity]] = field(default_factory=dict)
-    exemptions: Callable[[str], Sequence[Exemption]] = field(default=_no_exemptions, compare=False)
-    stop_after: int = 0
-    wait_in_use: timedelta = timedelta()
-    service_groups: bool = False
 
     def of(self, issue: Issue, now: datetime) -> IssueForecast:
         """What it will do to the group of an issue. `now`: the time, in UTC."""
-        return IssueForecast(self, issue, now)
-
-    def terms(self, issue: Issue) -> RemediationTerms:
-        """What the configuration says about the time, for an issue."""
-        return RemediationTerms(
-            self.retention,
-            self.immediate.get(issue.account_id, frozenset()),
-            is_on=issue.account_id in self.accounts,
-            scope=self.scope,
-            exemptions=self.exemptions(issue.account_id),
-            stop_after=self.stop_after,
-            wait_in_use=self.wait_in_use,
-            service_groups=self.service_groups,
-            made_by=made_by,
-        )
+        # People are told now, wherever the issue was reported before.
+        return IssueForecast(issue, now, replace(self.terms(issue.account_id), reaches_people=False))
 
 
 @dataclass(slots=True)
@@ -147,9 +124,9 @@ class IssueForecast:
     `anew` below: whether the issue is reported now even if it was before.
     """
 
-    forecast: Forecast
     issue: Issue
     now: datetime
+    terms: RemediationTerms
     _schedules: dict[bool, RemediationSchedule] = field(default_factory=dict)
 
     def schedule(self, *, anew: bool = False) -> RemediationSchedule:
@@ -162,7 +139,7 @@ class IssueForecast:
     def _schedule(self, issue: Issue) -> RemediationSchedule:
         if exempt_until(issue, self.now.date()):
             return RemediationSchedule(None, Skipped(SkipReason.EXEMPT, "exempt now"))
-        return remediation_schedule(issue, self.forecast.terms(issue), self.now)
+        return remediation_schedule(issue, self.terms, self.now)
 
     def closes_at(self, *, anew: bool = False) -> datetime | None:
         """When it changes the group for the first time; None: it will not."""
@@ -171,16 +148,16 @@ class IssueForecast:
             return min(self.now, found.due) if found.due else self.now
         if found.due is None and found.times is not None and found.waiting and found.is_untold:
             # None of what is open was told yet: it is now.
-            return max(self.now + self.forecast.retention, found.times.not_before or self.now)
+            return max(self.now + self.terms.retention, found.times.not_before or self.now)
         return found.due
 
     def closes_last(self, *, anew: bool = False) -> datetime | None:
         """When it changes the group at the latest, if flow logs show somebody at work; None: it does not wait."""
         closes_at = self.closes_at(anew=anew)
-        if closes_at is None or not may_wait(self.issue, self.forecast.terms(self.issue)):
+        if closes_at is None or not may_wait(self.issue, self.terms):
             return None
         reported = None if anew else self.issue.timestamps.reported
-        return max(closes_at, (reported or self.now) + self.forecast.retention + self.forecast.wait_in_use)
+        return max(closes_at, (reported or self.now) + self.terms.retention + self.terms.wait_in_use)
 
     @property
     def closes_at_once(self) -> bool:
@@ -190,25 +167,19 @@ class IssueForecast:
     @property
     def is_due_anyway(self) -> bool:
         """Whether the retention period is over, so that immediate mode changes nothing."""
-        due = due_by_retention(self.issue, self.forecast.terms(self.issue))
+        due = due_by_retention(self.issue, self.terms)
         return due is not None and due <= self.now
 
 
 def remediation_forecast(config: Configuration) -> Forecast:
     """What automatic remediation will do by this configuration."""
     section = config.secgrp_unrestricted_access
-    accounts = frozenset(config.remediation_accounts() if section.remediation else ())
     return Forecast(
-        accounts=accounts,
+        cache(partial(remediation_terms, config)),  # the same for all issues of an account
+        strategy=section.remediation_strategy,
         scope=frozenset(section.remediation_scope),
         retention=timedelta(days=section.remediation_retention_period),
-        strategy=section.remediation_strategy,
-        wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
-        service_groups=section.remediation_service_groups,
         reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
-        immediate={account_id: remediation_terms(config, account_id).immediate for account_id in accounts},
-        exemptions=config.exemptions,
-        stop_after=section.remediation_stop_after_reopenings,
     )
 
 

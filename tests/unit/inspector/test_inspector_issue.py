@@ -15,8 +15,8 @@ from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
 from reporting.context import text_of
-from reporting.plan import Forecast
 from reporting.ticket_facts import Location, TicketFacts
+from tests.builders.forecasts import a_forecast
 from tests.builders.inspector_samples import classic_port, section, v2_event
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -163,7 +163,7 @@ def test_a_long_title_is_cut() -> None:
 
 def test_remediation_is_not_announced_for_a_finding() -> None:
     kept = issue()
-    forecast = Forecast(frozenset({kept.account_id}), frozenset({"open_completely"}), timedelta(days=1), "x")
+    forecast = a_forecast(kept.account_id, retention=timedelta(days=1))
     assert forecast.of(kept, NOW).closes_at() is None
     assert forecast.of(replace(kept, issue_id="sg-1"), NOW).closes_at() is not None
 

@@ -18,15 +18,14 @@ from reporting import group_text
 from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of
 from reporting.remediation_text import closing_changed
 from reporting.ticket_facts import Location, TicketFacts
+from tests.builders.forecasts import a_forecast
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=2)
 BOTH, JIRA, CONSOLE = Channels(True, True), Channels(True, False), Channels(False, False)
 WHOLE = frozenset({"open_completely"})
-ON = Forecast(
-    frozenset({"1"}), WHOLE, timedelta(days=21), "replace_rule", (7, 1), {"1": frozenset({Severity.CRITICAL})}
-)
-OFF = replace(ON, immediate={})
+IMMEDIATE = {"1": frozenset({Severity.CRITICAL})}
+ON, OFF = a_forecast("1", reminder_days=(7, 1), immediate=IMMEDIATE), a_forecast("1", reminder_days=(7, 1))
 DETAILS = IssueDetails(
     "web", "eu-west-1", "vpc-1", "open_completely", {}, (Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely"),)
 )
@@ -141,14 +140,18 @@ def test_what_is_told(
         ),
         pytest.param(
             issue(jira_details=notified(False)),
-            replace(ON, accounts=frozenset()),
+            a_forecast(immediate=IMMEDIATE),
             id="remediation is off in the account",
         ),
         pytest.param(
-            issue(jira_details=notified(False)), replace(ON, retention=timedelta(days=1)), id="due by its date anyway"
+            issue(jira_details=notified(False)),
+            a_forecast("1", retention=timedelta(days=1), immediate=IMMEDIATE),
+            id="due by its date anyway",
         ),
         pytest.param(
-            issue(jira_details=notified(False)), replace(ON, scope=frozenset({"open_partly"})), id="out of scope"
+            issue(jira_details=notified(False)),
+            a_forecast("1", scope=frozenset({"open_partly"}), immediate=IMMEDIATE),
+            id="out of scope",
         ),
     ],
 )

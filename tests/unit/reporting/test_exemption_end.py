@@ -14,12 +14,13 @@ from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 from reporting.group_text import exemption_line, with_exemption
-from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of
+from reporting.plan import Channels, Step, Update, plan, state_after, state_of
+from tests.builders.forecasts import a_forecast
 
 END = date(2027, 3, 1)
 MIDNIGHT = datetime(2027, 3, 1, tzinfo=UTC)
 EXEMPTION = Exemption("sg-1", expires=END, reason="partner VPN", author="Ana Lima")
-OFF = Forecast(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
+OFF = a_forecast()
 BOTH, JIRA, SLACK, CONSOLE = Channels(True, True), Channels(True, False), Channels(False, True), Channels(False, False)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from library.config.models import remediation_terms
 from library.documents.document import Section, paragraph
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Timestamps
@@ -36,14 +37,14 @@ from reporting.plan import (
 from reporting.remediation_text import closing_changed
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.config_files import config_with, parse
+from tests.builders.forecasts import a_forecast
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=2)
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 JIRA, BOTH, CONSOLE = Channels(True, False), Channels(True, True), Channels(False, False)
-OFF = Forecast(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
-ON = replace(OFF, accounts=frozenset({"1"}), scope=frozenset({"open_completely"}))
-AT_ONCE = replace(ON, immediate={"1": frozenset({Severity.CRITICAL})})
+OFF, ON = a_forecast(), a_forecast("1")
+AT_ONCE = a_forecast("1", immediate={"1": frozenset({Severity.CRITICAL})})
 JUDGED = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
 
 
@@ -233,7 +234,7 @@ def test_whether_reachability_is_news(
         pytest.param(issue(reachability=JUDGED, timestamps=REPORTED), AT_ONCE, False, NOW, id="at once, reported"),
         pytest.param(
             issue(reachability=JUDGED, timestamps=REPORTED),
-            replace(AT_ONCE, retention=timedelta(days=1)),
+            a_forecast("1", retention=timedelta(days=1), immediate={"1": frozenset({Severity.CRITICAL})}),
             False,
             BEFORE + timedelta(days=1),
             id="at once, and due before",
@@ -253,7 +254,7 @@ def test_whether_reachability_is_news(
             id="people were told, and it is not reported",
         ),
         pytest.param(issue(), OFF, False, None, id="remediation is off"),
-        pytest.param(issue(), replace(ON, scope=frozenset({"open_partly"})), False, None, id="out of scope"),
+        pytest.param(issue(), a_forecast("1", scope=frozenset({"open_partly"})), False, None, id="out of scope"),
         pytest.param(
             issue(remediation_details={"restored": {"by": "ana"}}), ON, False, None, id="somebody restored it"
         ),
@@ -265,7 +266,7 @@ def test_when_it_is_closed(given: Issue, remediation: Forecast, anew: bool, clos
 
 @pytest.mark.parametrize(("days", "is_due"), [(2, True), (3, False), (1, True)])
 def test_whether_it_is_due_anyway(days: int, is_due: bool) -> None:
-    remediation = replace(ON, retention=timedelta(days=days))
+    remediation = a_forecast("1", retention=timedelta(days=days))
     assert remediation.of(issue(timestamps=REPORTED), NOW).is_due_anyway is is_due
     assert not remediation.of(issue(), NOW).is_due_anyway
 
@@ -281,17 +282,18 @@ def test_what_a_configuration_announces() -> None:
     config = parse(config_with(changes))
     accounts = frozenset(config.remediation_accounts())
     assert accounts
-    assert remediation_forecast(config) == Forecast(
-        accounts,
-        frozenset({"open_partly"}),
-        timedelta(days=5),
+    forecast = remediation_forecast(config)
+    assert (forecast.strategy, forecast.retention, forecast.reminder_days) == (
         "carve_ports",
+        timedelta(days=5),
         (7, 3, 1),
-        dict.fromkeys(accounts, frozenset()),
     )
-    assert remediation_forecast(
-        parse(config_with(changes | {"secgrp_unrestricted_access/remediation": False}))
-    ).accounts == (frozenset())
+    off = remediation_forecast(parse(config_with(changes | {"secgrp_unrestricted_access/remediation": False})))
+    for account_id in accounts:
+        terms = forecast.of(issue(account_id=account_id), NOW).terms
+        assert terms == replace(remediation_terms(config, account_id), reaches_people=False)
+        assert (terms.is_on, terms.scope) == (True, frozenset({"open_partly"}))
+        assert not off.of(issue(account_id=account_id), NOW).terms.is_on
 
 
 @pytest.mark.parametrize(

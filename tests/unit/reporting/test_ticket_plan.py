@@ -9,13 +9,13 @@ import pytest
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exposure import Exposure
 from reporting.plan import Channels, Forecast, Update, plan, state_after
+from tests.builders.forecasts import a_forecast
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 PARTLY = Exposure("tcp", 22, 22, "8.8.8.8/32", "open_partly")
 BOTH, JIRA, SLACK, CONSOLE = Channels(True, True), Channels(True, False), Channels(False, True), Channels(False, False)
-OFF = Forecast(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
-ON = Forecast(frozenset({"1"}), frozenset({"open_completely"}), timedelta(days=21), "replace_rule", (7, 1))
+OFF, ON = a_forecast(), a_forecast("1", reminder_days=(7, 1))
 
 
 def issue(status: Status = Status.OPEN, *perms: Exposure, **changes: Any) -> Issue:
@@ -214,12 +214,12 @@ def test_when_somebody_is_reminded(days: float, sent: int | None, reminder: int 
         pytest.param(issue(timestamps=REPORTED, slack_details=NOTIFIED), OFF, id="remediation is off"),
         pytest.param(
             issue(timestamps=REPORTED, slack_details=NOTIFIED),
-            replace(ON, accounts=frozenset({"2"})),
+            a_forecast("2", reminder_days=(7, 1)),
             id="another account",
         ),
         pytest.param(
             issue(timestamps=REPORTED, slack_details=NOTIFIED),
-            replace(ON, scope=frozenset({"open_partly"})),
+            a_forecast("1", scope=frozenset({"open_partly"}), reminder_days=(7, 1)),
             id="no scope",
         ),
         pytest.param(
@@ -229,7 +229,7 @@ def test_when_somebody_is_reminded(days: float, sent: int | None, reminder: int 
         ),
         pytest.param(
             issue(timestamps=REPORTED, slack_details=NOTIFIED),
-            replace(ON, retention=timedelta(days=1)),
+            a_forecast("1", retention=timedelta(days=1), reminder_days=(7, 1)),
             id="told just now",
         ),
     ],

@@ -15,9 +15,10 @@ from library.issues.use import Use, UseVerdict
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, ticket
-from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of, use_notified
+from reporting.plan import Channels, Step, Update, plan, state_after, state_of, use_notified
 from reporting.remediation_text import use_alert, use_comment
 from reporting.ticket_facts import Location, TicketFacts
+from tests.builders.forecasts import a_forecast
 from tests.unit.issues.test_use import use
 from tests.unit.reporting.test_ticket_plan import OFF, REPORTED, issue
 
@@ -123,13 +124,7 @@ def test_a_reminder_names_it_too() -> None:
 
 
 def test_when_it_closes_at_the_latest_is_in_it() -> None:
-    waiting = Forecast(
-        frozenset({"1"}),
-        frozenset({"open_completely"}),
-        timedelta(days=21),
-        "replace_rule",
-        wait_in_use=timedelta(days=7),
-    )
+    waiting = a_forecast("1", wait_in_use=timedelta(days=7))
     [step] = plan([replace(notified(), use=WORKING)], BOTH, waiting, NOW)
     assert isinstance(step, Step)
     assert (step.ticket_update, step.closes_at) == (Update.USE, step.closes_last)
