@@ -18,6 +18,7 @@ import pytest
 
 from deployment.host_bundle import build_wheel
 from deployment.package import ROOT
+from hammer.__main__ import _COMMANDS
 from hammer.extras import EXTRAS, NEEDED_BY
 from tests.worlds.emulated_aws import emulated_aws
 
@@ -95,6 +96,13 @@ def test_every_command_is_listed_with_what_it_needs(installed: Installed) -> Non
     for name in ("scan", "check-config", "status", "report", "demo"):
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
     assert "(Not installed: it needs the extra 'host'" in " ".join(done.stdout.split())
+
+
+def test_every_other_command_needs_no_extra(installed: Installed) -> None:
+    modules = [module for command, module in _COMMANDS.items() if command not in NEEDED_BY]
+    program = f"import hammer.application, importlib; [importlib.import_module(name) for name in {modules}]"
+    done = installed.run("python", "-c", program)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", NEEDED_BY)
