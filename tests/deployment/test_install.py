@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import moto
 import pytest
 
 from deployment.host_bundle import build_wheel
@@ -34,10 +35,12 @@ class Installed:
     endpoint: str
     wheel: Path
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, with more in its environment."""
         return subprocess.run(
             [str(self.location / "bin" / command[0]), *command[1:]],
             cwd=self.folder,
+            stdin=subprocess.DEVNULL,
             env={
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
@@ -45,6 +48,7 @@ class Installed:
                 "AWS_ENDPOINT_URL": self.endpoint,
                 "HOME": str(self.folder),
                 "PATH": "/usr/bin:/bin",
+                **more,
             },
             capture_output=True,
             text=True,
@@ -172,6 +176,13 @@ def test_the_commands_of_a_deployment_work_without_an_extra(installed: Installed
     for command in (["bootstrap"], ["issues"], ["status"], explain):
         done = installed.run("hammer", *command)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_embedded_aws_of_the_demo_is_a_process_of_the_installation(installed: Installed) -> None:
+    """It serves until its standard input ends, which is at once. moto is that of the tests."""
+    done = installed.run("python", "-m", "hammer.embedded_aws", PYTHONPATH=str(Path(moto.__file__).parents[1]))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("http://127.0.0.1:")
 
 
 def test_the_shell_completes(installed: Installed) -> None:
