@@ -121,7 +121,9 @@ def test_a_stack_of_more_resources_than_are_described_is_listed(config: str, mon
     boto3.client("cloudformation").create_stack(StackName="others", TemplateBody=json.dumps(topic))
     describe = CloudFormationBackend.describe_stack_resources
     monkeypatch.setattr(
-        CloudFormationBackend, "describe_stack_resources", lambda self, *_: describe(self, "others", None)
+        CloudFormationBackend,
+        "describe_stack_resources",
+        lambda self, *_: describe(self, "others", None),  # type: ignore[arg-type]
     )
     listed: list[str] = []
     list_resources = CloudFormationBackend.list_stack_resources
