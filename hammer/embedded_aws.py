@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+import hammer._private_packages  # noqa: F401 - this is a process of its own: it makes `library` importable
 from library.jobs.process import expect_many_objects
 
 # Everything that could lead the SDK anywhere else, AWS itself above all.

@@ -26,6 +26,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {"source": _SOURCE, "host": _HOST, "demo
 NEEDED_BY: Mapping[str, str] = {
     "decide": "host",
     "demo": "demo",
+    "exemptions": "host",
     "immediate": "host",
     "listen": "host",
     "publish": "host",

@@ -90,6 +90,7 @@ def policy(name: str) -> dict[str, Any]:
         "partition": "aws",
         "prefix": "hammer",
         "region": REGION,
+        "reports_prefix": "reports/",
         "role_name_identification": "*",
         "role_name_reporting": "*",
         "ses_from_address": "*",

@@ -28,6 +28,7 @@ VALUES = {
     "prefix": "hammer",
     "reader_roles": '["arn:aws:iam::210987654321:role/flow-log-reader"]',
     "region": "eu-west-1",
+    "reports_prefix": "reports/",
     "role_name_identification": "hammer-cloudsec-crossact-id",
     "role_name_reporting": "hammer-cloudsec-crossact-ec2",
     "secrets": '["arn:aws:secretsmanager:eu-west-1:123456789012:secret:hammer/jira-??????"]',

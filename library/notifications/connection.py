@@ -131,9 +131,15 @@ class ServiceConnection(ABC, Generic[_Settings, _Secret, _Client]):
             raise self._give_up(str(error)) from None
 
     def _check_bundle(self, setting: str, bundle: str) -> None:
-        """Give up if the file of certificates that a setting names is not there."""
-        if bundle and not Path(bundle).exists():
-            raise self._give_up(f"{setting} names {bundle!r}, which does not exist")
+        """Give up if the file of certificates that a setting names is not there, or cannot be read by this job."""
+        path = Path(bundle)
+        try:
+            if bundle and not path.is_dir():
+                path.open("rb").close()
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            raise self._give_up(f"{setting} names {bundle!r}, which does not exist") from None
+        except OSError as error:
+            raise self._give_up(f"{setting} names {bundle!r}, which cannot be read: {error.strerror}") from None
 
     def _give_up(self, reason: str) -> Exception:
         """Note that the service cannot be used in this run. Returns the error that says so."""

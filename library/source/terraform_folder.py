@@ -36,11 +36,16 @@ def read_folders(folders: Iterable[str]) -> TerraformFiles:
     found = TerraformFiles()
     seen: dict[str, dict[str, TerraformFile]] = {}
     for folder in folders:
-        root = Path(folder).resolve()
-        if not root.is_dir():
-            found.unread.append(f"{folder}: there is no such folder")
+        try:
+            root = Path(folder).resolve()
+            if not root.is_dir():
+                found.unread.append(f"{folder}: there is no such folder")
+                continue
+            base = repository_root(root) or root
+        except (OSError, RuntimeError) as error:
+            # Such as a folder of a person's, which the host's jobs may not enter.
+            found.unread.append(f"{folder}: {_unreadable(error)}")
             continue
-        base = repository_root(root) or root
         for path in _walk(root, found.unread):
             _read(found, seen, root, base, path)
     return found
@@ -51,9 +56,13 @@ def repository_root(folder: Path) -> Path | None:
     return next((each for each in [folder, *folder.parents] if (each / ".git").exists()), None)
 
 
+def _unreadable(error: OSError | RuntimeError) -> str:
+    return f"it could not be read: {getattr(error, 'strerror', None) or 'a circle of links'}"
+
+
 def _walk(root: Path, unread: list[str]) -> Iterator[Path]:
     def failed(error: OSError) -> None:
-        unread.append(f"{error.filename}: it could not be read: {error.strerror}")
+        unread.append(f"{error.filename}: {_unreadable(error)}")
 
     for where, folders, names in os.walk(root, onerror=failed, followlinks=False):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
@@ -74,7 +83,7 @@ def _read(found: TerraformFiles, seen: dict[str, dict[str, TerraformFile]], root
             return
         text = _content(real)
     except (OSError, RuntimeError) as error:
-        found.unread.append(f"{shown}: it could not be read: {getattr(error, 'strerror', None) or 'a circle of links'}")
+        found.unread.append(f"{shown}: {_unreadable(error)}")
         return
     except ValueError as error:
         found.unread.append(f"{shown}: {error}")

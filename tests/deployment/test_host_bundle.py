@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from deployment.host_bundle import HOST_TARGETS, build_host
@@ -28,7 +30,14 @@ CONFIG = {
         "accounts": {ACCOUNT: "main"},
         "s3_backup_bucket": "backups-of-a-test",
     },
-    "secgrp_unrestricted_access": {"ddb.table_name": "issues", "reporting": True, "remediation": True},
+    "cronjobs": {"reporting": "0 * * * *", "remediation": "0 5 * * *", "publishing": "0 6 * * *", "usage": "5 * * * *"},
+    "secgrp_unrestricted_access": {
+        "ddb.table_name": "issues",
+        "reporting": True,
+        "remediation": True,
+        "remediation_immediate": {"*": ["critical"]},
+    },
+    "usage": {"enabled": True},
 }
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-west-1"}
 # Services whose actions begin with another name than the SDK has for them.
@@ -64,7 +73,7 @@ class Host:
     """A folder that stands for the root of the host, and what runs there."""
 
     root: Path
-    environment: Mapping[str, str]
+    environment: dict[str, str]
 
     def run(self, *command: str, folder: str = "/") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -199,18 +208,42 @@ def test_a_login_shell_has_the_environment_of_the_jobs(host: Host) -> None:
     assert done.stdout == "s3://a-bucket/config true\n", done.stderr
 
 
-def test_the_jobs_reach_aws_with_the_bundles_own_sdk(host: Host) -> None:
-    """No endpoint of AWS is known, and no client is made, without the SDK's data."""
-    config = host.root / "config"
-    config.mkdir()
-    (config / "config.json").write_text(json.dumps(CONFIG), "utf-8")
+JOB_UNITS = ("reporting", "remediation", "publishing", "usage", "immediate")
+
+
+def test_the_units_run_as_they_are_written(host: Host) -> None:
+    """Each line that systemd would run, in the environment of the units, with the configuration in the bucket.
+
+    No endpoint of AWS is known, and no client is made, without the SDK's data.
+    """
+    lines = host.text("/opt/hammer/environment").splitlines()
+    given = {name: value for name, _, value in (line.partition("=") for line in lines) if "PROXY" not in name}
+    folder, home = f"{host.root}/etc/systemd/system", f"{host.root}/opt/hammer"
     with emulated_aws() as url:
-        at_the_emulator = replace(host, environment={**host.environment, **CREDENTIALS, "AWS_ENDPOINT_URL": url})
-        ran = {
-            job: at_the_emulator.run("/opt/hammer/venv/bin/hammer", *job.split(), "--config", str(config))
-            for job in ("bootstrap", "report", "remediate --batch", "usage", "status", "scan --account 123456789012")
-        }
-    assert {job: (done.returncode, done.stderr) for job, done in ran.items()} == dict.fromkeys(ran, (0, ""))
+        at_the_emulator = replace(host, environment={**given, **CREDENTIALS, "AWS_ENDPOINT_URL": url})
+        client: Any = partial(boto3.client, endpoint_url=url, region_name="eu-west-1")
+        queue = client("sqs").create_queue(QueueName="hammer-immediate-remediation")["QueueUrl"]
+        request = json.dumps({"account_id": ACCOUNT, "region": "eu-west-1", "group_id": "sg-0123456789abcdef0"})
+        client("sqs").send_message(QueueUrl=queue, MessageBody=request)
+        at_the_emulator.environment["HAMMER_IMMEDIATE_QUEUE"] = queue
+        at_the_emulator.environment["AWS_USE_FIPS_ENDPOINT"] = "false"
+        client("logs").create_log_group(logGroupName=given["HAMMER_LOG_GROUP"])
+        client("s3").create_bucket(Bucket="a-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        client("s3").put_object(Bucket="a-bucket", Key="config/config.json", Body=json.dumps(CONFIG))
+        timers = ("-m", "deployment.systemd_timers", "--folder", folder, "--home", home)
+        assert at_the_emulator.run("/opt/hammer/venv/bin/hammer", "bootstrap").stderr == ""
+        assert at_the_emulator.run("/opt/hammer/venv/bin/python", *timers).stderr == ""
+        ran = {}
+        for job in JOB_UNITS:
+            unit = host.text(f"/etc/systemd/system/hammer-{job}.service")
+            for name in ("ExecStart", "ExecStopPost"):
+                (line,) = re.findall(rf"(?m)^{name}=(.*)$", unit)
+                ran[name, job] = at_the_emulator.run(*line.split(), folder="/opt/hammer")
+        for command in ("status", f"scan --account {ACCOUNT}"):
+            ran["", command] = at_the_emulator.run("/opt/hammer/venv/bin/hammer", *command.split())
+        logged = client("logs").get_log_events(logGroupName=given["HAMMER_LOG_GROUP"], logStreamName="runs")["events"]
+    assert {what: (done.returncode, done.stderr) for what, done in ran.items()} == dict.fromkeys(ran, (0, ""))
+    assert [json.loads(event["message"])["run_ended"] for event in logged] == list(JOB_UNITS)
 
 
 def test_the_bundle_has_what_the_sdk_knows_of_each_service_that_the_host_may_call(bundle: Path) -> None:

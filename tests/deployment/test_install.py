@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import moto
 import pytest
 
 from deployment.host_bundle import build_wheel
 from deployment.package import ROOT
+from hammer.__main__ import _COMMANDS
 from hammer.extras import EXTRAS, NEEDED_BY
 from tests.worlds.emulated_aws import emulated_aws
 
@@ -33,10 +35,12 @@ class Installed:
     endpoint: str
     wheel: Path
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, with more in its environment."""
         return subprocess.run(
             [str(self.location / "bin" / command[0]), *command[1:]],
             cwd=self.folder,
+            stdin=subprocess.DEVNULL,
             env={
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
@@ -44,6 +48,7 @@ class Installed:
                 "AWS_ENDPOINT_URL": self.endpoint,
                 "HOME": str(self.folder),
                 "PATH": "/usr/bin:/bin",
+                **more,
             },
             capture_output=True,
             text=True,
@@ -95,6 +100,13 @@ def test_every_command_is_listed_with_what_it_needs(installed: Installed) -> Non
     for name in ("scan", "check-config", "status", "report", "demo"):
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
     assert "(Not installed: it needs the extra 'host'" in " ".join(done.stdout.split())
+
+
+def test_every_other_command_needs_no_extra(installed: Installed) -> None:
+    modules = [module for command, module in _COMMANDS.items() if command not in NEEDED_BY]
+    program = f"import hammer.application, importlib; [importlib.import_module(name) for name in {modules}]"
+    done = installed.run("python", "-c", program)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", NEEDED_BY)
@@ -164,6 +176,13 @@ def test_the_commands_of_a_deployment_work_without_an_extra(installed: Installed
     for command in (["bootstrap"], ["issues"], ["status"], explain):
         done = installed.run("hammer", *command)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_embedded_aws_of_the_demo_is_a_process_of_the_installation(installed: Installed) -> None:
+    """It serves until its standard input ends, which is at once. moto is that of the tests."""
+    done = installed.run("python", "-m", "hammer.embedded_aws", PYTHONPATH=str(Path(moto.__file__).parents[1]))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("http://127.0.0.1:")
 
 
 def test_the_shell_completes(installed: Installed) -> None:

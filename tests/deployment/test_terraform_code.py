@@ -179,9 +179,29 @@ def test_the_template_has_the_policies_that_terraform_deploys() -> None:
 
     assert in_template("Identification") == deployed("identification-in-account")
     assert in_template("Reporting") == deployed("reporting-in-account", "remediation-in-account")
-    for resource in ("DescribeClassicFindings", "LookupEvents"):
-        optional = resources[resource]["Properties"]
-        assert {optional["PolicyName"]: optional["PolicyDocument"]} == deployed(optional["PolicyName"])
+    optional = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::IAM::RolePolicy"]
+    assert len(optional) == 6
+    for each in optional:
+        document = json.dumps(each["PolicyDocument"])
+        for theirs, ours in {**names, "${FlowLogGroup}": "${flow_log_group}"}.items():
+            document = document.replace(theirs, ours)
+        assert {each["PolicyName"]: json.loads(document)} == deployed(each["PolicyName"])
+
+
+def test_the_policy_for_sources_allows_what_reads_stacks_and_what_the_documents_ask_for() -> None:
+    source = DEPLOYMENT.parent / "library" / "source" / "cloudformation.py"
+    called = re.findall(r'client\.(?:get_paginator\("(\w+)"\)|(\w+)\()', source.read_text("utf-8"))
+    operations = {"".join(part.title() for part in (page or name).split("_")) for page, name in called}
+    policies = [
+        json.loads((DEPLOYMENT / "policies" / f"{name}.json").read_text("utf-8"))
+        for name in ("identification-in-account", "source-in-account")
+    ]
+    allowed = actions_of(policies)
+    read = {action.partition(":")[2] for action in allowed if action.startswith("cloudformation:")}
+    # DescribeStackResources and DescribeStacks are called by a function that they are given to.
+    assert operations | {"DescribeStackResources", "DescribeStacks"} == read
+    asked = (DEPLOYMENT.parent / "docs" / "source.md").read_text("utf-8").partition("## Permissions")[2]
+    assert set(re.findall(r"(?:cloudformation|ec2):\w+", asked)) <= allowed
 
 
 # AWS takes no narrower resource for these (Service Authorization Reference).

@@ -54,6 +54,23 @@ REGIONS: dict[str, tuple[Any, set[str], set[str]]] = {
 }
 
 
+# The prefix of reports in the configuration, and the one that the host may write to.
+PREFIXES = {
+    "reports/": "reports/",
+    "security/weekly/": "security/weekly/",
+    "security/open-": "security/open-",
+    # No folder of their own: whoever could write there could write what else is in the bucket.
+    "": "reports/",
+    "report-": "reports/",
+    "config/": "reports/",
+    "closing/x/": "reports/",
+    "host/": "reports/",
+    "security_groups/": "reports/",
+    "*/": "reports/",
+    "a/../config/": "reports/",
+}
+
+
 def module() -> str:
     """The locals of the master module that read the configuration, as a module."""
     text = (TERRAFORM_CODE / "modules" / "master" / "main.tf").read_text("utf-8")
@@ -66,7 +83,7 @@ def module() -> str:
         assert data in block
         block = block.replace(data, value)
     values = "account_id = local.account_id, external_id = local.config.aws.external_id"
-    regions = "regions = local.regions, own = local.own_regions"
+    regions = "regions = local.regions, own = local.own_regions, reports = local.reports_prefix"
     variable = 'variable "config_folder" { type = string }'
     return f'{variable}\n{block}\noutput "read" {{\n  value = {{ {values}, {regions} }}\n}}\n'
 
@@ -94,11 +111,15 @@ def test_terraform_and_hammer_read_the_same(tmp_path: Path) -> None:
     for name, (regions, _, _) in REGIONS.items():
         aws = BASE["aws"] if regions is None else {**BASE["aws"], "regions": regions}
         given[name] = ("config.json", json.dumps({**BASE, "aws": aws}))
+    for number, prefix in enumerate(PREFIXES):
+        given[f"prefix-{number}"] = ("config.json", json.dumps({**BASE, "publishing": {"prefix": prefix}}))
     found = read(tmp_path, given)
     hammer = parse_configuration({"config": ("config.yaml", LEADING_ZEROS.encode())}).aws
     assert (hammer.main_account_id, hammer.external_id) == (MAIN, "0123456789")
     assert {(each["account_id"], each["external_id"]) for each in found.values()} == {(MAIN, "0123456789")}
     assert set(found["zeros"]["regions"]) == {"eu-west-1", "us-east-1"}
+    assert found["zeros"]["reports"] == "reports/"
+    assert [found[f"prefix-{number}"]["reports"] for number in range(len(PREFIXES))] == list(PREFIXES.values())
     assert {name: (set(found[name]["regions"]), set(found[name]["own"])) for name in REGIONS} == {
         name: (regions, own) for name, (_, regions, own) in REGIONS.items()
     }

@@ -222,6 +222,11 @@ def test_a_certificate_of_ones_own_authority_is_trusted_where_it_is_configured(
         ),
         pytest.param("gone.pem", "jira.ca_bundle names '{folder}/gone.pem', which does not exist", id="no file"),
         pytest.param(
+            f"{'x' * 300}.pem",
+            f"jira.ca_bundle names '{{folder}}/{'x' * 300}.pem', which cannot be read: File name too long",
+            id="a file that cannot be read",
+        ),
+        pytest.param(
             "text.pem",
             "JIRA at {jira} could not be reached: its certificate is not trusted, not even by jira.ca_bundle",
             id="no certificates",

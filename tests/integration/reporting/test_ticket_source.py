@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.cloudformation.models import CloudFormationBackend
 from typer.testing import CliRunner
 
 from hammer.__main__ import application
@@ -109,3 +110,30 @@ def test_a_ticket_ends_with_the_diff_and_a_dispute_is_named(config: str) -> None
     explained = " ".join(hammer(config, *words).split())
     assert "In dispute: cloudformation network/Web opened this group again once" in explained
     assert "cloudformation, network/Web (exact)" in explained
+
+
+def test_a_stack_of_more_resources_than_are_described_is_listed(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DescribeStackResources gives the first 100 of a stack: none of them is the group here."""
+    ec2 = boto3.client("ec2")
+    group_id = ec2.create_security_group(GroupName="by-hand", Description="web")["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    boto3.client("cloudformation").create_stack(StackName="others", TemplateBody=json.dumps(topic))
+    describe = CloudFormationBackend.describe_stack_resources
+    monkeypatch.setattr(
+        CloudFormationBackend,
+        "describe_stack_resources",
+        lambda self, *_: describe(self, "others", None),  # type: ignore[arg-type]
+    )
+    listed: list[str] = []
+    list_resources = CloudFormationBackend.list_stack_resources
+
+    def list_and_note(self: CloudFormationBackend, name: str) -> Any:
+        listed.append(name)
+        return list_resources(self, name)
+
+    monkeypatch.setattr(CloudFormationBackend, "list_stack_resources", list_and_note)
+    hammer(config, "bootstrap")
+    hammer(config, "identify")
+    assert group_id in hammer(config, "report")
+    assert set(listed) == {"others"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,24 @@ def test_the_user_agent_is_a_hint(agent: str, tool: str) -> None:
     assert list(tool_hint(agent)) == (
         [f"the call that opened it came with {tool}, as its user agent says"] if tool else []
     )
+
+
+def test_a_folder_that_may_not_be_entered_is_named_and_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host's jobs run as a user of their own, which nobody's home is open to."""
+    (tmp_path / "main.tf").write_text(MAIN)
+    is_dir = Path.is_dir
+
+    def refused(path: Path) -> bool:
+        if path == Path("/root/infrastructure"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    read = read_folders(["/root/infrastructure", "/nowhere", str(tmp_path)])
+    assert [file.path for file in read.files] == ["main.tf"]
+    assert read.unread == [
+        "/root/infrastructure: it could not be read: Permission denied",
+        "/nowhere: there is no such folder",
+    ]

@@ -22,6 +22,12 @@ locals {
   dns_suffix = data.aws_partition.current.dns_suffix
   table      = local.config.secgrp_unrestricted_access["ddb.table_name"]
   bucket     = local.config.aws.s3_backup_bucket
+  # Where the host may write reports: in a folder that holds nothing else.
+  given_prefix = try(local.config.publishing.prefix, "reports/")
+  reports_prefix = (
+    can(regex("^([A-Za-z0-9_=-][A-Za-z0-9_.=-]*/)+([A-Za-z0-9_=-][A-Za-z0-9_.=-]*)?$", local.given_prefix)) &&
+    !can(regex("^(closing|config|host|security_groups)/", local.given_prefix))
+  ) ? local.given_prefix : "reports/"
   # The configuration takes a list as one text, too, and a map from account ids, or "*", to lists. No regions: every one that
   # is enabled in the main account.
   given_regions = try(local.config.aws.regions, local.enabled_regions)

@@ -14,6 +14,7 @@ locals {
     prefix                   = var.prefix
     reader_roles             = jsonencode(local.reader_roles)
     region                   = local.region
+    reports_prefix           = local.reports_prefix
     organization_id          = var.organization_id == null ? "" : var.organization_id
     dns_suffix               = local.dns_suffix
     table_key_arn            = var.table_kms_key_arn == null ? "" : var.table_kms_key_arn
