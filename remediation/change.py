@@ -274,6 +274,7 @@ class RuleChanges:
         withdraw: rules of Hammer's that nobody needs, with their ids, proved to be Hammer's (`remediation.proof`).
         permissions: how to add a rule exactly, where the rule alone does not tell.
         tags: the tags that a rule gets, by rule.
+        is_full: whether the group, as it is shown, has no room for another rule.
     """
 
     add: tuple[IngressRule, ...] = ()
@@ -284,6 +285,16 @@ class RuleChanges:
     withdraw: tuple[AddedRule, ...] = ()
     permissions: Mapping[RuleKey, Any] = field(default_factory=dict)
     tags: Mapping[RuleKey, Mapping[str, str]] = field(default_factory=dict)
+    is_full: bool = False
+
+    def is_known_there(self, batch: Sequence[IngressRule], result: CallResult) -> bool:
+        """Whether what EC2 answered means that a rule to add is there already.
+
+        In a full group, one that is there may be refused as one too many, before it is compared with those that are.
+        """
+        if result.answer is ChangeAnswer.THERE_ALREADY:
+            return True
+        return self.is_full and all(rule in self.relied_on for rule in batch) and _is_over_quota(result.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,14 +398,15 @@ class GroupChange:
         result = authorize(self.ec2, self.group_id, [merged(singles)], tags)
         if result.answer is ChangeAnswer.DONE:
             return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids or {}, self._at())
-        if result.answer is ChangeAnswer.THERE_ALREADY and len(batch) == 1:
+        is_there = changes.is_known_there(batch, result)
+        if is_there and len(batch) == 1:
             before = next((added for added in known.add if added.key == keys[0]), None)
             if before is not None and before.state is AddedState.ADDED:
                 # As the entry has it by now, which says what else the rule stands in for.
                 now = next(added for added in entry.add if added.key == before.key)
                 return entry.with_added({before.key: replace(now, state=before.state, rule=before.rule, at=self._at())})
             return _acknowledged(entry, {keys[0]: AddedState.THERE}, {}, self._at())
-        if result.answer is ChangeAnswer.THERE_ALREADY:
+        if is_there:
             # Which of them? EC2 adds none then. Emulators add those before it: their tags will tell.
             for number, rule in enumerate(batch):
                 try:
@@ -605,9 +617,13 @@ def is_lasting(error: Exception | None) -> bool:
     return code in _LASTING or (code in ACCESS_DENIED and _EXPLICIT_DENY in str(error).lower())
 
 
+def _is_over_quota(error: Exception | None) -> bool:
+    return isinstance(error, ClientError) and error_code(error) == _OVER_QUOTA
+
+
 def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:
     text = explain(result.error) if result.error else "EC2 did not answer"
-    is_quota = isinstance(result.error, ClientError) and error_code(result.error) == _OVER_QUOTA
+    is_quota = _is_over_quota(result.error)
     is_lost = result.answer is ChangeAnswer.LOST
     lasting = not is_lost and is_lasting(result.error)
     return ChangeFailedError(text, entry, may_help=is_lost, is_quota=is_quota, is_lasting=lasting)

@@ -576,6 +576,7 @@ class GroupRemediation(GroupWork):
             replaces=plan.replaces,
             withdraw=seen.withdraw,
             tags=tags_of_remainders(plan, seen.live.tags),
+            is_full=plan.is_full,
         )
         notes = (f"{issue.location}: {note}" for note in plan.notes)
         context.notes += [note for note in notes if note not in context.notes]
