@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
@@ -48,7 +49,7 @@ from remediation.journal import (
     RevokedState,
     unneeded,
 )
-from remediation.rules import by_ports, ip_permission_of, merged, with_description
+from remediation.rules import WrittenPorts, by_ports, ip_permission_of, merged, with_description, with_ports
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -136,14 +137,19 @@ def revoke(client: EC2Client, group_id: str, rule_ids: Sequence[str]) -> CallRes
     return CallResult(ChangeAnswer.DONE)
 
 
-def revoke_unchanged(client: EC2Client, group_id: str, rules: Sequence[IngressRule]) -> CallResult:
+def revoke_unchanged(
+    client: EC2Client, group_id: str, rules: Sequence[IngressRule], written: WrittenPorts = MappingProxyType({})
+) -> CallResult:
     """Revoke rules of one protocol and port range, each with a CIDR or a prefix list, as far as they are still so.
 
     By what they are, because a rule keeps its id when somebody edits it (ModifySecurityGroupRules): its id would revoke
     whatever it has become. In a default VPC, EC2 revokes those that it finds and names the others; elsewhere it revokes
-    all of them or none (EC2 API Reference, RevokeSecurityGroupIngress).
+    all of them or none (EC2 API Reference, RevokeSecurityGroupIngress). `written` is of `ports_as_written`.
     """
-    permissions = [merged(ip_permission_of(rule._replace(description="")) for rule in rules)]
+    singles = (
+        with_ports(ip_permission_of(rule._replace(description="")), written.get(rule_key(rule))) for rule in rules
+    )
+    permissions = [merged(singles)]
     with _attempts(client, "RevokeSecurityGroupIngress") as attempts:
         try:
             answer = client.revoke_security_group_ingress(GroupId=group_id, IpPermissions=permissions)
@@ -274,6 +280,8 @@ class RuleChanges:
         withdraw: rules of Hammer's that nobody needs, with their ids, proved to be Hammer's (`remediation.proof`).
         permissions: how to add a rule exactly, where the rule alone does not tell.
         tags: the tags that a rule gets, by rule.
+        is_full: whether the group, as it is shown, has no room for another rule.
+        written: the ports of rules of the group, or of its backup, as they are written there (`ports_as_written`).
     """
 
     add: tuple[IngressRule, ...] = ()
@@ -284,6 +292,22 @@ class RuleChanges:
     withdraw: tuple[AddedRule, ...] = ()
     permissions: Mapping[RuleKey, Any] = field(default_factory=dict)
     tags: Mapping[RuleKey, Mapping[str, str]] = field(default_factory=dict)
+    is_full: bool = False
+    written: WrittenPorts = field(default_factory=dict)
+
+    def permission(self, rule: IngressRule) -> IpPermissionTypeDef:
+        """How to add a rule."""
+        ports = self.written.get(rule_key(rule)) if rule in self.relied_on else None
+        return self.permissions.get(rule_key(rule)) or with_ports(ip_permission_of(rule), ports)
+
+    def is_known_there(self, batch: Sequence[IngressRule], result: CallResult) -> bool:
+        """Whether what EC2 answered means that a rule to add is there already.
+
+        In a full group, one that is there may be refused as one too many, before it is compared with those that are.
+        """
+        if result.answer is ChangeAnswer.THERE_ALREADY:
+            return True
+        return self.is_full and all(rule in self.relied_on for rule in batch) and _is_over_quota(result.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +346,7 @@ class GroupChange:
             entry = self._add(entry, changes, known)
             self._write_descriptions(changes)
             if changes.revoke:
-                entry = self._close(entry, changes.revoke, closed_now)
+                entry = self._close(entry, changes, closed_now)
             needless = _added_again(known, entry, changes.relied_on, closed_now)
             entry = self._withdraw(entry, (*changes.withdraw, *needless))
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
@@ -355,7 +379,7 @@ class GroupChange:
         return format_time(self.now()) or ""
 
     def _add(self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry) -> JournalEntry:
-        batches = [*_by_tags(changes.add, changes.tags), *([rule] for rule in changes.relied_on)]
+        batches = [*_by_tags(changes), *([rule] for rule in changes.relied_on)]
         for number, batch in enumerate(batches):
             if number:
                 self.renew_lock()
@@ -381,20 +405,18 @@ class GroupChange:
         tags = dict(changes.tags.get(keys[0], {}))
         if entry.kind is ChangeKind.REMEDIATION and len(tags) < _MOST_TAGS:
             tags[CHANGE_TAG] = entry.backup
-        singles = [
-            changes.permissions.get(key) or ip_permission_of(rule) for key, rule in zip(keys, batch, strict=True)
-        ]
-        result = authorize(self.ec2, self.group_id, [merged(singles)], tags)
+        result = authorize(self.ec2, self.group_id, [merged(map(changes.permission, batch))], tags)
         if result.answer is ChangeAnswer.DONE:
             return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids or {}, self._at())
-        if result.answer is ChangeAnswer.THERE_ALREADY and len(batch) == 1:
+        is_there = changes.is_known_there(batch, result)
+        if is_there and len(batch) == 1:
             before = next((added for added in known.add if added.key == keys[0]), None)
             if before is not None and before.state is AddedState.ADDED:
                 # As the entry has it by now, which says what else the rule stands in for.
                 now = next(added for added in entry.add if added.key == before.key)
                 return entry.with_added({before.key: replace(now, state=before.state, rule=before.rule, at=self._at())})
             return _acknowledged(entry, {keys[0]: AddedState.THERE}, {}, self._at())
-        if result.answer is ChangeAnswer.THERE_ALREADY:
+        if is_there:
             # Which of them? EC2 adds none then. Emulators add those before it: their tags will tell.
             for number, rule in enumerate(batch):
                 try:
@@ -415,18 +437,19 @@ class GroupChange:
             ]
             self.ec2.update_security_group_rule_descriptions_ingress(GroupId=self.group_id, IpPermissions=singles)
 
-    def _close(self, entry: JournalEntry, rules: Sequence[IngressRule], closed_now: set[str]) -> JournalEntry:
+    def _close(self, entry: JournalEntry, changes: RuleChanges, closed_now: set[str]) -> JournalEntry:
         """Revoke rules, recorded before in the journal and beside the backups.
 
         The ids of those that this closed, and not an earlier call, go to `closed_now`.
         """
-        known, ids = entry, [rule.rule_id for rule in rules]
+        known, rules = entry, changes.revoke
+        ids = [rule.rule_id for rule in rules]
         self.renew_lock()
         self.record_closing(entry.newest_backup, ids)
         entry = entry.with_revoked(rules, RevokedState.SENT, self._at())
         try:
             entry = self.journal.write(replace(entry, step=JournalStep.REVOKING))
-            entry = self._revoke_all(entry, rules, known, closed_now)
+            entry = self._revoke_all(entry, changes, known, closed_now)
         except ChangeFailedError as error:
             self._correct_closing(error.entry, ids)
             raise
@@ -446,14 +469,15 @@ class GroupChange:
                 _log.warning("what was not closed could not be recorded: %s", explain(error))  # then it is kept
 
     def _revoke_all(
-        self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry, closed_now: set[str]
+        self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry, closed_now: set[str]
     ) -> JournalEntry:
-        batches = [rules] if entry.kind is ChangeKind.RESTORE else by_ports(rules)
+        is_restore = entry.kind is ChangeKind.RESTORE
+        batches = [changes.revoke] if is_restore else by_ports(changes.revoke, changes.written)
         for number, batch in enumerate(batches):
             if number:
                 self.renew_lock()
             try:
-                entry = self._revoke(entry, batch, known, closed_now)
+                entry = self._revoke(entry, batch, changes.written, known, closed_now)
             except ChangeFailedError as error:
                 for rule in (rule for later in batches[number + 1 :] for rule in later):
                     error.entry = self._as_before(error.entry, rule, known)
@@ -461,12 +485,17 @@ class GroupChange:
         return entry
 
     def _revoke(
-        self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry, closed_now: set[str]
+        self,
+        entry: JournalEntry,
+        rules: Sequence[IngressRule],
+        written: WrittenPorts,
+        known: JournalEntry,
+        closed_now: set[str],
     ) -> JournalEntry:
         if entry.kind is ChangeKind.RESTORE:  # it may revoke rules that name groups, and somebody looks at it
             result = revoke(self.ec2, self.group_id, [rule.rule_id for rule in rules])
         else:
-            result = revoke_unchanged(self.ec2, self.group_id, rules)
+            result = revoke_unchanged(self.ec2, self.group_id, rules, written)
         is_done = result.answer is ChangeAnswer.DONE
         found = [rule for rule in rules if is_done and rule_key(rule) not in result.not_found]
         closed_now.update(rule.rule_id for rule in (rules if result.was_lost else found))
@@ -474,7 +503,7 @@ class GroupChange:
             if result.was_lost:
                 known = entry
             for rule in rules:
-                entry = self._revoke(entry, [rule], known, closed_now)
+                entry = self._revoke(entry, [rule], written, known, closed_now)
             return entry
         if is_done or result.answer is ChangeAnswer.NOT_THERE:
             entry = entry.with_revoked(found, RevokedState.REVOKED, self._at())
@@ -517,12 +546,12 @@ class GroupChange:
 _MOST_TAGS = 50  # of a resource (EC2 User Guide, "Tag restrictions")
 
 
-def _by_tags(rules: Iterable[IngressRule], tags: Mapping[RuleKey, Mapping[str, str]]) -> list[list[IngressRule]]:
-    """Rules by protocol, port range and tags: each part is one call, since a call gives all its rules the same tags."""
+def _by_tags(changes: RuleChanges) -> list[list[IngressRule]]:
+    """The rules to add by protocol, port range and tags: each part is one call, which gives all its rules the same."""
     parts: dict[tuple[int, tuple[tuple[str, str], ...]], list[IngressRule]] = {}
-    for number, batch in enumerate(by_ports(rules)):
+    for number, batch in enumerate(by_ports(changes.add, changes.written)):
         for rule in batch:
-            parts.setdefault((number, tuple(tags.get(rule_key(rule), {}).items())), []).append(rule)
+            parts.setdefault((number, tuple(changes.tags.get(rule_key(rule), {}).items())), []).append(rule)
     return list(parts.values())
 
 
@@ -605,9 +634,13 @@ def is_lasting(error: Exception | None) -> bool:
     return code in _LASTING or (code in ACCESS_DENIED and _EXPLICIT_DENY in str(error).lower())
 
 
+def _is_over_quota(error: Exception | None) -> bool:
+    return isinstance(error, ClientError) and error_code(error) == _OVER_QUOTA
+
+
 def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:
     text = explain(result.error) if result.error else "EC2 did not answer"
-    is_quota = isinstance(result.error, ClientError) and error_code(result.error) == _OVER_QUOTA
+    is_quota = _is_over_quota(result.error)
     is_lost = result.answer is ChangeAnswer.LOST
     lasting = not is_lost and is_lasting(result.error)
     return ChangeFailedError(text, entry, may_help=is_lost, is_quota=is_quota, is_lasting=lasting)

@@ -112,8 +112,9 @@ class Plan:
         notes: what a person should know beforehand, a sentence each.
         left: what stays exposed because it is not in scope.
         relied_on: rules that the change depends on and that are there already, as they would be added, with the ids of
-            those that are there.
+            those that are there and with the protocol and source as those have them.
         replaces: the ids of the revoked rules that a rule stands in for, by rule.
+        is_full: whether the group has no room for another rule.
     """
 
     add: tuple[IngressRule, ...]
@@ -122,6 +123,7 @@ class Plan:
     left: tuple[Exposure, ...] = ()
     relied_on: tuple[IngressRule, ...] = ()
     replaces: Mapping[RuleKey, tuple[str, ...]] = field(default_factory=dict)
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,17 @@ class RuleQuota:
 
     def exceeded(self, rules: Iterable[IngressRule]) -> str:
         """In words, by how much these rules are too many; empty: they are not."""
-        used: Counter[int] = Counter()
+        used = self._used(rules)
+        version, most = max(used.items(), key=lambda item: item[1])
+        return f"{most} IPv{version} rules, and the quota is {self.limit}" if most > self.limit else ""
+
+    def is_reached(self, rules: Sequence[IngressRule]) -> bool:
+        """Whether a group with these rules has no room for another one, also where both families are counted as one."""
+        return max(len(rules), *self._used(rules).values()) >= self.limit
+
+    def _used(self, rules: Iterable[IngressRule]) -> Counter[int]:
+        """How much of the quota these rules take, by family."""
+        used = Counter({4: 0, 6: 0})
         for rule in rules:
             if rule.cidr:
                 used[parse_network(rule.cidr).version] += 1
@@ -150,8 +162,7 @@ class RuleQuota:
                 used[version] += entries
             else:
                 used.update((4, 6))
-        version, most = max(used.items(), key=lambda item: item[1], default=(4, 0))
-        return f"{most} IPv{version} rules, and the quota is {self.limit}" if most > self.limit else ""
+        return used
 
 
 def plan_remediation(
@@ -201,7 +212,7 @@ def plan_remediation(
     add, left_out = _within_quota(wanted, group.ingress, replacement.kept, quota, pending_keys)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Skipped(SkipReason.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
-    there = {rule_key(rule): rule.rule_id for rule in replacement.kept}
+    there = {rule_key(rule): rule for rule in replacement.kept}
     return Plan(
         add=add,
         revoke=replacement.revoke,
@@ -211,9 +222,15 @@ def plan_remediation(
             *_not_due_note(replacement.evaluation, policy),
         ),
         left=() if replacement.evaluation.whitelisted else replacement.evaluation.exposures,
-        relied_on=tuple(rule._replace(rule_id=there[key]) for rule in wanted if (key := rule_key(rule)) in there),
+        relied_on=tuple(_as_it_is(rule, there[key]) for rule in wanted if (key := rule_key(rule)) in there),
         replaces=replacement.replaced_by((*add, *replacement.kept), left_out),
+        is_full=quota.is_reached(group.ingress),
     )
+
+
+def _as_it_is(wanted: IngressRule, there: IngressRule) -> IngressRule:
+    """A wanted rule as it is there: only as it is written there may it be refused as a duplicate (`10.1.2.3/8`)."""
+    return wanted._replace(rule_id=there.rule_id, protocol=there.protocol, cidr=there.cidr)
 
 
 def _nothing_in_scope(evaluation: Evaluation, policy: Policy) -> Skipped:

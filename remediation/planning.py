@@ -219,7 +219,7 @@ def kept_item(issue: Issue, plan: Plan, keep: Collection[Network], by: str, now:
     new = {
         rule_key(rule): KeptSource(*rule_key(rule), by, now)
         for rule in (*plan.add, *plan.relied_on)
-        if rule.cidr in names
+        if rule_key(rule).source in names
     }
     old = {each.key: each for each in kept_sources(issue) if each.key not in replaced}
     if not (new or issue.remediation_details.get("kept")):

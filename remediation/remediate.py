@@ -54,7 +54,7 @@ from remediation.notify import (
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
 from remediation.planning import kept_item, plan_fingerprint, read_lists_and_plan, refused_before, refused_item
 from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
-from remediation.rules import without_reserved
+from remediation.rules import ports_as_written, without_reserved
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -576,6 +576,9 @@ class GroupRemediation(GroupWork):
             replaces=plan.replaces,
             withdraw=seen.withdraw,
             tags=tags_of_remainders(plan, seen.live.tags),
+            is_full=plan.is_full,
+            # Of a group that is not understood, rules are only withdrawn, by their ids.
+            written={} if seen.live.group.unreadable else ports_as_written(seen.live.raw.get("IpPermissions", ())),
         )
         notes = (f"{issue.location}: {note}" for note in plan.notes)
         context.notes += [note for note in notes if note not in context.notes]

@@ -35,6 +35,7 @@ from remediation.notify import (
 from remediation.remediate import PAUSES_S, GroupResult, GroupWork, ResultKind, wait_until_done
 from remediation.restore_plan import RestorePlan, plan_restore
 from remediation.restore_source import CannotRestoreError, Observation, RestoreSource, RestoreTarget, read_source
+from remediation.rules import ports_as_written
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -172,6 +173,7 @@ class GroupRestore(GroupWork):
             describe=planned.describe,
             permissions={key: permission for key, (_, permission) in self._source.permissions.items()},
             tags=self._source.tags,
+            written=ports_as_written([permission for _, permission in self._source.permissions.values()]),
         )
         try:
             self._carry_out(entry, changes, restored=self._flag(), **begun)

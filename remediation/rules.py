@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from library.network.addresses import parse_network
@@ -44,6 +45,9 @@ def ip_permission_of(rule: IngressRule) -> IpPermissionTypeDef:
         }
     return ip_permission  # type: ignore[no-any-return]
 
+
+WrittenRange = tuple[int, int]
+WrittenPorts = Mapping[RuleKey, WrittenRange]
 
 _SOURCES = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
 # What DescribeSecurityGroups tells of a referenced group, but AuthorizeSecurityGroupIngress does not take.
@@ -117,12 +121,33 @@ def purposes_from_item(items: Iterable[Mapping[str, Any]]) -> dict[RuleKey, tupl
     return found
 
 
-def by_ports(rules: Iterable[IngressRule]) -> list[list[IngressRule]]:
+def by_ports(rules: Iterable[IngressRule], written: WrittenPorts = MappingProxyType({})) -> list[list[IngressRule]]:
     """Rules by protocol and port range: each part is one permission, which EC2 takes as a whole."""
-    parts: dict[tuple[str, int | None, int | None], list[IngressRule]] = {}
+    parts: dict[tuple[str, int | None, int | None, WrittenRange | None], list[IngressRule]] = {}
     for rule in rules:
-        parts.setdefault((rule.protocol, rule.from_port, rule.to_port), []).append(rule)
+        ports = (rule.protocol, rule.from_port, rule.to_port, written.get(rule_key(rule)))
+        parts.setdefault(ports, []).append(rule)
     return list(parts.values())
+
+
+def ports_as_written(permissions: object) -> dict[RuleKey, WrittenRange]:
+    """The ports of rules with a CIDR or a prefix list that are written otherwise than `ip_permission_of` writes them.
+
+    A protocol without ports may have some all the same, and all ports may be -1: an emulator keeps and compares these.
+    `permissions` and what it raises: as of `single_permissions`.
+    """
+    found = {}
+    for rule, single in single_permissions(permissions):
+        if (rule.cidr or rule.prefix_list_id) and "FromPort" in single and "ToPort" in single:
+            ports, usual = (single["FromPort"], single["ToPort"]), ip_permission_of(rule)
+            if ports != (usual.get("FromPort"), usual.get("ToPort")):
+                found[rule_key(rule)] = ports
+    return found
+
+
+def with_ports(ip_permission: IpPermissionTypeDef, ports: WrittenRange | None) -> IpPermissionTypeDef:
+    """A permission with its ports written so; None: as it is."""
+    return {**ip_permission, "FromPort": ports[0], "ToPort": ports[1]} if ports else ip_permission
 
 
 def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:

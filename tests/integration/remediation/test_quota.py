@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from library.aws.ec2 import aws_weight, prefix_list_weights
 from remediation import change
 from remediation.change import CallResult, ChangeAnswer
+from tests.worlds.aws_faults import KilledError, calls, killed_after
 from tests.worlds.remediation_world import ANYWHERE, World, permission, world
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -61,6 +62,45 @@ def test_the_smaller_plan_is_tried(world: World, monkeypatch: pytest.MonkeyPatch
     full_at(monkeypatch, 8)
     assert world.batch().problems == []
     assert world.rules(group) == {("-1", None, None, cidr) for cidr in PRIVATE}
+
+
+def filled_to(limit: int, others: int) -> dict[str, Any]:
+    """Private rules that fill a group up to a limit, beside some others."""
+    return permission("tcp", (9000, 9000), *(f"10.77.{number}.0/24" for number in range(limit - others)))
+
+
+def test_a_full_group_that_has_the_private_rules_is_closed(world: World) -> None:
+    # Whoever counts before they compare refuses a rule that is there as one too many, not as a duplicate.
+    group = world.group(permission("tcp", (22, 22), ANYWHERE, *PRIVATE), filled_to(60, 4))
+    world.issue(group)
+    assert world.batch().problems == []
+    assert world.exposed(group) == set()
+    assert {("tcp", 22, 22, cidr) for cidr in PRIVATE} <= world.rules(group)
+    assert len(world.rules(group)) == 59
+
+
+def test_a_group_that_hammer_filled_before_it_died_is_closed(world: World) -> None:
+    group = world.group(SSH, filled_to(60, 4))
+    world.issue(group)
+    with calls(killed_after, 0, only=("Authorize",)), pytest.raises(KilledError):
+        world.batch()
+    assert len(world.rules(group)) == 60
+    world.sleep(3600)
+    assert world.batch().problems == []
+    assert world.exposed(group) == set()
+    assert {("tcp", 22, 22, cidr) for cidr in PRIVATE} <= world.rules(group)
+
+
+def test_what_a_group_with_room_is_refused_is_not_taken_for_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = world.group(permission("tcp", (22, 22), ANYWHERE, *PRIVATE))
+    world.issue(group)
+    before = world.rules(group)
+    full_at(monkeypatch, 4)
+    (problem,) = world.batch().problems
+    assert "RulesPerSecurityGroupLimitExceeded" in problem
+    assert world.rules(group) == before
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,34 @@ def remediated(world: World, *permissions: Any, **more: Any) -> tuple[str, dict[
     return group, before
 
 
+def test_a_private_rule_with_host_bits_is_relied_on_as_it_is_written(world: World) -> None:
+    # EC2 clears host bits, an emulator may keep them: then 10.0.0.0/8 would be added beside it, for nothing.
+    group, before = remediated(world, SSH, permission("tcp", (22, 22), "10.1.2.3/8", about="office"))
+    sources = {"10.1.2.3/8", "172.16.0.0/12", "192.168.0.0/16"}
+    (raw,) = world.ec2().describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert {each["CidrIp"] for rule in raw["IpPermissions"] for each in rule["IpRanges"]} == sources
+    world.restore_quietly(group)
+    assert world.described(group) == before
+
+
+@pytest.mark.parametrize("strategy", ["replace_rule", "carve_ports"])
+@pytest.mark.parametrize(
+    ("protocol", "ports"),
+    [("50", (-1, -1)), ("50", (0, 0)), ("47", (0, 65535)), ("tcp", (-1, -1)), ("udp", (-1, -1))],
+)
+def test_ports_that_mean_all_are_revoked_as_they_are_written(
+    world: World, protocol: str, ports: tuple[int, int], strategy: str
+) -> None:
+    # EC2 leaves such ports out or writes them in one way; an emulator keeps them, and compares them.
+    world.configure(remediation_strategy=strategy)
+    group, before = remediated(
+        world, permission(protocol, ports, ANYWHERE, "10.0.0.0/8", about="all"), permission("50", (1, 1), "::/0")
+    )
+    assert world.exposed(group) == set()
+    world.restore_quietly(group)
+    assert world.described(group) == before
+
+
 @pytest.mark.moto_table("many groups")
 @pytest.mark.usefixtures("table_in_memory")
 @pytest.mark.parametrize("strategy", ["replace_rule", "carve_ports"])
