@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any
 
 from cronsim import CronSim
 
-from library.config import Configuration, configuration_uri, load_configuration
+from library.aws.failures import AWS_ERRORS, explain
+from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 
 _JOBS: Mapping[str, str] = {
     "reporting": "reporting.create_security_groups_tickets",
@@ -187,9 +189,13 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path("/opt/hammer"), help="where Hammer is installed")
     parser.add_argument("--start", action="store_true", help="start what changed, stop what is gone")
     options = parser.parse_args()
-    config = load_configuration(configuration_uri(options.config, os.environ))
     has_queue = bool(os.environ.get("HAMMER_IMMEDIATE_QUEUE"))
-    changed, gone = write(units(config, options.home, has_queue=has_queue), options.folder)
+    try:
+        config = load_configuration(configuration_uri(options.config, os.environ))
+        files = units(config, options.home, has_queue=has_queue)
+    except (ConfigurationError, TimerError, *AWS_ERRORS) as error:
+        sys.exit(f"the units stay as they are: {explain(error)}")
+    changed, gone = write(files, options.folder)
     if not options.start:
         return
     # A timer without its file can still be stopped; its file can only be taken over before it is started.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,23 @@ def test_units_follow_the_configuration(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("hammer-reporting.service", "hammer-reporting.timer", "hammer-timers.timer"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"aws": {"main_account_id": "12"}}', "config.json: aws.main_account_id"),
+        ('{"cronjobs": ', "config.json"),
+        ("", "config.json"),
+    ],
+    ids=["a wrong value", "no JSON", "empty"],
+)
+def test_a_mistake_in_the_configuration_is_named_and_the_units_stay(tmp_path: Path, text: str, said: str) -> None:
+    """At a host's first boot, too, where whoever looks has the journal alone."""
+    (tmp_path / "config.json").write_text(text, "utf-8")
+    command = [sys.executable, "-m", "deployment.systemd_timers", "--config", str(tmp_path), "--folder", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert done.stderr.startswith("the units stay as they are: ")
+    assert said in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
