@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from library.network.addresses import parse_network
 from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure
-from library.source.text_edit import Patch
+
+if TYPE_CHECKING:
+    from library.source.text_edit import Patch
 
 
 class Kind(StrEnum):
