@@ -85,6 +85,9 @@ def plan_scan(uri: str | None, accounts: Sequence[str], regions: Sequence[str], 
 def measure(uri: str | None, today: date) -> tuple[Evaluator, ListingContext]:
     """By which measure groups are judged that are not there yet: as the configuration says, or the usual one.
 
+    The configuration is what `--config` or HAMMER_CONFIG names. `./config`, to which other commands fall back, is not
+    read.
+
     Raises:
         ConfigurationError: the configuration cannot be read or is wrong.
     """
@@ -162,7 +165,8 @@ class _Seen:
 def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Callable[[str], None]) -> Listing:
     """Scan every target of a plan, and call `advance` with a target's name when it is done.
 
-    A KeyboardInterrupt cancels what has not begun and is raised at once; calls that are under way are not waited for.
+    Without `group_ids` all groups are described. A KeyboardInterrupt cancels what has not begun and is raised at once;
+    calls that are under way are not waited for.
 
     Raises:
         NotThereError: everything could be read, and one of the groups is nowhere.

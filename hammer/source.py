@@ -78,7 +78,7 @@ def command(
     """
     configuration = read_configuration(config)
     aws = configuration.aws
-    if region:
+    if region is not None:
         refuse_unknown_regions([region], aws.regions)
     access = open_table(configuration, aws.role_name_identification)
     configuration, sessions, table = access.config, access.sessions, access.table
@@ -87,8 +87,8 @@ def command(
     except GrammarMissingError as error:
         raise WrongUsageError(str(error)) from error
     known = configuration.scanned_accounts()
-    named = accounts_named([account] if account else (), known)
-    account, region = location_of_group(group, named, [region] if region else (), known, table)
+    named = accounts_named([account] if account is not None else (), known)
+    account, region = location_of_group(group, named, [region] if region is not None else (), known, table)
     configuration, note = with_readable_exemptions(configuration, table, [account])
     if note:
         print(f"hammer: note: {printable(note)}", file=sys.stderr)

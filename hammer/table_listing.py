@@ -123,7 +123,10 @@ def with_history(tables: TableAccess, listing: Listing, issues: Iterable[Issue],
 
 
 def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> ChangeSince | None:
-    """What changed since the newest day before today; None: there is none. `issues` are all, in every status."""
+    """What changed since the newest day before today; None: there is none.
+
+    `days` are the days before today, the oldest first; `issues` are all, in every status.
+    """
     if not days:
         return None
     since, new, resolved, open_now = days[-1].day, 0, 0, 0

@@ -310,7 +310,8 @@ def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
     """Scan a target and bring its issues up to date.
 
     Raises:
-        ConflictError: somebody else kept changing an issue meanwhile. The message must be handled again.
+        ConflictError: somebody else kept changing an issue meanwhile, or other scans of the region began at the same
+            moment. The message must be handled again.
         Exception: it could not be read, or its issues not be written. No issue of what was not read changes.
     """
     if target.is_whole:
@@ -478,7 +479,7 @@ class _Attempt:
         The message that comes five minutes after an event is the last one about it. Were its scan too early because a
         clock is behind, nothing would resolve the issue until the next scan of the region.
         """
-        is_last = not (self._target.events or self._target.may_resolve_from)
+        is_last = not (self._target.events or self._target.may_take_away_from)
         if not (self._may_wait and self._group_ids and is_last):
             return set()
         missed = {
@@ -503,7 +504,7 @@ class _Attempt:
         for group_id, change in decided.items():
             hints = self._hints.get(group_id, EventHints())
             is_observed = hints.are_observed_by(self._begun)
-            is_asked_too_early = target.may_resolve_from is not None and self._begun < target.may_resolve_from
+            is_asked_too_early = target.may_take_away_from is not None and self._begun < target.may_take_away_from
             if not change.takes_away or (is_observed and not is_asked_too_early):
                 found[group_id] = change
                 continue
@@ -579,7 +580,7 @@ class _Attempt:
         """Of the groups with something new, those that are to be scanned again: this answer may be an old one.
 
         It is old if a scan of the region has begun since, which did not see what was written now. It may also be old
-        if the second scan after an event has run meanwhile: no further scan is coming.
+        if the second scan after an event has run meanwhile and saw nothing to resolve: no further scan is coming.
         """
         opened = {change.issue.issue_id for change in written if change.issue.status.is_exposed}
         if not opened:

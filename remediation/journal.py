@@ -411,7 +411,7 @@ def _is_one_of(stamps: Iterable[Stamp]) -> tuple[str, dict[str, Any]]:
 
 
 class Journal:
-    """Writes the journal of one issue's group, and its `remediation_details`.
+    """Writes the journal of one issue's group, and its `remediation_details`. The issue is as it was read.
 
     Each write holds only where the journal is as this run read or wrote it last. A run may stall in the very call that
     writes: it loses its lock, and another run completes the change meanwhile. Without the condition, the older journal

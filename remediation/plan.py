@@ -190,8 +190,7 @@ def plan_remediation(
         now: the time in UTC.
         ticket: of the issue, for descriptions; empty: there is none.
         begun: rules that an unfinished change was begun for: what they expose is in scope until it is closed.
-        pending_keys: rules of the group that EC2 acknowledged and does not show yet: nothing is left out because of
-            them.
+        pending_keys: rules that EC2 acknowledged and does not show yet: nothing is left out because of them.
     """
     if group is None:
         return Skipped(SkipReason.GONE, "the group does not exist any more")

@@ -577,8 +577,8 @@ class GroupRemediation(GroupWork):
             withdraw=seen.withdraw,
             tags=tags_of_remainders(plan, seen.live.tags),
             is_full=plan.is_full,
-            # Of a group that is not understood, rules are only withdrawn, by their ids.
-            written={} if seen.live.group.unreadable else ports_as_written(seen.live.raw.get("IpPermissions", ())),
+            # Without a plan rules are only withdrawn, by their ids, also in a group that is not understood.
+            written=ports_as_written(seen.live.raw.get("IpPermissions", ())) if isinstance(seen.planned, Plan) else {},
         )
         notes = (f"{issue.location}: {note}" for note in plan.notes)
         context.notes += [note for note in notes if note not in context.notes]

@@ -124,7 +124,7 @@ def _read_view(payload: Mapping[str, Any]) -> Press | None:
     kind = KINDS.get(str(view.get("callback_id")))
     if kind is None or kind not in WITH_VIEW:
         return None
-    metadata = json.loads(view["private_metadata"])  # as `view_of` writes it
+    metadata = _metadata_of(view)
     raw_value = str(metadata.get("value"))
     location = (str(metadata.get("channel") or ""), str(metadata.get("ts") or ""))
     value = read_button(raw_value)
@@ -135,6 +135,16 @@ def _read_view(payload: Mapping[str, Any]) -> Press | None:
     view_id = str(view.get("id") or json.dumps([raw_value, fields], sort_keys=True))
     key = _key("view", presser.user_id, view_id, *(() if view.get("id") else (str(payload.get("trigger_id")),)))
     return Press(kind, value, raw_value, presser, key, location=location, submitted=True, **fields)
+
+
+def _metadata_of(view: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a view carries, as `view_of` writes it; or the button's value alone, which says all that decides."""
+    text = view.get("private_metadata")
+    try:
+        metadata = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return {"value": text}
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 def _key(*parts: str) -> str:

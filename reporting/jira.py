@@ -437,7 +437,7 @@ def _marker(step: Step, update: Update) -> str:
     issue = step.issue
     what: tuple[object, ...] = (label_of(issue), issue.occurrence, str(update))
     if update is Update.USE and issue.use is not None:
-        what = (*what, issue.use.verdict)
+        what = (*what, str(issue.use.verdict))
     else:
         what = (*what, channel_digest(issue), format_time(issue.timestamps.updated), step.at_once, step.reminder_of_end)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]

@@ -136,7 +136,7 @@ class Reporter:
         self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
-        """Report what there is to report.
+        """Report what there is to report. A `dry_run` shows what would be sent, sends nothing and records nothing.
 
         Raises:
             LockedError: another run took over.

@@ -92,7 +92,10 @@ class Session(Protocol):
     hello: Hello
 
     def lost(self, timeout_s: float) -> str | None:
-        """Wait for its end. Returns Slack's reason, empty where the connection broke; None: it has not ended yet."""
+        """Wait for its end. Returns Slack's reason, such as `refresh_requested`, empty where the connection broke.
+
+        None: it has not ended yet.
+        """
 
     def close(self) -> None:
         """Close it."""

@@ -43,7 +43,7 @@ class SourceReading:
     _refused: set[tuple[str, str]] = field(default_factory=set)  # where CloudFormation did not answer in this run
 
     def with_sources(self, steps: Sequence[Step], *, dry_run: bool) -> list[Step]:
-        """The steps, each new or changed ticket's with the source of its group."""
+        """The steps, each new or changed ticket's with the source of its group. A `dry_run` records nothing."""
         wanted = [step for step in steps if self._is_wanted(step)][:_ISSUES_A_RUN]
         if not wanted:
             return list(steps)

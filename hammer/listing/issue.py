@@ -120,9 +120,9 @@ class ListedIssue:
         """Whether it is exempt."""
         return self.status is Status.WHITELISTED
 
-    def is_due(self, now: datetime) -> bool:
+    def is_due(self, by: datetime) -> bool:
         """Whether remediation might close it by then; False where nobody knows when."""
-        return self.due is not None and self.due <= now
+        return self.due is not None and self.due <= by
 
     def age(self, now: datetime) -> int | None:
         """Whole days since it was identified; None: nobody knows."""

@@ -70,7 +70,7 @@ class FlowLog:
 
 
 def parse_flow_log(raw: Mapping[str, Any], *, has_parquet: bool = True, types: Sequence[str] = TYPES_OF_USE) -> FlowLog:
-    """Read one element of DescribeFlowLogs' answer."""
+    """Read one element of DescribeFlowLogs' answer. `has_parquet`: whether Parquet can be read here."""
     names = tuple(format_names(str(raw.get("LogFormat") or "")))
     created = raw.get("CreationTime")
     if isinstance(created, datetime):

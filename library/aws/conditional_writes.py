@@ -254,7 +254,7 @@ class WantedAttributes:
 
 
 class Items:
-    """One table, as items. `sleep` waits so many seconds."""
+    """One table, as items. `client` is for the main account and region; `sleep` waits so many seconds."""
 
     def __init__(self, client: DynamoDBClient, table_name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client

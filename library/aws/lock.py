@@ -54,7 +54,10 @@ class LockState:
 
 
 class Lock:
-    """The lock, as one process sees it. `holder`: this process, for people (`this_process`)."""
+    """The lock, as one process sees it. `holder` is this process, for people (`this_process`).
+
+    `client` is for DynamoDB in the main account and region.
+    """
 
     def __init__(
         self,

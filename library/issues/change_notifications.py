@@ -29,6 +29,7 @@ that every job keeps in it."""
 _TEXT_LIMIT = 2_000
 _DETAILS_LIMIT = 60
 _LAST_DETAILS = 2  # of them, which are kept in any case
+_MORE_BYTES = 40  # of the line that says how many are left out
 _DETAILS_BYTES = 8_000  # of one thing's details together
 
 
@@ -103,16 +104,22 @@ def new_notification(
 
 
 def _kept(details: Sequence[str]) -> tuple[str, ...]:
-    """The details that there is room for, and the last two, which tell the way back; of what was kept, all."""
+    """The details that there is room for, how many more there are, and the last two, which tell the way back.
+
+    Of what was kept, all is kept again: the key of a notification is made of it.
+    """
     cut = [each[:_TEXT_LIMIT] for each in details]
-    kept, last = list[str](), cut[-_LAST_DETAILS:]
-    available = _DETAILS_BYTES - sum(map(_bytes, last))
-    for detail in cut[:-_LAST_DETAILS][: _DETAILS_LIMIT - _LAST_DETAILS]:
+    first, last = cut[:-_LAST_DETAILS], cut[-_LAST_DETAILS:]
+    most, available = _DETAILS_LIMIT - _LAST_DETAILS, _DETAILS_BYTES - sum(map(_bytes, last))
+    if len(first) <= most and sum(map(_bytes, first)) <= available:
+        return tuple(cut)
+    kept, available = list[str](), available - _MORE_BYTES
+    for detail in first[: most - 1]:
         available -= _bytes(detail)
         if available < 0:
             break
         kept.append(detail)
-    return (*kept, *last)
+    return (*kept, f"{len(first) - len(kept):,} more are left out here", *last)
 
 
 def _bytes(text: str) -> int:

@@ -170,7 +170,7 @@ class Exempted:
     Attributes:
         number: of the exemption (`DecidedExemption.number`).
         occurrence: of the issue, when it was exempted.
-        digest: of what the issue exposed (`library.issues.decision_rules.digest`).
+        digest: of what the issue exposed (`library.issues.decision_rules.exposure_digest`).
         until: the first day, in UTC, on which it no longer counts.
     """
 

@@ -106,7 +106,7 @@ class _Client(JIRA):
 
 
 class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
-    """One JIRA. What it does not do raises JiraError."""
+    """One JIRA. What it does not do raises JiraError; a write that may have arrived, JiraOutcomeUnknownError."""
 
     errors = _ERRORS
     unavailable = JiraUnavailableError

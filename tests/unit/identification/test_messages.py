@@ -126,11 +126,11 @@ WHOLE = ScanTarget("1", "eu-west-1")
             id="what events told, each once",
         ),
         pytest.param(
-            [replace(ELSEWHERE, may_resolve_from=LATER), replace(ELSEWHERE, may_resolve_from=TIME)],
-            replace(ELSEWHERE, may_resolve_from=TIME),
+            [replace(ELSEWHERE, may_take_away_from=LATER), replace(ELSEWHERE, may_take_away_from=TIME)],
+            replace(ELSEWHERE, may_take_away_from=TIME),
             id="what one may take away, all may",
         ),
-        pytest.param([replace(ELSEWHERE, may_resolve_from=TIME), ELSEWHERE], ELSEWHERE, id="any time is the earliest"),
+        pytest.param([replace(ELSEWHERE, may_take_away_from=TIME), ELSEWHERE], ELSEWHERE, id="any time is earliest"),
         pytest.param(
             [replace(ELSEWHERE, only_interfaces=True), ELSEWHERE], ELSEWHERE, id="not only interfaces of one of them"
         ),

@@ -73,9 +73,11 @@ def test_however_much_was_changed_the_way_back_is_told(rules: list[str]) -> None
     made = new_notification(1, NOW, "Remediated", "Hammer closed the group.", (*rules, *way_back))
     assert made.details[-2:] == way_back
     assert made.details[0] == rules[0]
+    assert made.details[-3] == f"{len(rules) - len(made.details) + 3} more are left out here"
     assert len(made.details) <= 60
     assert sum(len(detail.encode()) for detail in made.details) <= 8_000
     assert notifications_from_item({made.key: made.to_item()}) == (made,)
+    assert made.key == new_notification(1, NOW, "Remediated", "Hammer closed the group.", made.details).key
 
 
 def test_what_there_is_room_for_is_kept_as_it_is() -> None:

@@ -118,14 +118,14 @@ def test_a_folder_that_may_not_be_entered_is_named_and_the_others_are_read(
     is_dir = Path.is_dir
 
     def refused(path: Path) -> bool:
-        if path == Path("/root/infrastructure"):
+        if path == Path("/srv/infrastructure"):
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return is_dir(path)
 
     monkeypatch.setattr(Path, "is_dir", refused)
-    read = read_folders(["/root/infrastructure", "/nowhere", str(tmp_path)])
+    read = read_folders(["/srv/infrastructure", "/nowhere", str(tmp_path)])
     assert [file.path for file in read.files] == ["main.tf"]
     assert read.unread == [
-        "/root/infrastructure: it could not be read: Permission denied",
+        "/srv/infrastructure: it could not be read: Permission denied",
         "/nowhere: there is no such folder",
     ]
