@@ -1,0 +1,134 @@
+"""What `hammer remediate` and `hammer restore` make of their options, from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from typer.testing import CliRunner
+
+from hammer import decide
+from library.jobs.command_line import application
+from remediation import restore_security_groups
+from tests.worlds.remediation_world import ANYWHERE, BUCKET, MEMBER, REGION, World, permission, world
+
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
+SSH = permission("tcp", (22, 22), ANYWHERE)
+OPEN = {("tcp", 22, 22, ANYWHERE)}
+OFFICE = "9.9.9.0/24"
+CLIENT: Any = BaseClient
+BOTH = ["open_completely", "open_partly"]
+
+
+@pytest.fixture(name="world")
+def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("SUDO_USER", "jane")
+    with world(tmp_path) as made:
+        yield made
+
+
+def closed(world: World) -> str:
+    """A group of the member account that Hammer has closed."""
+    group = world.group(SSH, account=MEMBER)
+    world.issue(group, MEMBER)
+    assert world.batch().remediated == 1
+    return group
+
+
+def unfinished(world: World, group: str) -> None:
+    issue = world.stored(group, MEMBER)
+    journal = {**issue.remediation_details["journal"], "step": "verifying"}
+    world.table.update(issue, {"remediation_details.journal": journal})
+
+
+def configured(world: World, **sections: dict[str, Any]) -> None:
+    """Change these keys of sections of the configuration."""
+    path = world.folder / "config.json"
+    config = json.loads(path.read_text())
+    for name, keys in sections.items():
+        config[name] = {**config.get(name, {}), **keys}
+    path.write_text(json.dumps(config))
+
+
+def in_an_organization(world: World) -> str:
+    """Have the configuration take its accounts from the organization. Returns the id of the one named `shop`."""
+    client = world.sessions.client("organizations")
+    client.create_organization(FeatureSet="ALL")
+    answer = client.create_account(AccountName="shop", Email="shop@example.com")
+    configured(world, aws={"accounts": "organization"})
+    return str(answer["CreateAccountStatus"]["AccountId"])
+
+
+def test_a_change_is_given_up_in_an_account_that_is_named(world: World) -> None:
+    group = closed(world)
+    unfinished(world, group)
+    world.configure(accounts=[], remediation_accounts=[])
+    result = world.restore(group, "--give-up", account="member")
+    assert (result.exit_code, "given up: the group stays as it is" in result.output) == (0, True)
+    assert world.stored(group, MEMBER).remediation_details["journal"]["step"] == "done"
+
+
+def test_a_decided_restore_is_carried_out_in_an_account_that_is_named(world: World) -> None:
+    group = closed(world)
+    options = ("--config", str(world.folder), "--account", MEMBER, "--region", REGION, "--group", group)
+    configured(world, decisions={"allow_restore": ["jane"]})
+    result = CliRunner().invoke(application(decide.command), ["restore", *options])
+    assert result.exit_code == 0, result.output
+    result = world.restore(group, "--decided", account="member")
+    assert result.exit_code == 0, result.output
+    assert world.rules(group, MEMBER) == OPEN
+
+
+@pytest.mark.parametrize("account", ["nobody", "999999999999"])
+@pytest.mark.parametrize("option", ["--give-up", "--decided", "--release"])
+def test_an_account_that_is_not_there_is_wrong_usage(world: World, option: str, account: str) -> None:
+    result = world.restore(closed(world), option, account=account)
+    assert result.exit_code == 2
+    assert f": {account}" in result.output
+
+
+def test_an_account_of_an_organization_is_named(world: World) -> None:
+    account = in_an_organization(world)
+    group = world.group(SSH, account=account)
+    world.issue(group, account)
+    assert world.remediate("--batch", "--account", "shop").exit_code == 0
+    assert world.rules(group, account) != OPEN
+    result = world.restore(group, "--batch", account="shop")
+    assert result.exit_code == 0, result.output
+    assert world.rules(group, account) == OPEN
+
+
+def test_the_table_tells_in_which_account_of_an_organization_a_group_is(world: World) -> None:
+    account = in_an_organization(world)
+    group = world.group(SSH, account=account)
+    world.issue(group, account)
+    assert world.remediate("--batch").exit_code == 0
+    options = ("--config", str(world.folder), "--group", group, "--batch")
+    result = CliRunner().invoke(restore_security_groups.app, list(options))
+    assert result.exit_code == 0, result.output
+    assert world.rules(group, account) == OPEN
+
+
+@pytest.mark.parametrize("named", ["", f"s3://{BUCKET}/"])
+def test_a_backup_without_a_key_is_not_the_usual_one(world: World, named: str) -> None:
+    group = closed(world)
+    result = world.restore(group, "--batch", "--backup", named, account=MEMBER)
+    assert (result.exit_code, "--backup names no backup" in result.output) == (2, True)
+    assert world.rules(group, MEMBER) != OPEN
+
+
+def test_a_backup_is_named_by_its_address(world: World) -> None:
+    group = closed(world)
+    (backup,) = world.backups.list(MEMBER, REGION, group)
+    assert world.restore(group, "--batch", "--backup", f"s3://{BUCKET}/{backup.key}", account=MEMBER).exit_code == 0
+    assert world.rules(group, MEMBER) == OPEN
+
+
+def test_what_is_no_id_of_a_group_is_wrong_usage(world: World) -> None:
+    result = world.restore("sg-nothing", "--batch", account=MEMBER)
+    assert (result.exit_code, "no group sg-nothing in " in result.output) == (2, True)
