@@ -132,3 +132,32 @@ def test_a_backup_is_named_by_its_address(world: World) -> None:
 def test_what_is_no_id_of_a_group_is_wrong_usage(world: World) -> None:
     result = world.restore("sg-nothing", "--batch", account=MEMBER)
     assert (result.exit_code, "no group sg-nothing in " in result.output) == (2, True)
+
+
+@pytest.mark.parametrize("mode", ["--batch", "--dry-run"])
+@pytest.mark.parametrize("open_to", [ANYWHERE, OFFICE])
+def test_the_open_source_itself_cannot_be_kept(world: World, open_to: str, mode: str) -> None:
+    world.configure(remediation_scope=BOTH)
+    group = world.group(permission("tcp", (22, 22), open_to))
+    world.issue(group)
+    result = world.remediate(mode, "--group", group, "--keep", open_to)
+    assert result.exit_code == 1
+    assert f"{open_to} cannot be kept: it is what is open, and no rule would be replaced" in result.output
+    assert world.rules(group) == {("tcp", 22, 22, open_to)}
+
+
+def test_all_that_a_kept_source_has_open_is_recorded_and_stays(world: World) -> None:
+    world.configure(remediation_scope=BOTH, remediation_sources=["10.0.0.0/8"])
+    group = world.group(SSH, permission("tcp", (3389, 3389), OFFICE))
+    world.issue(group)
+    result = world.remediate("--batch", "--group", group, "--keep", OFFICE)
+    assert result.exit_code == 0, result.output
+    kept = {("tcp", 22, 22, "10.0.0.0/8"), ("tcp", 22, 22, OFFICE), ("tcp", 3389, 3389, OFFICE)}
+    assert world.rules(group) == kept
+    recorded = world.stored(group).remediation_details["kept"]
+    assert {(each["from_port"], each["cidr"], each["by"]) for each in recorded} == {
+        (22, OFFICE, "jane"),
+        (3389, OFFICE, "jane"),
+    }
+    assert world.remediate("--batch").exit_code == 0
+    assert world.rules(group) == kept
