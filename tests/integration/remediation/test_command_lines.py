@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from hammer import decide
 from library.jobs.command_line import application
 from remediation import restore_security_groups
+from remediation.context import Prompt
 from tests.worlds.remediation_world import ANYWHERE, BUCKET, MEMBER, REGION, World, permission, world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
@@ -161,3 +163,25 @@ def test_all_that_a_kept_source_has_open_is_recorded_and_stays(world: World) -> 
     }
     assert world.remediate("--batch").exit_code == 0
     assert world.rules(group) == kept
+
+
+def test_what_aws_says_cannot_move_the_cursor(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group, real = world.group(SSH), CLIENT._make_api_call
+    world.issue(group)
+
+    def denied(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "AuthorizeSecurityGroupIngress":
+            raise ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": "no \x1b[31mway"}}, operation)
+        return real(client, operation, arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CLIENT, "_make_api_call", denied)
+        patched.setattr("remediation.context.time.sleep", lambda _: None)
+        result = world.remediate("--batch")
+    assert result.exit_code == 1
+    assert "no \\x1b[31mway" in result.stderr
+    assert "\x1b" not in result.output
+    Prompt().show("two\x1b[2J\nlines")
+    assert capsys.readouterr().out == "two\\x1b[2J\nlines\n"
