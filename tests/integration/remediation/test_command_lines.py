@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,30 @@ def test_what_aws_says_cannot_move_the_cursor(
     assert "\x1b" not in result.output
     Prompt().show("two\x1b[2J\nlines")
     assert capsys.readouterr().out == "two\\x1b[2J\nlines\n"
+
+
+def test_who_asks_again_for_what_cannot_be_kept_is_refused_again(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    for _ in range(2):
+        result = world.remediate("--batch", "--group", group, "--keep", "2a01::7/128")
+        assert result.exit_code == 1
+        assert "2a01::7/128 cannot be kept" in result.stderr
+
+
+def test_who_agrees_again_to_what_fails_is_told_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, real = world.group(SSH), CLIENT._make_api_call
+    world.issue(group)
+
+    def throttled(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "AuthorizeSecurityGroupIngress":
+            raise ClientError({"Error": {"Code": "RequestLimitExceeded", "Message": "slow"}}, operation)
+        return real(client, operation, arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CLIENT, "_make_api_call", throttled)
+        for _ in range(2):
+            (problem,) = world.by_hand("y").problems
+            assert f"{group} in " in problem
+            world.clock += timedelta(days=1)
+    assert len(world.people.comments) == 1, "told once"
