@@ -29,9 +29,9 @@ from library.jobs.command_line import (
     account_ids,
     application,
     end,
+    groups_without_issue,
     name_problems,
     read_configuration,
-    refuse_unknown_groups,
     refuse_unknown_regions,
     run,
 )
@@ -121,7 +121,9 @@ def command(
         if account_id not in configuration.remediation_accounts():
             raise NotThereError(f"account {account_id} is not one of remediation_accounts")
     refuse_unknown_regions(region, configuration.aws.regions)
-    refuse_unknown_groups(group, account or configuration.remediation_accounts(), context.table)
+    if unknown := groups_without_issue(group, account or configuration.remediation_accounts(), context.table):
+        looked_at = ", ".join(account) or "the accounts of remediation_accounts"
+        raise NotThereError(f"the issue table has no issue in {looked_at} of: {', '.join(unknown)}")
 
     def reload() -> Configuration:
         fresh = read_configuration(config)

@@ -213,3 +213,14 @@ def test_who_agrees_again_to_what_fails_is_told_again(world: World, monkeypatch:
             assert f"{group} in " in problem
             world.clock += timedelta(days=1)
     assert len(world.people.comments) == 1, "told once"
+
+
+def test_a_group_of_an_account_that_is_not_remediated_is_not_said_to_have_no_issue(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    world.configure(remediation_accounts=[MEMBER])
+    result = world.remediate("--batch", "--group", group)
+    assert result.exit_code == 2
+    assert f"no issue in the accounts of remediation_accounts of: {group}" in result.stderr
+    result = world.remediate("--batch", "--account", "member", "--group", group)
+    assert f"no issue in {MEMBER} of: {group}" in result.stderr
