@@ -14,6 +14,7 @@ import typer
 from library.aws.records import JobRecords
 from library.config import Configuration
 from library.config.loader import with_organization
+from library.documents.text import printable
 from library.jobs.command_line import (
     AccountOption,
     BatchOption,
@@ -28,8 +29,9 @@ from library.jobs.command_line import (
     account_ids,
     application,
     end,
+    groups_without_issue,
+    name_problems,
     read_configuration,
-    refuse_unknown_groups,
     refuse_unknown_regions,
     run,
 )
@@ -119,7 +121,9 @@ def command(
         if account_id not in configuration.remediation_accounts():
             raise NotThereError(f"account {account_id} is not one of remediation_accounts")
     refuse_unknown_regions(region, configuration.aws.regions)
-    refuse_unknown_groups(group, account or configuration.remediation_accounts(), context.table)
+    if unknown := groups_without_issue(group, account or configuration.remediation_accounts(), context.table):
+        looked_at = ", ".join(account) or "the accounts of remediation_accounts"
+        raise NotThereError(f"the issue table has no issue in {looked_at} of: {', '.join(unknown)}")
 
     def reload() -> Configuration:
         fresh = read_configuration(config)
@@ -157,10 +161,9 @@ def _summed_up(context: RemediationContext, summary: RemediationSummary, problem
             summary.problems += context.notifier.send()
         finally:  # a lost lock or a second signal may end that, too
             for note in context.notes:
-                typer.echo(f"note: {note}")
+                typer.echo(f"note: {printable(note)}")
             typer.echo(summary.text)
-            for problem in summary.problems:
-                typer.echo(f"hammer: {problem}", err=True)
+            name_problems(summary.problems)
             problems += summary.problems
 
 
@@ -192,7 +195,7 @@ def _dry_run(
         is_due = bool(due([issue], configuration, context.now()))
         show(context, configuration, issue, prompt, summary, decided=include_not_due and not is_due)
     for note in context.notes:
-        typer.echo(f"note: {note}")
+        typer.echo(f"note: {printable(note)}")
     typer.echo(f"dry run: {len(chosen)} looked at, nothing changed")
     return summary.problems
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 
-from library.documents.text import printable
+from library.documents.text import counted, printable
 from library.issues.issue import Issue
 from library.issues.schedule import Skipped
 from library.issues.times import shown_time
@@ -132,7 +132,8 @@ def planned(seen: Assessment) -> Text:
         for note in plan.notes:
             text.append(f"  note: {printable(note)}\n", style="yellow")
         if plan.left:
-            text.append(f"  stays exposed, out of remediation_scope: {len(plan.left)} sources\n", style="yellow")
+            left = counted(len(plan.left), "source")
+            text.append(f"  stays exposed, out of remediation_scope, not due or kept: {left}\n", style="yellow")
     return text
 
 

@@ -24,6 +24,7 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import Lock, login_name, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.documents.text import printable
 from library.issues.times import format_time
 from library.jobs.command_line import WrongUsageError, utc_now
 from library.jobs.run import Lease, renewing_sleep, run_by
@@ -177,7 +178,9 @@ class Prompt:
         self._console = Console(highlight=False, soft_wrap=True)
 
     def show(self, text: str | Text) -> None:
-        """Print a line, or lines."""
+        """Print a line, or lines. AWS's own words may be in them: what does not print is spelled out."""
+        if isinstance(text, str):
+            text = "\n".join(map(printable, text.split("\n")))
         self._console.print(text, markup=False)
 
     def confirm(self, question: str) -> str:

@@ -238,9 +238,12 @@ def _nothing_in_scope(evaluation: Evaluation, policy: Policy) -> Skipped:
         if all(map(policy.due.times.kept_as, waiting)):
             return Skipped(SkipReason.KEPT, f"left alone until somebody decides: {_listed(waiting, policy.due)}")
         return Skipped(SkipReason.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
-    names = set(map(str, policy.keep))
-    if any(rule_key(each).source in names for each in evaluation.exposures if each.status in policy.scope):
-        return Skipped(SkipReason.KEPT, f"what is open is what {policy.kept_by or 'somebody'} keeps")
+    in_scope_sources = [rule_key(each).source for each in evaluation.exposures if each.status in policy.scope]
+    if kept := [name for name in dict.fromkeys(map(str, policy.keep)) if name in in_scope_sources]:
+        if policy.begun:  # this change, or the one that is completed, has added them
+            return Skipped(SkipReason.KEPT, f"what is open is what {policy.kept_by or 'somebody'} keeps")
+        text = f"{', '.join(kept)} cannot be kept: it is what is open, and no rule would be replaced"
+        return Skipped(SkipReason.KEEP, text)
     scope = ", ".join(sorted(policy.scope)) or "nothing"
     return Skipped(SkipReason.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 

@@ -218,7 +218,7 @@ def kept_item(issue: Issue, plan: Plan, keep: Collection[Network], by: str, now:
     replaced = {rule_key(rule) for rule in plan.revoke}
     new = {
         rule_key(rule): KeptSource(*rule_key(rule), by, now)
-        for rule in (*plan.add, *plan.relied_on)
+        for rule in (*plan.add, *plan.relied_on, *plan.left)
         if rule_key(rule).source in names
     }
     old = {each.key: each for each in kept_sources(issue) if each.key not in replaced}

@@ -411,7 +411,7 @@ class GroupWork(ABC):
                     self._is_tight = True  # what was added is taken back: try with as few rules as will do
                     continue
                 if error.may_help and self._rounds < _ROUNDS:
-                    self.waiting_for = f"an answer of EC2's was lost: {self._explain(error)}"
+                    self.waiting_for = f"to try again what failed: {self._explain(error)}"
                     return None
                 text = self._explain(error)
                 if error.is_lasting:

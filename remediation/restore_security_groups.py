@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from botocore.exceptions import ClientError
 
 from library.aws.decision_store import Decisions
-from library.aws.failures import explain
+from library.aws.failures import error_code, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.records import JobRecords
 from library.config import Configuration
@@ -28,6 +30,7 @@ from library.jobs.command_line import (
     NotThereError,
     RegionOption,
     WrongUsageError,
+    account_ids,
     accounts_named,
     application,
     end,
@@ -45,6 +48,7 @@ from remediation.restore import RestoreJob
 from remediation.restore_source import CannotRestoreError, RestoreTarget
 
 LOG_STREAM = "remediation.restore_security_groups"
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 
 def command(
@@ -53,8 +57,9 @@ def command(
     region: RegionOption = None,
     group: GroupOption = None,
     backup: Annotated[
-        str, typer.Option("--backup", metavar="KEY", help="Go back to this one. Else to the newest from a remediation.")
-    ] = "",
+        str | None,
+        typer.Option("--backup", metavar="KEY", help="Go back to this one. Else to the newest from a remediation."),
+    ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Revoke also the rules that others made since.")] = False,
     release_: Annotated[
         bool, typer.Option("--release", help="Change no rule: let a restored group be remediated automatically again.")
@@ -85,16 +90,17 @@ def command(
         end(give_up_change(configuration, context, prompt, account or (), region or (), (group or [""])[0]))
         return
     target = _target(configuration, context, account or (), region or (), (group or [""])[0])
+    key = read_backup(backup, context.backups.bucket)
     job = RestoreJob(context, configuration, target, prompt, exact=exact)
     problems: list[str] = []
     try:
         _refuse_unknown_group(context, target)
         if dry_run:
-            job.show(backup)
+            job.show(key)
             prompt.show("dry run: nothing changed")
         else:
             with _recorded(context, configuration, problems):
-                problems += job.release() if release_ else job.restore(backup, batch=batch)
+                problems += job.release() if release_ else job.restore(key, batch=batch)
     except (CannotRestoreError, *GROUP_ERRORS) as error:
         reason = explain(error, context.sessions.role_arn(target.account_id))
         problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {reason}")
@@ -124,12 +130,51 @@ def _target(
     group_id: str,
 ) -> RestoreTarget:
     """The group that the options name. The table tells the account and region where they do not."""
-    aws = configuration.aws
-    known: Mapping[str, str] = {}
-    if not isinstance(aws.accounts, str):  # the organization's are not asked for: an account may have left it
-        known = {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.accounts}
+    known = _known(configuration, context, accounts)
+    if known:
         accounts = accounts_named(accounts, known)
     return RestoreTarget(*location_of_group(group_id, accounts, regions, known, context.table), group_id)
+
+
+def _known(configuration: Configuration, context: RemediationContext, asked_for: Sequence[str]) -> Mapping[str, str]:
+    """The configuration's accounts, ids to names; empty: the organization's, which are not needed.
+
+    The organization is asked only where no id is given: an account may have left it.
+    """
+    if configuration.needs_organization:
+        if asked_for and all(map(_ACCOUNT_ID.fullmatch, asked_for)):
+            return {}
+        configuration = with_organization(configuration, context.sessions)
+    aws = configuration.aws
+    named = {} if isinstance(aws.accounts, str) else aws.accounts
+    return {aws.main_account_id: configuration.account_name(aws.main_account_id), **named}
+
+
+def _account_with_issues(configuration: Configuration, context: RemediationContext, asked_for: str) -> str:
+    """The id of the account that `--account` names: a configured one, or one that left and has issues still.
+
+    Raises:
+        NotThereError: there is none, or several have that name.
+    """
+    known = _known(configuration, context, [asked_for])
+    (account_id,) = account_ids([asked_for], known)
+    if account_id not in known and not context.table.has_issues(account_id):
+        raise NotThereError(
+            f"not among the accounts of the configuration, and the issue table has no issue of it: {account_id}"
+        )
+    return account_id
+
+
+def read_backup(option: str | None, bucket: str) -> str:
+    """The key that `--backup` names, by itself or in an `s3://` address; empty: the option was not given.
+
+    Raises:
+        WrongUsageError: it names none: nobody who names a backup means the usual one.
+    """
+    key = (option or "").removeprefix(f"s3://{bucket}/")
+    if option is not None and not key:
+        raise WrongUsageError("--backup names no backup")
+    return key
 
 
 def _refuse_changes(options: Mapping[str, bool]) -> None:
@@ -167,7 +212,7 @@ def give_up_change(
         What could not be done, one line each.
     """
     if accounts and regions:  # the account need not be configured any more
-        target = RestoreTarget(accounts[0], regions[0], group_id)
+        target = RestoreTarget(_account_with_issues(config, context, accounts[0]), regions[0], group_id)
     else:
         target = _target(config, context, accounts, regions, group_id)
     config = with_organization(config, context.sessions)
@@ -180,7 +225,7 @@ def give_up_change(
     return problems
 
 
-def carry_out_decided(config: str | None, account_id: str, region: str, group_id: str) -> list[str]:
+def carry_out_decided(config: str | None, account: str, region: str, group_id: str) -> list[str]:
     """Carry out the restore that somebody decided about one issue, with all its checks, and record how it ended.
 
     What was decided is taken back if the group was changed since. If another run holds the lock, the decision waits.
@@ -189,8 +234,9 @@ def carry_out_decided(config: str | None, account_id: str, region: str, group_id
         What could not be done, one line each.
     """
     configuration = read_configuration(config)
+    refuse_unknown_regions([region], None)
     context, prompt = build_context(configuration), Prompt()
-    target = RestoreTarget(account_id, region, group_id)
+    target = RestoreTarget(_account_with_issues(configuration, context, account), region, group_id)
     problems: list[str] = []
     with _recorded(context, configuration, problems):
         problems += restore_decided(context, configuration, target, prompt)
@@ -243,7 +289,13 @@ def _refuse_unknown_group(context: RemediationContext, target: RestoreTarget) ->
             return
     except UnreadableIssueError:
         return
-    if describe_live(context.sessions.client("ec2", target.account_id, target.region), target.group_id) is None:
+    try:
+        live = describe_live(context.sessions.client("ec2", target.account_id, target.region), target.group_id)
+    except ClientError as error:
+        if error_code(error) != "InvalidGroupId.Malformed":
+            raise
+        live = None
+    if live is None:
         raise NotThereError(f"no group {target.group_id} in {target.account_id}, {target.region}, and no backup of one")
 
 

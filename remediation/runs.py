@@ -208,9 +208,17 @@ class RemediationSummary:
 
 
 def report_outcome(
-    context: RemediationContext, result: GroupResult, summary: RemediationSummary, prompt: Prompt
+    context: RemediationContext,
+    result: GroupResult,
+    summary: RemediationSummary,
+    prompt: Prompt,
+    *,
+    is_asked_for: bool = False,
 ) -> None:
-    """Say what became of a group to everybody whom it concerns."""
+    """Say what became of a group to everybody whom it concerns.
+
+    A person who asked for it (`is_asked_for`) is told also of what an earlier run could not do either.
+    """
     issue = result.issue
     message = _message(context, result)
     undelivered = ""
@@ -223,7 +231,7 @@ def report_outcome(
     prompt.show(f"{issue.location}: {result.kind}: {result.text}{backup}")
     if result.kind is ResultKind.REMEDIATED:
         summary.remediated += 1
-    elif result.is_done or (result.kind is not ResultKind.INCOMPLETE and was_notified):
+    elif result.is_done or (result.kind is not ResultKind.INCOMPLETE and was_notified and not is_asked_for):
         # What could not be done, and was told, is no news each day: `status` and `explain` show it.
         summary.left += 1
     else:
@@ -460,7 +468,8 @@ class BatchRun(_Run):
 
     def _report_outcome(self, result: GroupResult) -> None:
         if result.kind is not ResultKind.OVER_LIMIT:
-            report_outcome(self._context, result, self.summary, self._prompt)
+            is_asked_for = bool(self._context.keep)
+            report_outcome(self._context, result, self.summary, self._prompt, is_asked_for=is_asked_for)
             return
         if not self._is_stopped:
             self._is_stopped = True
@@ -620,7 +629,7 @@ class InteractiveRun(_Run):
     def _report_changing(self, reason: str) -> None:
         if group := self._changing:
             result = group.result or group.give_up(reason)
-            report_outcome(self._context, result, self.summary, self._prompt)
+            report_outcome(self._context, result, self.summary, self._prompt, is_asked_for=True)
             self._changing = None
 
 

@@ -340,7 +340,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(Exit.WRONG)
     except AWS_ERRORS as error:
-        print(f"hammer: {explain(error)}", file=sys.stderr)  # noqa: T201
+        print(f"hammer: {printable(explain(error))}", file=sys.stderr)  # noqa: T201
         sys.exit(Exit.INCOMPLETE)
     except OSError as error:
         if error.errno not in _OUTPUT_ENDED:

@@ -1,0 +1,226 @@
+"""What `hammer remediate` and `hammer restore` make of their options, from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from typer.testing import CliRunner
+
+from hammer import decide
+from library.jobs.command_line import application
+from remediation import restore_security_groups
+from remediation.context import Prompt
+from tests.worlds.remediation_world import ANYWHERE, BUCKET, MEMBER, REGION, World, permission, world
+
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
+SSH = permission("tcp", (22, 22), ANYWHERE)
+OPEN = {("tcp", 22, 22, ANYWHERE)}
+OFFICE = "9.9.9.0/24"
+CLIENT: Any = BaseClient
+BOTH = ["open_completely", "open_partly"]
+
+
+@pytest.fixture(name="world")
+def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("SUDO_USER", "jane")
+    with world(tmp_path) as made:
+        yield made
+
+
+def closed(world: World) -> str:
+    """A group of the member account that Hammer has closed."""
+    group = world.group(SSH, account=MEMBER)
+    world.issue(group, MEMBER)
+    assert world.batch().remediated == 1
+    return group
+
+
+def unfinished(world: World, group: str) -> None:
+    issue = world.stored(group, MEMBER)
+    journal = {**issue.remediation_details["journal"], "step": "verifying"}
+    world.table.update(issue, {"remediation_details.journal": journal})
+
+
+def configured(world: World, **sections: dict[str, Any]) -> None:
+    """Change these keys of sections of the configuration."""
+    path = world.folder / "config.json"
+    config = json.loads(path.read_text())
+    for name, keys in sections.items():
+        config[name] = {**config.get(name, {}), **keys}
+    path.write_text(json.dumps(config))
+
+
+def in_an_organization(world: World) -> str:
+    """Have the configuration take its accounts from the organization. Returns the id of the one named `shop`."""
+    client = world.sessions.client("organizations")
+    client.create_organization(FeatureSet="ALL")
+    answer = client.create_account(AccountName="shop", Email="shop@example.com")
+    configured(world, aws={"accounts": "organization"})
+    return str(answer["CreateAccountStatus"]["AccountId"])
+
+
+def test_a_change_is_given_up_in_an_account_that_is_named(world: World) -> None:
+    group = closed(world)
+    unfinished(world, group)
+    world.configure(accounts=[], remediation_accounts=[])
+    result = world.restore(group, "--give-up", account="member")
+    assert (result.exit_code, "given up: the group stays as it is" in result.output) == (0, True)
+    assert world.stored(group, MEMBER).remediation_details["journal"]["step"] == "done"
+
+
+def test_a_decided_restore_is_carried_out_in_an_account_that_is_named(world: World) -> None:
+    group = closed(world)
+    options = ("--config", str(world.folder), "--account", MEMBER, "--region", REGION, "--group", group)
+    configured(world, decisions={"allow_restore": ["jane"]})
+    result = CliRunner().invoke(application(decide.command), ["restore", *options])
+    assert result.exit_code == 0, result.output
+    result = world.restore(group, "--decided", account="member")
+    assert result.exit_code == 0, result.output
+    assert world.rules(group, MEMBER) == OPEN
+
+
+@pytest.mark.parametrize("account", ["nobody", "999999999999"])
+@pytest.mark.parametrize("option", ["--give-up", "--decided", "--release"])
+def test_an_account_that_is_not_there_is_wrong_usage(world: World, option: str, account: str) -> None:
+    result = world.restore(closed(world), option, account=account)
+    assert result.exit_code == 2
+    assert f": {account}" in result.output
+
+
+def test_an_account_of_an_organization_is_named(world: World) -> None:
+    account = in_an_organization(world)
+    group = world.group(SSH, account=account)
+    world.issue(group, account)
+    assert world.remediate("--batch", "--account", "shop").exit_code == 0
+    assert world.rules(group, account) != OPEN
+    result = world.restore(group, "--batch", account="shop")
+    assert result.exit_code == 0, result.output
+    assert world.rules(group, account) == OPEN
+
+
+def test_the_table_tells_in_which_account_of_an_organization_a_group_is(world: World) -> None:
+    account = in_an_organization(world)
+    group = world.group(SSH, account=account)
+    world.issue(group, account)
+    assert world.remediate("--batch").exit_code == 0
+    options = ("--config", str(world.folder), "--group", group, "--batch")
+    result = CliRunner().invoke(restore_security_groups.app, list(options))
+    assert result.exit_code == 0, result.output
+    assert world.rules(group, account) == OPEN
+
+
+@pytest.mark.parametrize("named", ["", f"s3://{BUCKET}/"])
+def test_a_backup_without_a_key_is_not_the_usual_one(world: World, named: str) -> None:
+    group = closed(world)
+    result = world.restore(group, "--batch", "--backup", named, account=MEMBER)
+    assert (result.exit_code, "--backup names no backup" in result.output) == (2, True)
+    assert world.rules(group, MEMBER) != OPEN
+
+
+def test_a_backup_is_named_by_its_address(world: World) -> None:
+    group = closed(world)
+    (backup,) = world.backups.list(MEMBER, REGION, group)
+    assert world.restore(group, "--batch", "--backup", f"s3://{BUCKET}/{backup.key}", account=MEMBER).exit_code == 0
+    assert world.rules(group, MEMBER) == OPEN
+
+
+def test_what_is_no_id_of_a_group_is_wrong_usage(world: World) -> None:
+    result = world.restore("sg-nothing", "--batch", account=MEMBER)
+    assert (result.exit_code, "no group sg-nothing in " in result.output) == (2, True)
+
+
+@pytest.mark.parametrize("mode", ["--batch", "--dry-run"])
+@pytest.mark.parametrize("open_to", [ANYWHERE, OFFICE])
+def test_the_open_source_itself_cannot_be_kept(world: World, open_to: str, mode: str) -> None:
+    world.configure(remediation_scope=BOTH)
+    group = world.group(permission("tcp", (22, 22), open_to))
+    world.issue(group)
+    result = world.remediate(mode, "--group", group, "--keep", open_to)
+    assert result.exit_code == 1
+    assert f"{open_to} cannot be kept: it is what is open, and no rule would be replaced" in result.output
+    assert world.rules(group) == {("tcp", 22, 22, open_to)}
+
+
+def test_all_that_a_kept_source_has_open_is_recorded_and_stays(world: World) -> None:
+    world.configure(remediation_scope=BOTH, remediation_sources=["10.0.0.0/8"])
+    group = world.group(SSH, permission("tcp", (3389, 3389), OFFICE))
+    world.issue(group)
+    result = world.remediate("--batch", "--group", group, "--keep", OFFICE)
+    assert result.exit_code == 0, result.output
+    kept = {("tcp", 22, 22, "10.0.0.0/8"), ("tcp", 22, 22, OFFICE), ("tcp", 3389, 3389, OFFICE)}
+    assert world.rules(group) == kept
+    recorded = world.stored(group).remediation_details["kept"]
+    assert {(each["from_port"], each["cidr"], each["by"]) for each in recorded} == {
+        (22, OFFICE, "jane"),
+        (3389, OFFICE, "jane"),
+    }
+    assert world.remediate("--batch").exit_code == 0
+    assert world.rules(group) == kept
+
+
+def test_what_aws_says_cannot_move_the_cursor(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group, real = world.group(SSH), CLIENT._make_api_call
+    world.issue(group)
+
+    def denied(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "AuthorizeSecurityGroupIngress":
+            raise ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": "no \x1b[31mway"}}, operation)
+        return real(client, operation, arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CLIENT, "_make_api_call", denied)
+        patched.setattr("remediation.context.time.sleep", lambda _: None)
+        result = world.remediate("--batch")
+    assert result.exit_code == 1
+    assert "no \\x1b[31mway" in result.stderr
+    assert "\x1b" not in result.output
+    Prompt().show("two\x1b[2J\nlines")
+    assert capsys.readouterr().out == "two\\x1b[2J\nlines\n"
+
+
+def test_who_asks_again_for_what_cannot_be_kept_is_refused_again(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    for _ in range(2):
+        result = world.remediate("--batch", "--group", group, "--keep", "2a01::7/128")
+        assert result.exit_code == 1
+        assert "2a01::7/128 cannot be kept" in result.stderr
+
+
+def test_who_agrees_again_to_what_fails_is_told_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, real = world.group(SSH), CLIENT._make_api_call
+    world.issue(group)
+
+    def throttled(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "AuthorizeSecurityGroupIngress":
+            raise ClientError({"Error": {"Code": "RequestLimitExceeded", "Message": "slow"}}, operation)
+        return real(client, operation, arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CLIENT, "_make_api_call", throttled)
+        for _ in range(2):
+            (problem,) = world.by_hand("y").problems
+            assert f"{group} in " in problem
+            world.clock += timedelta(days=1)
+    assert len(world.people.comments) == 1, "told once"
+
+
+def test_a_group_of_an_account_that_is_not_remediated_is_not_said_to_have_no_issue(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    world.configure(remediation_accounts=[MEMBER])
+    result = world.remediate("--batch", "--group", group)
+    assert result.exit_code == 2
+    assert f"no issue in the accounts of remediation_accounts of: {group}" in result.stderr
+    result = world.remediate("--batch", "--account", "member", "--group", group)
+    assert f"no issue in {MEMBER} of: {group}" in result.stderr
