@@ -15,7 +15,7 @@ The choice is pure. Without the table, or where its key names no backup of the g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -335,7 +335,7 @@ def _chosen(
     changes = changes_of(known)
     seen = [Observation(backup.written, notes.observed) for backup, notes in known if notes.observed is not None]
     observed = live() if changes else None
-    key = choose(changes, recorded, named, [*seen, observed] if observed else seen)
+    key = choose(changes, recorded, named, [*seen, observed] if observed else seen) or _going_on_with(recorded, listed)
     if named in {**found.failed, **found.none}:
         key = named
     _refuse_unread(found, key, named)
@@ -348,6 +348,17 @@ def _chosen(
             f"the backup from before the remediation, {printable(key)}, is gone: choose another with --backup"
         )
     return key
+
+
+def _going_on_with(recorded: RemediationDetails, listed: Container[str]) -> str:
+    """The backup of a restore that is not complete; empty: there is none.
+
+    What EC2 shows by now may prove that the change which it takes back never reached EC2. What the restore did so far
+    is there all the same (seed 50584 with a lag of 280 s).
+    """
+    entry = recorded.entry if recorded.is_unfinished else None
+    is_restore = entry is not None and entry.kind is ChangeKind.RESTORE
+    return entry.restored_from if entry and is_restore and entry.restored_from in listed else ""
 
 
 def _refuse_unread(found: _Read, key: str, named: str) -> None:

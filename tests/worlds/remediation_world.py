@@ -286,12 +286,12 @@ class World:
         finally:
             tools.lock.release()
 
-    def restore_quietly(self, group_id: str, account: str = MAIN) -> list[str]:
+    def restore_quietly(self, group_id: str, account: str = MAIN, backup: str = "") -> list[str]:
         """What `hammer restore --batch` does, with the test's clock, sleep and people. Returns what it could not do."""
         tools = self.tools()
         try:
             job = RestoreJob(tools, self.config, RestoreTarget(account, REGION, group_id), self.people)
-            return job.restore("", batch=True)
+            return job.restore(backup, batch=True)
         finally:
             tools.lock.release()
 

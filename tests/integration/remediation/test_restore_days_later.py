@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule
-from tests.worlds.aws_faults import calls, error
+from remediation.journal import is_unfinished
+from tests.worlds.aws_faults import KilledError, calls, error, killed_after
 from tests.worlds.eventual_world import EventualWorld
 from tests.worlds.lagging_ec2 import GROUPS, RULES
 from tests.worlds.remediation_world import ANYWHERE, BUCKET, MAIN, REGION, TABLE, World, permission, world
@@ -336,3 +337,23 @@ def test_backups_of_an_older_hammer_do_not_say_what_stands_in_for_what(world: Wo
         client.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(raw).encode())
     assert world.restore(group, "--batch", "--backup", keys(world, group)[0]).exit_code == 0
     assert world.rules(group) == {OPEN, *private("udp", 22)}
+
+
+def test_a_restore_that_died_goes_on_with_its_backup_whatever_is_proved_by_then(world: World) -> None:
+    """EC2 had refused the change that it takes back, so that no backup would be chosen now."""
+    group = world.group(SSH, permission("tcp", (8000, 8000), "10.0.0.0/8"))
+    world.issue(group)
+    with calls(error, 0, ("Authorize",)):
+        assert world.batch().problems
+    world.ec2().revoke_security_group_ingress(
+        GroupId=group, IpPermissions=[permission("tcp", (8000, 8000), "10.0.0.0/8")]
+    )
+    (backup,) = keys(world, group)
+    assert "choose one with --backup" in world.restore(group, "--batch").output
+    with calls(killed_after, 0, ("Authorize",)), pytest.raises(KilledError):
+        world.restore_quietly(group, backup=backup)
+    assert is_unfinished(world.stored(group))
+    world.clock += timedelta(minutes=20)
+    assert world.restore_quietly(group) == []
+    assert not is_unfinished(world.stored(group))
+    assert ("tcp", 8000, 8000, "10.0.0.0/8") in world.rules(group)
