@@ -304,8 +304,8 @@ def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> 
 def destinations_of(config: Configuration, issue: Issue) -> tuple[str, ...]:
     """Where an issue is told in Slack: who was told before, else whom its tags and `ticket_owners` name."""
     reported = issue.slack_details.get("destinations")
-    # Whom somebody named in a decision is told from then on.
-    if reported and not issue.decided.owner:
+    # Whom somebody named in a decision is told from then on. What is no list, somebody else wrote there.
+    if isinstance(reported, list | tuple) and reported and not issue.decided.owner:
         return tuple(str(destination) for destination in reported)
     return owners_of_issue(config, issue, ()).destinations(config)
 

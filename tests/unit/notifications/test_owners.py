@@ -81,3 +81,12 @@ def test_every_place_names_the_same_owner(
     assert listed_issue(issue, context_of(config, NOW.date())).owner == owners.shown == shown
     assert destinations_of(config, issue) == owners.destinations(config) == notified
     assert shown in deciding_owners(config, issue)
+
+
+@pytest.mark.parametrize("stored", [True, 7, {"#a": 1}, "#a", [], None])
+def test_destinations_that_somebody_else_wrote_count_as_none(stored: object) -> None:
+    """A remediation run met one that is no list, and ended (seed 54191)."""
+    config = parse(config_with({}))
+    issue = an_issue(slack_details={"destinations": stored})
+    assert destinations_of(config, issue) == destinations_of(config, an_issue(slack_details={}))
+    assert destinations_of(config, an_issue(slack_details={"destinations": ["#a"]})) == ("#a",)
