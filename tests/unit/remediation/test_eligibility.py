@@ -11,6 +11,7 @@ import pytest
 from library.config.models import remediation_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
+from library.issues.notified_exposures import NotifiedExposures
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.schedule import RemediationTerms, Skipped, SkipReason
@@ -102,6 +103,10 @@ def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any]
     assert why_not_due(replace(DUE, **changes), replace(POLICY, **policy), NOW) == skipped
 
 
+# Its owner edited the rule that people were told of, and of what became of it nobody was told.
+EDITED = replace(DUE, notified_exposures=NotifiedExposures(DUE.occurrence, ("udp 1 1 0.0.0.0/0",)))
+
+
 @pytest.mark.parametrize(
     ("issue", "skipped"),
     [
@@ -110,6 +115,13 @@ def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any]
         (replace(DUE, status=Status.CLOSED), None),
         (replace(DUE, status=Status.WHITELISTED), Skipped(SkipReason.EXEMPT, "exempt now")),
         (replace(DUE, timestamps=Timestamps()), Skipped(SkipReason.NOT_REPORTED, "not reported yet")),
+        (
+            replace(DUE, status=Status.CLOSED, timestamps=Timestamps()),
+            Skipped(SkipReason.NOT_REPORTED, "not reported yet"),
+        ),
+        (EDITED, Skipped(SkipReason.NOT_REPORTED, "nothing of what is open now was reported yet")),
+        (replace(EDITED, status=Status.RESOLVED), None),
+        (replace(EDITED, status=Status.CLOSED), None),
         (replace(DUE, history=OFTEN), None),
     ],
 )
