@@ -431,10 +431,7 @@ class GroupChange:
 
     def _write_descriptions(self, changes: RuleChanges) -> None:
         if changes.describe:
-            singles = [
-                with_description(changes.permissions.get(rule_key(rule)) or ip_permission_of(rule), rule.description)
-                for rule in changes.describe
-            ]
+            singles = [with_description(changes.permission(rule), rule.description) for rule in changes.describe]
             self.ec2.update_security_group_rule_descriptions_ingress(GroupId=self.group_id, IpPermissions=singles)
 
     def _close(self, entry: JournalEntry, changes: RuleChanges, closed_now: set[str]) -> JournalEntry:

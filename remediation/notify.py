@@ -44,10 +44,8 @@ from library.notifications.change_delivery import (
     ExpectedAlert,
     NotificationDelivery,
     Unrecorded,
-    comment_body,
     comment_once,
     notification_alert,
-    notification_document,
     send_alerts_once,
     send_event_once,
 )
@@ -418,10 +416,9 @@ class Notifier:
         if self._jira is None or not key:
             delivery.done()
             return ""
-        limit, reference = self._config.jira.text_field_character_limit, notification.key
-        body = comment_body(notification_document(notification), limit, reference)
+        limit = self._config.jira.text_field_character_limit
         try:
-            if comment_once(self._jira, key, body, reference, delivery):
+            if comment_once(self._jira, key, notification, limit, delivery):
                 delivery.done()
         except JiraError as error:
             return f"{issue.issue_id}: no comment on {key}: {error}"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated
@@ -19,6 +18,7 @@ from library.aws.issue_table import UnreadableIssueError
 from library.aws.records import JobRecords
 from library.config import Configuration
 from library.config.loader import with_organization
+from library.config.types import ACCOUNT_ID
 from library.issues.decision_rules import change_id
 from library.issues.times import format_time
 from library.jobs.command_line import (
@@ -48,7 +48,6 @@ from remediation.restore import RestoreJob
 from remediation.restore_source import CannotRestoreError, RestoreTarget
 
 LOG_STREAM = "remediation.restore_security_groups"
-_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 
 def command(
@@ -142,7 +141,7 @@ def _known(configuration: Configuration, context: RemediationContext, asked_for:
     The organization is asked only where no id is given: an account may have left it.
     """
     if configuration.needs_organization:
-        if asked_for and all(map(_ACCOUNT_ID.fullmatch, asked_for)):
+        if asked_for and all(map(ACCOUNT_ID.fullmatch, asked_for)):
             return {}
         configuration = with_organization(configuration, context.sessions)
     aws = configuration.aws

@@ -30,10 +30,8 @@ from library.notifications.change_delivery import (
     CHANGES,
     ExpectedAlert,
     NotificationDelivery,
-    comment_body,
     comment_once,
     notification_alert,
-    notification_document,
     send_alerts_once,
 )
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
@@ -245,11 +243,9 @@ class Reporter:
     def _comment_on_change(self, jira: JiraClient, issue: Issue, notification: ChangeNotification) -> None:
         key = str(issue.jira_details.get("ticket") or "")
         delivery = self._delivery(issue, notification, Channel.JIRA)
-        body = comment_body(
-            notification_document(notification), self._config.jira.text_field_character_limit, notification.key
-        )
+        limit = self._config.jira.text_field_character_limit
         try:
-            if key and not comment_once(jira, key, body, notification.key, delivery):
+            if key and not comment_once(jira, key, notification, limit, delivery):
                 return
         except JiraError as error:
             self.summary.problem(f"{issue.location}: {notification.heading}: no comment on {key}: {error}")

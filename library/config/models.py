@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidatorFunctionWrapH
 
 from library.config.errors import Location, show
 from library.config.types import (
+    ACCOUNT_ID,
     PORT_SCHEMA,
     AccountId,
     AccountKey,
@@ -644,7 +645,6 @@ class Configuration(ConfigFile):
 
 
 EVERY_ACCOUNT = "*"
-_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _SECTION, _KEY = "secgrp_unrestricted_access", "remediation_immediate"
 
 
@@ -749,8 +749,8 @@ def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
         return
     listed = [str(section.get(name) or "") for name in ("accounts", "remediation_accounts")]
     named = {str(account) for account in (*accounts, aws.get("main_account_id"))}
-    named.update(*(_ACCOUNT_ID.findall(text) for text in listed))
+    named.update(*(ACCOUNT_ID.findall(text) for text in listed))
     for account in map(str, immediate):
         # A key that is no account id at all is the models' to name.
-        if _ACCOUNT_ID.fullmatch(account) and account not in named:
+        if ACCOUNT_ID.fullmatch(account) and account not in named:
             yield (_SECTION, _KEY, account), "is not one of aws.accounts"

@@ -34,7 +34,7 @@ from library.network.ports import PortSet, parse_ports
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
-_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -105,7 +105,7 @@ def read_number(value: object) -> object:
 def read_account_id(value: object) -> str:
     """Twelve digits; YAML makes a number of them unless they are quoted."""
     text = str(value) if type(value) is int else value
-    if isinstance(text, str) and _ACCOUNT_ID.fullmatch(text):
+    if isinstance(text, str) and ACCOUNT_ID.fullmatch(text):
         return text
     raise ValueError(f"{show(value)} is not an account id: 12 digits")
 

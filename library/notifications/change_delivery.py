@@ -168,15 +168,10 @@ def notification_document(notification: ChangeNotification) -> Document:
     return (Section("", tuple(paragraph(sentence) for sentence in (notification.text, *notification.details))),)
 
 
-def comment_body(document: Document, limit: int, reference: str = "") -> str:
-    """A comment as JIRA takes it, in at most `limit` characters.
-
-    It ends with the reference by which it is known again; empty: it has none.
-    """
-    if not reference:
-        return fitted(document, jira_markup, limit)
-    end = f"\n\nReference: {reference}\n"
-    return fitted(document, jira_markup, limit - len(end)).rstrip() + end
+def _comment_body(notification: ChangeNotification, limit: int) -> str:
+    """A comment as JIRA takes it, in at most `limit` characters. It ends with the key by which it is known again."""
+    end = f"\n\nReference: {notification.key}\n"
+    return fitted(notification_document(notification), jira_markup, limit - len(end)).rstrip() + end
 
 
 def notification_alert(
@@ -188,10 +183,10 @@ def notification_alert(
     return Alert(issue_key(issue), notification.heading, issue_subject(issue), line, details)
 
 
-def comment_once(jira: JiraClient, key: str, body: str, reference: str, delivery: Delivery) -> bool:
-    """Comment on a ticket, unless it has the comment, or another run writes it.
-
-    The body has the reference by which the comment is known again; empty: it is known by nothing.
+def comment_once(
+    jira: JiraClient, ticket: str, notification: ChangeNotification, limit: int, delivery: Delivery
+) -> bool:
+    """Comment on a ticket in at most `limit` characters, unless it has the comment, or another run writes it.
 
     Returns:
         Whether the ticket has it now; else another run tells it.
@@ -199,12 +194,12 @@ def comment_once(jira: JiraClient, key: str, body: str, reference: str, delivery
     Raises:
         JiraError: it could not be done. The next run tries again.
     """
-    if reference and jira.has_comment(key, reference):
+    if jira.has_comment(ticket, notification.key):
         return True  # by a run that ended before it recorded that
     if not delivery.begin():
         return False
     try:
-        jira.comment(key, body)
+        jira.comment(ticket, _comment_body(notification, limit))
     except JiraError:
         delivery.give_back()
         raise
