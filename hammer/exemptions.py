@@ -23,8 +23,8 @@ import typer
 from hammer.check_config import cidrs_of
 from hammer.decide import account_named, notify
 from hammer.formats.csv_format import safe_cell
+from hammer.formats.table_format import Column, console, show_table
 from hammer.output import check_output
-from hammer.terminal import Column, console, show_table
 from library.aws.decision_store import Decisions, exemption_of_id, exemption_records
 from library.aws.issue_table import IssueTable
 from library.aws.lock import login_name

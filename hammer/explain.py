@@ -58,11 +58,10 @@ from library.security_groups.exposure import Evaluator, Exposure, rule_text, tra
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.users import GroupUsers
 from library.source.cloudformation import StackReader
-from library.source.find import locate, read_rule_ids
+from library.source.find import TerraformFiles, locate, read_folders, read_rule_ids
 from library.source.hcl import GrammarMissingError
 from library.source.location import SourceReport
 from library.source.stored import DIFF_LINES, dispute_of
-from library.source.terraform_folder import TerraformFiles, read_folders
 from remediation.backups import BackupError, Backups
 from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation

@@ -149,8 +149,7 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
         ClientError, BotoCoreError: S3 did not take it.
     """
     if output is None and output_format is Format.TABLE:
-        from hammer.formats.table_format import show
-        from hammer.terminal import console
+        from hammer.formats.table_format import console, show
 
         show(console(), listing)
         return

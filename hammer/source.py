@@ -38,10 +38,9 @@ from library.jobs.command_line import (
 from library.security_groups.exposure import Evaluation, Evaluator, rule_text
 from library.security_groups.group import SecurityGroup
 from library.source.cloudformation import StackReader
-from library.source.find import locate, read_rule_ids
+from library.source.find import locate, read_folders, read_rule_ids
 from library.source.hcl import GrammarMissingError
 from library.source.location import Location, SourceReport
-from library.source.terraform_folder import read_folders
 from reporting.exposure_text import diff_line
 
 

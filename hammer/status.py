@@ -17,10 +17,9 @@ import typer
 from rich.console import Console
 
 from hammer.check_config import exemption_warnings
-from hammer.formats.table_format import severity_cell
+from hammer.formats.table_format import Column, Row, console, print_line, severity_cell, show_table
 from hammer.listing.issue import SEVERITIES, ListedIssue, at_least, context_of, listed_issue, severity_counts
 from hammer.table_listing import unseen
-from hammer.terminal import Column, Row, console, print_line, show_table
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.lock import Lock, LockState, this_process

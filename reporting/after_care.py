@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.documents.document import Bullets, Document, Section, fitted, paragraph, plain_text
-from library.documents.jira_markup import jira_markup
+from library.documents.document import Bullets, Document, Section, fitted, jira_markup, paragraph, plain_text
 from library.documents.slack_message import Alert, literal
 from library.issues.after_care import ITEM_PREFIX, AfterCare, after_care_sentences
 from library.issues.history import restored_at

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decision_store import Decisions
 from library.aws.failures import AWS_ERRORS, explain
-from library.documents.document import fitted
-from library.documents.jira_markup import jira_markup
+from library.documents.document import fitted, jira_markup
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import Decision, DecisionKind, Untold

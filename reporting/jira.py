@@ -20,8 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from library.documents.document import Document, fitted
-from library.documents.jira_markup import jira_markup
+from library.documents.document import Document, fitted, jira_markup
 from library.documents.text import ascii_only, printable
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time

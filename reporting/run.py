@@ -3,17 +3,21 @@
 The plan (`reporting.plan`) is pure. Here it is carried out: JIRA or the console first, then Slack, whose messages
 link to the tickets, then the webhook. What was sent is recorded in each issue at once, so that the next run continues
 one that broke off. A dry run prints the same plan, with the texts of the first tickets.
+
+Where a group is defined that a ticket is about is asked of AWS and of Terraform files (`SourceReading`). What could not
+be read is no problem of the run, since the permissions for it are optional: the ticket says less.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
+from library.aws.ec2 import read_security_groups
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.config.decided_exemptions import with_decided_exemptions
@@ -35,6 +39,10 @@ from library.notifications.change_delivery import (
     send_alerts_once,
 )
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
+from library.source.cloudformation import StackReader
+from library.source.find import STACKS_NOT_ASKED, TerraformFiles, locate, read_folders, read_rule_ids
+from library.source.hcl import GrammarMissingError
+from library.source.stored import is_fresh, stored_source
 from reporting.after_care import notify_after_care
 from reporting.context import TicketContexts
 from reporting.decision_run import DecisionRun
@@ -43,7 +51,6 @@ from reporting.jira import Tickets, describe_action, render_text
 from reporting.plan import Channels, Step, Update, plan, remediation_forecast, state_of, use_notified
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import send_alerts
-from reporting.sources import SourceReading
 from reporting.webhook import EventRun, type_of
 
 if TYPE_CHECKING:
@@ -54,6 +61,79 @@ if TYPE_CHECKING:
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_connection import SlackClient
     from library.notifications.webhook import WebhookClient
+    from reporting.read import ReportSummary
+
+
+_ISSUES_A_RUN = 200
+_WITHOUT_SOURCE = (Update.EXEMPTION_ENDS, Update.USE)
+
+
+@dataclass(slots=True)
+class SourceReading:
+    """Reads the sources of a run's issues, with what the role of reporting may read of CloudFormation.
+
+    The policy `source-in-account` is optional.
+    """
+
+    config: Configuration
+    services: Services
+    summary: ReportSummary
+    _refused: set[tuple[str, str]] = field(default_factory=set)  # where CloudFormation did not answer in this run
+
+    def with_sources(self, steps: Sequence[Step], *, dry_run: bool) -> list[Step]:
+        """The steps, each new or changed ticket's with the source of its group. A `dry_run` records nothing."""
+        wanted = [step for step in steps if self._is_wanted(step)][:_ISSUES_A_RUN]
+        if not wanted:
+            return list(steps)
+        files = self._files()
+        found = {id(step): self._read(step.issue, files, dry_run=dry_run) for step in wanted}
+        return [replace(step, issue=found[id(step)]) if id(step) in found else step for step in steps]
+
+    def _is_wanted(self, step: Step) -> bool:
+        issue = step.issue
+        updates = [update for update in (step.ticket_update, step.alert_update) if update]
+        names_source = any(update not in _WITHOUT_SOURCE and not update.ends for update in updates)
+        return names_source and issue.kind is SECURITY_GROUP and not is_fresh(issue, self.services.now())
+
+    def _files(self) -> TerraformFiles:
+        try:
+            return read_folders(self.config.source.terraform_paths)
+        except GrammarMissingError as error:
+            self.summary.notes.append(str(error))
+            return TerraformFiles()
+
+    def _read(self, issue: Issue, files: TerraformFiles, *, dry_run: bool) -> Issue:
+        self.services.renew()
+        sessions = self.services.sessions
+        account_id, region, group_id = issue.account_id, issue.details.region, issue.issue_id
+        if (account_id, region) in self._refused and not files.files:
+            return issue
+        try:
+            client = sessions.client("ec2", account_id, region)
+            groups = [group for page in read_security_groups(client, [group_id]) for group in page.groups]
+            if not groups:
+                return issue
+            report = locate(
+                groups[0],
+                issue.details.perms,
+                self.config.secgrp_unrestricted_access.remediation_sources,
+                StackReader(sessions.client("cloudformation", account_id, region), account_id, region),
+                lambda: read_rule_ids(client, group_id, issue.details.perms),
+                files,
+                issue.opened_by.user_agent if issue.opened_by else "",
+            )
+            if any(problem.startswith(STACKS_NOT_ASKED) for problem in report.problems):
+                self._refused.add((account_id, region))
+            source = stored_source(report, issue, self.services.now())
+            if not dry_run:
+                self.services.table.update(issue, {"source": source})
+        except ConflictError:
+            return issue  # it changed meanwhile: whoever writes its ticket finds that out, too
+        except AWS_ERRORS as error:
+            self.summary.notes.append(f"{issue.location}: where it is defined could not be read: {explain(error)}")
+            return issue
+        return replace(issue, source=source)
+
 
 _TEXTS = 10
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
+from library.source.find import read_folders
 from library.source.location import Found, RuleLocation
 from library.source.template_source import Stack, find_in_template
-from library.source.terraform_folder import read_folders
 from library.source.terraform_source import find_in_terraform
 from library.source.text_edit import unified_diff
 

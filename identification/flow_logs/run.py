@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING
 
 from identification.flow_logs.after_care import KEPT_LONGER, TYPES, watch
 from identification.flow_logs.after_care import KEPT_SUFFIX as AFTER_CARE
-from identification.flow_logs.classify import GONE, Admission, Read, UsageCase, WideSources, judge, without_sources
+from identification.flow_logs.classify import (
+    GONE,
+    Admission,
+    GroupChange,
+    Read,
+    UsageCase,
+    WideSources,
+    judge,
+    without_sources,
+)
 from identification.flow_logs.evidence import HOUR, Evidence, Interface
 from identification.flow_logs.evidence_store import Kept, KeptEvidence
 from identification.flow_logs.flow_log import (
@@ -30,7 +39,6 @@ from identification.flow_logs.flow_log import (
     parse_flow_log,
     same_streams,
 )
-from identification.flow_logs.keep_proposal import GroupChange
 from identification.flow_logs.read import (
     MEGABYTE,
     Access,

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from library.errors import ConflictError, HammerError
-from library.issues.claims import is_held
+from library.issues.change_notifications import is_held
 from library.issues.decision_record import (
     EXEMPTION_PREFIX,
     DecidedExemption,

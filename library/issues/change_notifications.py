@@ -5,19 +5,25 @@ is delivered by the next reporting run. Either claims it first (`library.notific
 told once to each channel, whatever ends a run and whichever runs meet.
 
 What every run finds again, such as a quota, has the same key each time, and is not told again.
+
+A claim says that a process is notifying a channel, so that no other does at the same time; decisions have the same.
+Whoever is going to notify writes its claim by a write that is conditional on the claim as it was read: of two
+processes one succeeds. A process that dies leaves its claim behind; after `CLAIMED_FOR` another may take it over.
+Without claims, two processes both look for their comment in a ticket, both find none, and both write it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from library.issues.names import required_text
-from library.issues.times import format_time, parse_time
+from library.issues.times import format_time, parse_time, stored_time
 
 KEPT_LIMIT = 20
 """How much news of an issue is kept. The oldest that every channel has had is dropped first."""
@@ -51,7 +57,7 @@ class ChangeNotification:
         details: more, a sentence each; may hold untrusted input.
         notified: the channels that were told, or need not be: the ticket has nobody to tell, Slack is off, the webhook
             was off when it happened.
-        claims: who is telling a channel, as `library.issues.claims` has it; without an entry: nobody was yet.
+        claims: who is telling a channel, as `new_claim` writes it; without an entry: nobody was yet.
         delivered_to: the destinations in Slack that were told, while others were not.
     """
 
@@ -213,3 +219,37 @@ def superfluous(known: Sequence[ChangeNotification], new: ChangeNotification) ->
 def _size(notification: ChangeNotification) -> int:
     """About how many bytes it has in an item."""
     return sum(map(_bytes, (notification.heading, notification.text, *notification.details))) + 300
+
+
+CLAIMED_FOR = timedelta(minutes=10)
+"""How long nobody else tells what a process has claimed: longer than JIRA and Slack take with all retries."""
+
+_RELEASED = "released"
+
+
+def is_held(since: datetime | None, now: datetime) -> bool:
+    """Whether a claim made then still counts. One in the future, of a clock that was wrong, does not count for ever."""
+    return since is not None and abs(now - since) < CLAIMED_FOR
+
+
+def new_claim(now: datetime) -> str:
+    """The text of a claim, which no other process writes: its time and a token.
+
+    >>> claimed_at(new_claim(datetime.fromisoformat("2026-11-22T03:00:00+00:00"))).isoformat()
+    '2026-11-22T03:00:00+00:00'
+    """
+    return f"{format_time(now)} {uuid.uuid4().hex}"
+
+
+def released(claim: str) -> str:
+    """What is kept of a claim that was given back: whoever read the text before it was made sees that it changed.
+
+    >>> released("2026-11-22T03:00:00+00:00 5b10")
+    'released 5b10'
+    """
+    return f"{_RELEASED} {claim.rpartition(' ')[2]}"
+
+
+def claimed_at(claim: str) -> datetime | None:
+    """When a claim was made; None: there is none, it was given back, or the text is none."""
+    return stored_time(claim.partition(" ")[0])

@@ -8,7 +8,7 @@ notified once, whichever runs are at it: a claim comes first, and a record after
         send()
         delivery.done()  # or `give_back`, where the channel did not take it
 
-The claim (`library.issues.claims`) is written on the condition that it is still as it was read and that the channel was
+The claim is written on the condition that it is still as it was read and that the channel was
 not notified since. Of a remediation run and a reporting run one gets it; the other leaves the change to it. In a ticket
 the comment's marker is looked for between reading and `begin`, so that what a run wrote that died then is found.
 """
@@ -22,12 +22,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.documents.document import Document, Section, fitted, paragraph
-from library.documents.jira_markup import jira_markup
+from library.documents.document import Document, Section, fitted, jira_markup, paragraph
 from library.documents.slack_message import Alert, literal
 from library.errors import ConflictError
-from library.issues.change_notifications import ChangeNotification, Channel
-from library.issues.claims import claimed_at, is_held, new_claim, released
+from library.issues.change_notifications import ChangeNotification, Channel, claimed_at, is_held, new_claim, released
 from library.issues.issue import Issue
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from library.notifications.jira_connection import JiraError

@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 
-from deployment.host_bundle import HOST_TARGETS, build_host
+from deployment.build import HOST_TARGETS, build_host
 from deployment.package import ROOT, TARGETS
 from tests.deployment.emulator import emulated_aws
 

@@ -17,10 +17,10 @@ import boto3
 import moto
 import pytest
 
-from deployment.host_bundle import build_wheel
+from deployment.build import build_wheel
 from deployment.package import ROOT
 from hammer.__main__ import _COMMANDS
-from hammer.extras import EXTRAS, NEEDED_BY
+from hammer.application import EXTRAS, NEEDED_BY
 from tests.worlds.emulated_aws import emulated_aws
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

@@ -35,7 +35,7 @@ ROOMS: Mapping[str, Package] = {
         ("tests/unit/reachability",),
     ),
     "use": Package(
-        _modules("identification/flow_logs", "classify evidence flow_log keep_proposal records"),
+        _modules("identification/flow_logs", "classify evidence flow_log records"),
         ("tests/unit/flow_logs",),
     ),
     "inspector": Package(

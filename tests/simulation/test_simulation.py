@@ -40,7 +40,7 @@ def test_the_oracle_of_access() -> None:
     half, other = rule("tcp", (22, 22), "0.0.0.0/1"), rule("tcp", (22, 22), "128.0.0.0/1")
     assert exposed(cells([half])) == {("tcp", 22, "8.8.8.8"), ("tcp", 22, "100.1.1.1")}
     assert not completely(cells([half]))
-    assert len(completely(cells([half, other]))) == 3
+    assert len(completely(cells([half, other]))) == 4
     assert not exposed(cells([rule("tcp", (22, 22), "10.0.0.0/8"), rule("tcp", (443, 443), "0.0.0.0/0")]))
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from library.network.addresses import parse_network
+from library.source.find import read_folders
 from library.source.location import Edit
 from library.source.template_rules import read_groups
 from library.source.template_text import parse_template
-from library.source.terraform_folder import read_folders
 from library.source.terraform_rules import Configurations
 from library.source.text_edit import unified_diff
 from tests.source_cases import Case, all_cases, as_item

@@ -4,8 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from library.documents.document import Bullets, Code, Document, Section, Table, fitted, paragraph, plain_text
-from library.documents.jira_markup import jira_markup
+from library.documents.document import (
+    Bullets,
+    Code,
+    Document,
+    Section,
+    Table,
+    fitted,
+    jira_markup,
+    paragraph,
+    plain_text,
+)
 from library.documents.text import utf16_size
 
 

@@ -4,8 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from library.documents.document import Bullets, Code, Link, Section, Table, paragraph
-from library.documents.jira_markup import jira_markup, literal
+from library.documents.document import Bullets, Code, Link, Section, Table, jira_markup, literal, paragraph
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from identification.flow_logs.keep_proposal import GroupChange, propose
+from identification.flow_logs.classify import GroupChange, propose
 from library.network.addresses import RFC_1918, Network, parse_network
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import IngressRule

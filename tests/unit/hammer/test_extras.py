@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hammer.extras import install_command
+from hammer.application import install_command
 
 PYTHON = "/home/ana/.venv/bin/python"
 

@@ -21,10 +21,9 @@ from hammer import __version__
 from hammer.formats import Format, render
 from hammer.formats.csv_format import COLUMNS, safe_cell
 from hammer.formats.report.view import view
-from hammer.formats.table_format import show
+from hammer.formats.table_format import console, show
 from hammer.listing.controls import Control
 from hammer.listing.issue import ChangeSince, ListingSource
-from hammer.terminal import console
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Status, Timestamps
 from library.issues.schedule import Waiting

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
-from hammer.formats.table_format import severity_cell
+from hammer.formats.table_format import Cell, severity_cell
 from hammer.listing.issue import default_context, listed_issue
 from hammer.status import (
     Facts,
@@ -27,7 +27,6 @@ from hammer.status import (
     watch_page,
 )
 from hammer.table_listing import unseen
-from hammer.terminal import Cell
 from library.aws.lock import LockState
 from library.aws.records import JobRun
 from library.issues.flapping import PastOccurrence

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from hammer.formats.table_format import show
+from hammer.formats.table_format import console, show
 from hammer.listing.issue import ListingSource
-from hammer.terminal import console
 from library.security_groups.exposure import Exposure
 from tests.builders.listings import EVERYTHING, LISTED, SSH, a_listed_issue, a_listing
 

@@ -10,7 +10,7 @@ from library.config.models import Configuration, Owners
 from library.issues.decision_record import DecisionState
 from library.notifications.broadcast import destinations_of
 from library.notifications.owners import Discovered, IssueOwners, discover, owners_of_issue
-from library.notifications.slack_people import deciding_owners
+from reporting.decision_inbox import deciding_owners
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import NOW, an_issue
 

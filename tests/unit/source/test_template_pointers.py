@@ -7,10 +7,9 @@ import pytest
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
 from library.source.cloudformation import ReadStack, StackReader, StackResource
-from library.source.find import locate
+from library.source.find import TerraformFiles, locate
 from library.source.location import Edit, Found, Kind, RuleLocation
 from library.source.template_source import Stack, find_in_template
-from library.source.terraform_folder import TerraformFiles
 
 EXPOSED = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 REPLACEMENTS = ("10.0.0.0/8", "172.16.0.0/12")

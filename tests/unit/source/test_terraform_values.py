@@ -9,10 +9,10 @@ import pytest
 
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
+from library.source.find import read_folders
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit, Found, Kind
 from library.source.service import tool_hint
-from library.source.terraform_folder import read_folders
 from library.source.terraform_source import find_in_terraform
 
 pytest.importorskip("tree_sitter_hcl")
