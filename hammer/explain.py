@@ -60,8 +60,7 @@ from library.security_groups.users import GroupUsers
 from library.source.cloudformation import StackReader
 from library.source.find import TerraformFiles, locate, read_folders, read_rule_ids
 from library.source.hcl import GrammarMissingError
-from library.source.location import SourceReport
-from library.source.stored import DIFF_LINES, dispute_of
+from library.source.location import DIFF_LINES, SourceReport, dispute_of
 from remediation.backups import BackupError, Backups
 from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation

@@ -25,6 +25,7 @@ from identification.inspector.delivery import (
     FindingDelivery,
     FindingRecord,
     can_be_issue,
+    compose,
     confirm,
     detection,
     issue_id,
@@ -35,7 +36,6 @@ from identification.inspector.delivery import (
 from identification.inspector.events import ClassicNotification, Ignored, read_record, records
 from identification.inspector.expected_ports import FilterDecision, decide
 from identification.inspector.finding import Finding
-from identification.inspector.notification import compose
 from identification.runtime import Runtime, start
 from library.aws.failures import AWS_ERRORS
 from library.errors import ConflictError, HammerError

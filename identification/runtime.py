@@ -17,8 +17,7 @@ from identification.cloudtrail import OwnRoles
 from identification.errors import UnknownAccountError
 from library.aws.ec2 import enabled_regions
 from library.aws.issue_table import IssueTable
-from library.aws.organization import active_accounts
-from library.aws.session import Sessions, sdk_session
+from library.aws.session import Sessions, active_accounts, sdk_session
 from library.config import Configuration, configuration_uri, load_configuration
 from library.config.loader import with_organization
 from library.jobs.process import expect_many_objects, log_as_json

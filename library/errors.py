@@ -38,7 +38,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `BackupError` | `remediation.backups` | a backup cannot be used, or is not what was written |
 | `InconsistentReadError` | `remediation.group_state` | EC2's two answers about a group differ |
 | `ChangeFailedError` | `remediation.change` | EC2 did not do a part of a change |
-| `CannotRestoreError` | `remediation.restore_source` | there is nothing to go back to, or no group to bring back |
+| `CannotRestoreError` | `remediation.restore_plan` | there is nothing to go back to, or no group to bring back |
 
 `library.jobs.run.InterruptedRunError`, which a signal raises, is a `KeyboardInterrupt` instead.
 

@@ -34,8 +34,8 @@ from library.issues.change_notifications import (
     notification_key,
     record_paths,
 )
+from library.issues.decision_record import kept_sources
 from library.issues.issue import Issue
-from library.issues.kept_sources import kept_sources
 from library.issues.names import hammer_options
 from library.notifications.broadcast import destinations_of
 from library.notifications.change_delivery import (

@@ -31,8 +31,8 @@ from library.aws.ec2 import PrefixListReader, prefix_list_weights
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.session import Sessions
 from library.documents.text import counted
+from library.issues.decision_record import KeptSource, kept_sources
 from library.issues.issue import Issue
-from library.issues.kept_sources import KeptSource, kept_sources
 from library.issues.times import format_time, parse_time, shown_time
 from library.issues.use import CAVEAT, SourceClass, use_summary
 from library.network.addresses import Network, parse_network

@@ -33,8 +33,15 @@ from remediation.notify import (
     stand_ins_text,
 )
 from remediation.remediate import PAUSES_S, GroupResult, GroupWork, ResultKind, wait_until_done
-from remediation.restore_plan import RestorePlan, plan_restore
-from remediation.restore_source import CannotRestoreError, Observation, RestoreSource, RestoreTarget, read_source
+from remediation.restore_plan import (
+    CannotRestoreError,
+    Observation,
+    RestorePlan,
+    RestoreSource,
+    RestoreTarget,
+    plan_restore,
+    read_source,
+)
 from remediation.rules import ports_as_written
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ from remediation.context import Prompt, RemediationContext, build_context, has_t
 from remediation.group_state import describe_live
 from remediation.journal import RemediationDetails, is_unfinished
 from remediation.restore import RestoreJob
-from remediation.restore_source import CannotRestoreError, RestoreTarget
+from remediation.restore_plan import CannotRestoreError, RestoreTarget
 
 LOG_STREAM = "remediation.restore_security_groups"
 

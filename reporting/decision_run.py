@@ -1,38 +1,321 @@
 """What a reporting run does about decisions: labels, what is untold, messages, and whether somebody listens to Slack.
 
-decisions = DecisionRun(config, services, summary)
-decisions.read_labels(selection)      # before anything is written into a ticket
-decisions.note(issue)                 # for each issue that is read anyway
-...
-decisions.notify(selection)           # after tickets and messages
-decisions.notify_webhook()            # last: it delays nobody
+    decisions = DecisionRun(config, services, summary)
+    decisions.read_labels(selection)      # before anything is written into a ticket
+    decisions.note(issue)                 # for each issue that is read anyway
+    ...
+    decisions.notify(selection)           # after tickets and messages
+    decisions.notify_webhook()            # last: it delays nobody
+
+In JIRA people decide by labels, `hammer-close-now`, `hammer-exempt-7d`, and so on. Who decided, and when, is what the
+ticket's history says of the label, never who else may have asked for it: an entry of an app, of an automation, or of
+somebody whom `jira.decision_accounts` does not name decides nothing. A label is read before the run writes anything
+about the issue into the ticket, so what the ticket said last is what the person saw. The label is taken off and
+answered with a comment (`reporting.decision_notifications`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from library.aws.decision_messages import ButtonMessage
+from library.aws.decision_store import Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.records import ListenerRecords, alert_key
-from library.config.models import limits_of
+from library.config.models import ASSIGNEE, limits_of, rights_by_name
 from library.documents.slack_message import Alert, literal
+from library.documents.text import printable
 from library.errors import ConflictError
-from library.issues.decision_rules import exempt_until, possible
+from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
+from library.issues.decision_rules import (
+    SHORTEST_REASON,
+    Request,
+    Rights,
+    Seen,
+    exempt_until,
+    exposure_digest,
+    possible,
+)
 from library.issues.issue import Issue, Status
+from library.issues.times import parse_time
+from library.notifications.jira_connection import JiraError
+from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import SlackError
-from reporting.decision_labels import DecisionLabels
 from reporting.decision_messages import buttons, decide_command
 from reporting.decision_notifications import DecisionNotifications
+from reporting.plan import channel_digest
 
 if TYPE_CHECKING:
     from library.config import Configuration
+    from library.issues.issue import Issue
     from library.jobs.command_line import Selection
+    from library.notifications.jira_client import JiraClient
+    from reporting.decision_notifications import DecisionNotifications
     from reporting.read import ReportSummary
     from reporting.run import Services
+
+
+_log = logging.getLogger(__name__)
+
+_LABEL = re.compile(r"hammer-(?:(close-now)|(not-mine)|exempt-([0-9]{1,200})d)")
+_MENTION = re.compile(r"\[~(?:accountid:)?([^\]\s]+)\]")
+_ONE_BY_ONE = 50
+"""Up to as many tickets are read one by one; of more the labels are searched for first, in one request for each 50."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who made an entry of a ticket's history.
+
+    Attributes:
+        ids: the account id, or the name and key.
+        rejection: why the entry is no person's; empty: it is.
+    """
+
+    ids: tuple[str, ...]
+    rejection: str = ""
+
+    @property
+    def by(self) -> str:
+        """As whom a decision names the author."""
+        return self.ids[0] if self.ids else "somebody unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelEntry:
+    """A label that asks for a decision, with the entry of the history that set it.
+
+    Attributes:
+        days: of `hammer-exempt-<n>d`; 0: it is none.
+        entry_id: of the history; empty: no entry says who set it.
+    """
+
+    label: str
+    kind: DecisionKind
+    days: int
+    author: Author
+    at: datetime
+    entry_id: str
+
+
+def wanted_by(label: str) -> tuple[DecisionKind, int] | None:
+    """The decision that a label asks for, and its days; None: it asks for none."""
+    found = _LABEL.fullmatch(label)
+    if found is None:
+        return None
+    close_now, _, days = found.groups()
+    if days is not None:
+        return DecisionKind.EXEMPT, int(days)
+    return (DecisionKind.CLOSE_NOW if close_now else DecisionKind.NOT_MINE), 0
+
+
+def label_entries(ticket: Mapping[str, Any], now: datetime) -> list[LabelEntry]:
+    """The labels of a ticket that ask for a decision, the one that was set first at the front.
+
+    The ticket has its whole `changelog`. A label of which that says nothing counts as set at `now`.
+    """
+    labels = (ticket.get("fields") or {}).get("labels") or ()
+    found = [
+        _entry(label, wanted, ticket, now)
+        for label in labels
+        if isinstance(label, str) and (wanted := wanted_by(label)) is not None
+    ]
+    return sorted(found, key=lambda entry: entry.at)
+
+
+def _entry(label: str, wanted: tuple[DecisionKind, int], ticket: Mapping[str, Any], now: datetime) -> LabelEntry:
+    setting: tuple[datetime, Mapping[str, Any]] | None = None
+    for history in (ticket.get("changelog") or {}).get("histories") or ():
+        at = _time(history.get("created"))
+        if at and any(_sets(item, label) for item in history.get("items") or ()) and (not setting or at >= setting[0]):
+            setting = at, history
+    if setting is None:
+        return LabelEntry(label, *wanted, Author((), "the ticket's history does not say who set the label"), now, "")
+    at, history = setting
+    return LabelEntry(label, *wanted, author_of(history), min(at, now), str(history.get("id") or at.isoformat()))
+
+
+def _sets(item: Mapping[str, Any], label: str) -> bool:
+    before, after = (str(item.get(name) or "").split() for name in ("fromString", "toString"))
+    return item.get("field") == "labels" and label in after and label not in before
+
+
+def author_of(history: Mapping[str, Any]) -> Author:
+    """Who made an entry of the history. JIRA Cloud says what kind of account it is; automation leaves metadata."""
+    author = history.get("author")
+    if not isinstance(author, Mapping):
+        return Author((), "the ticket's history does not say who set the label")
+    ids = tuple(str(author[name]) for name in ("accountId", "name", "key") if author.get(name))
+    if author.get("accountType") not in (None, "atlassian"):
+        return Author(ids, "apps and customers of a service desk decide nothing")
+    if history.get("historyMetadata"):
+        return Author(ids, "automations decide nothing")
+    if author.get("active") is False:
+        return Author(ids, "the account that set the label is deactivated")
+    return Author(ids) if ids else Author((), "the ticket's history does not say who set the label")
+
+
+def _time(text: object) -> datetime | None:
+    """A time as JIRA writes it: `2026-11-29T10:00:00.000+0000`."""
+    try:
+        return parse_time(str(text)) if text else None
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionLabels:
+    """Reads labels, and carries out what they ask for.
+
+    Attributes:
+        notification: the ways to reach people, among them the issues.
+        jira: JIRA.
+    """
+
+    config: Configuration
+    notification: DecisionNotifications
+    jira: JiraClient
+
+    def read(self, issues: Iterable[Issue]) -> tuple[list[str], set[tuple[str, str]]]:
+        """Carry out what the labels of these issues' tickets ask for.
+
+        Returns:
+            What could not be done, one line each; and account and group of the issues whose labels could not be read:
+            their tickets must not be written to in this run, or nobody would know what the person saw.
+        """
+        problems: list[str] = []
+        unread: set[tuple[str, str]] = set()
+        ticketed = {str(issue.jira_details["ticket"]): issue for issue in issues if issue.jira_details.get("ticket")}
+        for key in self._labelled(list(ticketed), problems):
+            issue = ticketed[key]
+            try:
+                self._read_ticket(key, issue)
+            except (JiraError, ConflictError, UnreadableIssueError, *AWS_ERRORS) as error:
+                problems.append(f"{issue.location}: the labels of {key} could not be read: {explain(error)}")
+                unread.add((issue.account_id, issue.issue_id))
+        return problems, unread
+
+    def _labelled(self, keys: Sequence[str], problems: list[str]) -> Sequence[str]:
+        """The tickets that may have a label. Of few tickets all, which are read one by one with their history."""
+        if len(keys) <= _ONE_BY_ONE:
+            return keys
+        found: list[str] = []
+        for start in range(0, len(keys), _ONE_BY_ONE):
+            part = keys[start : start + _ONE_BY_ONE]
+            try:
+                tickets = self.jira.with_keys(part)
+            except JiraError as error:
+                # JIRA refuses a search that names a ticket which is gone.
+                _log.info("tickets are read one by one: %s", error)
+                if not error.status:
+                    problems.append(f"labels of tickets could not be read: {error}")
+                found += part
+                continue
+            found += [ticket.key for ticket in tickets if any(map(wanted_by, ticket.labels)) and ticket.key in part]
+        return found
+
+    def _read_ticket(self, key: str, issue: Issue) -> None:
+        ticket = self.jira.with_history(key)
+        for entry in label_entries(ticket, self.notification.now()) if ticket else ():
+            fresh = self.notification.table.get(issue.account_id, issue.issue_id)
+            if fresh is None:
+                return
+            self._decide(key, fresh, entry, ticket or {})
+
+    def _decide(self, key: str, issue: Issue, entry: LabelEntry, ticket: Mapping[str, Any]) -> None:
+        limits = limits_of(self.config, issue.account_id)
+        reason, owner, until = self._fields(key, issue, entry)
+        request = Request(
+            kind=entry.kind,
+            by=entry.author.by,
+            via=Via.JIRA,
+            at=entry.at,
+            seen=_seen(issue),
+            rights=self._rights(entry, reason, ticket),
+            reason=reason,
+            until=until,
+            owner=owner,
+            key=f"jira:{key}:{entry.label}:{entry.entry_id or entry.at.isoformat()}",
+            label=entry.label,
+        )
+        outcome = Decisions(self.notification.table, self.notification.now).carry_out(
+            issue.account_id, issue.issue_id, request, limits
+        )
+        if outcome is None:
+            return
+        if outcome.repeated and not any(untold.label == entry.label for untold in outcome.issue.decided.outbox):
+            # It was decided and answered; the process ended before it took the label off.
+            self.jira.edit_labels(key, remove=[entry.label])
+        for problem in self.notification.notify(outcome.issue):
+            _log.warning("%s", printable(problem))
+
+    def _rights(self, entry: LabelEntry, reason: str, ticket: Mapping[str, Any]) -> Rights:
+        """What the author of a label may do."""
+        if entry.author.rejection:
+            return Rights(rejection=entry.author.rejection)
+        allowed = self.config.jira.decision_accounts
+        assignee = (ticket.get("fields") or {}).get("assignee") or {}
+        assigned = {str(assignee[name]) for name in ("accountId", "name", "key") if assignee.get(name)}
+        ids = set(entry.author.ids)
+        decides = bool(ids.intersection(allowed)) or (ASSIGNEE in allowed and bool(ids & assigned))
+        rights = rights_by_name(self.config, [*entry.author.ids], decides=decides)
+        if entry.kind is DecisionKind.EXEMPT and len(reason) < SHORTEST_REASON and (decides or rights.extends):
+            text = f"comment on the ticket why, in {SHORTEST_REASON} characters or more, and set the label again"
+            return Rights(rejection=text)
+        if not decides and not rights.extends:
+            return Rights(rejection="only people whom jira.decision_accounts names may decide")
+        return rights
+
+    def _fields(self, key: str, issue: Issue, entry: LabelEntry) -> tuple[str, str, date | None]:
+        """Reason, new owner and end, from the author's newest comment and the label."""
+        if entry.kind is DecisionKind.CLOSE_NOW or entry.author.rejection:
+            return "", "", None
+        comment = self.jira.newest_comment(key, entry.author.ids).strip()[:TEXT_LIMIT]
+        if entry.kind is DecisionKind.EXEMPT:
+            try:
+                until = entry.at.date() + timedelta(days=entry.days)
+            except OverflowError:
+                until = date.max
+            return comment, "", until
+        return "", self._owner(key, issue, comment), None
+
+    def _owner(self, key: str, issue: Issue, comment: str) -> str:
+        """Who gets the issue: whom the comment names, else whom `ticket_owners` names."""
+        named = _MENTION.fullmatch(comment)
+        name = named[1] if named else comment
+        if name and (name.startswith("#") or self._is_user(key, name)):
+            return name
+        return owners_of_issue(self.config, issue).configured.jira_owner
+
+    def _is_user(self, key: str, name: str) -> bool:
+        if len(name.split()) > 5:
+            return False  # a sentence, which JIRA would find no user by
+        try:
+            return self.jira.users.assignable(key.rpartition("-")[0], name) is not None
+        except JiraError as error:
+            if error.may_pass:
+                raise
+            return False
+
+
+def _seen(issue: Issue) -> Seen:
+    """What the ticket said last: nothing that is open now, where the ticket was not told of it yet."""
+    kept, times = issue.jira_details, issue.timestamps
+    occurrence = kept.get("occurrence")
+    if kept.get("digest"):
+        is_notified = kept["digest"] == channel_digest(issue) and (not kept.get("closed") or bool(kept.get("exempt")))
+    else:  # other tooling filed it
+        is_notified = times.reported is not None and (times.updated is None or times.updated <= times.reported)
+    return Seen(
+        int(occurrence) if occurrence is not None else issue.occurrence, exposure_digest(issue) if is_notified else ""
+    )
+
 
 BUTTONS_A_RUN = 20
 """How many messages with buttons a run sends to one destination at most; the other issues name the command."""

@@ -21,9 +21,8 @@ from library.issues.names import aws_options
 from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
 from library.network.ports import HIGHEST_PORT, WITHOUT_PORTS_NAMES, ports_text, protocol_name
 from library.security_groups.exposure import Exposure
-from library.source.location import Kind
+from library.source.location import DIFF_LINES, Kind, dispute_of, known_locations, source_lines
 from library.source.service import maker_of, managed_by
-from library.source.stored import DIFF_LINES, dispute_of, known_locations, source_lines
 
 _SOURCES_NAMED = 6
 

@@ -27,8 +27,8 @@ from library.issues.times import shown_time
 from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
 from library.security_groups.users import GroupUsers
+from library.source.location import dispute_of
 from library.source.service import made_by
-from library.source.stored import dispute_of
 from reporting.exposure_text import (
     FixLocation,
     cli_commands,

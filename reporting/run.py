@@ -42,7 +42,7 @@ from library.notifications.jira_connection import JiraError, JiraUnavailableErro
 from library.source.cloudformation import StackReader
 from library.source.find import STACKS_NOT_ASKED, TerraformFiles, locate, read_folders, read_rule_ids
 from library.source.hcl import GrammarMissingError
-from library.source.stored import is_fresh, stored_source
+from library.source.location import is_fresh, stored_source
 from reporting.after_care import notify_after_care
 from reporting.context import TicketContexts
 from reporting.decision_run import DecisionRun

@@ -21,7 +21,7 @@ from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.users import GroupUsers, User
 from library.source.find import TerraformFiles, locate
 from library.source.hcl import TerraformFile, parse_hcl
-from library.source.stored import stored_source
+from library.source.location import stored_source
 from reporting import group_text
 from reporting import slack as slack_text
 from reporting.context import TicketContexts

@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from hammer.listing.controls import Control, controls_broken, exposed_ports, ports_of
 from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, remediation_terms
+from library.issues.decision_record import KeptSource
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import SECURITY_GROUP, FindingDetails, Issue, IssueDetails, Status, Timestamps, kind_of
-from library.issues.kept_sources import KeptSource
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.reconcile import Detection
@@ -30,7 +30,7 @@ from library.notifications.owners import discover, owners_of
 from library.security_groups.clauses import Clause, clauses
 from library.security_groups.exemptions import Exemption, deciding
 from library.security_groups.exposure import Exposure
-from library.source.stored import diff_lines, dispute_of, source_lines
+from library.source.location import diff_lines, dispute_of, source_lines
 
 
 class ListingSource(StrEnum):

@@ -58,8 +58,8 @@ from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import ConflictError, HammerError
 from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND
+from library.issues.decision_record import kept_sources
 from library.issues.issue import Issue, Status
-from library.issues.kept_sources import kept_sources
 from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use
 from library.network.addresses import AddressSet, Network

@@ -21,7 +21,7 @@ import yaml
 from pydantic import ValidationError
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.organization import active_accounts
+from library.aws.session import active_accounts
 from library.config.errors import ConfigurationError, Location, Problem, explained, kind, path_text
 from library.config.models import (
     ConfigFile,

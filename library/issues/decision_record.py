@@ -8,6 +8,11 @@ Pure. Three attributes of the issue's item hold it:
   people who decide at the same moment one is second, and is told who was first.
 
 What an exemption exempts is an item of its own (`DecidedExemption`), written in the same transaction.
+
+Sources that a person kept when a group's rules were replaced are a decision as well: remediation leaves their rules
+alone from then on. `remediate --keep` records the choice in the issue's `remediation_details.kept`, for one
+occurrence: by rule, with who made it and when. It holds until a person decides otherwise: decides to close the group
+now, or remediates it by hand and agrees to a plan that replaces the rule.
 """
 
 from __future__ import annotations
@@ -16,15 +21,29 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from library.issues.names import whole_number
-from library.issues.times import format_time, parse_time, required_time
+from library.issues.times import format_time, parse_time, required_time, shown_time
 from library.network.addresses import AddressSet, parse_network
 from library.network.intervals import IntervalSet
-from library.network.ports import ALL_WITHOUT_PORTS, UDP, WITHOUT_PORTS, PortSet, traffic_of, traffic_of_ports
+from library.network.ports import (
+    ALL_WITHOUT_PORTS,
+    UDP,
+    WITHOUT_PORTS,
+    PortSet,
+    protocol_name,
+    traffic_of,
+    traffic_of_ports,
+)
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
+from library.security_groups.group import RuleKey, rule_key
+
+if TYPE_CHECKING:
+    from library.issues.issue import Issue
+    from library.security_groups.exposure import Exposure
+
 
 KEPT = 50
 """Decisions of an issue that are kept. Refused ones go first, then the oldest."""
@@ -520,3 +539,71 @@ def _ports_in(traffic: IntervalSet) -> PortSet:
     """The TCP and UDP ports of a part of the axis of traffic."""
     udp = traffic & IntervalSet(((UDP, WITHOUT_PORTS - 1),))
     return PortSet(traffic & _TCP, IntervalSet(tuple((first - UDP, last - UDP) for first, last in udp.spans)))
+
+
+_BY_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSource:
+    """One rule that a person kept.
+
+    Attributes:
+        protocol: as EC2 names it, or its number.
+        from_port: the first port; None: the protocol has none. `to_port`: the last.
+        by: who kept it; untrusted text.
+    """
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    cidr: str
+    by: str
+    at: datetime
+
+    @property
+    def key(self) -> RuleKey:
+        """The rule's identity."""
+        return RuleKey.of(self.protocol, self.from_port, self.to_port, self.cidr)
+
+    def covers(self, exposure: Exposure) -> bool:
+        """Whether an exposure is this rule's."""
+        return rule_key(exposure) == self.key
+
+    @property
+    def text(self) -> str:
+        """Who kept it and when, such as `kept by ana since 2026-11-22 03:00 UTC`."""
+        return f"kept by {self.by} since {shown_time(self.at)}"
+
+    def to_item(self, occurrence: int) -> dict[str, Any]:
+        """A map of the list `kept`."""
+        return {
+            "protocol": self.protocol,
+            "from_port": self.from_port,
+            "to_port": self.to_port,
+            "cidr": self.cidr,
+            "by": self.by[:_BY_LIMIT],
+            "at": format_time(self.at),
+            "occurrence": occurrence,
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> KeptSource:
+        """Read a map of the list. Raises KeyError, TypeError or ValueError on what is none."""
+        at = required_time(item["at"], "a kept source")
+        first, last = (None if item[name] is None else int(item[name]) for name in ("from_port", "to_port"))
+        by = " ".join("".join(char if char.isprintable() else " " for char in str(item["by"])).split())[:_BY_LIMIT]
+        return cls(protocol_name(str(item["protocol"])), first, last, str(item["cidr"]), by or "somebody", at)
+
+
+def kept_sources(issue: Issue) -> tuple[KeptSource, ...]:
+    """What people kept in this occurrence of an issue. What cannot be read is nobody's choice."""
+    listed = issue.remediation_details.get("kept")
+    found: list[KeptSource] = []
+    for item in listed if isinstance(listed, (list, tuple)) else ():
+        try:
+            if int(item["occurrence"]) == issue.occurrence:
+                found.append(KeptSource.from_item(item))
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+            continue
+    return tuple(found)

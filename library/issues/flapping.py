@@ -28,7 +28,7 @@ class PastOccurrence:
         resolved: when it was seen to be over, in UTC.
         principal: who opened it; empty: nobody knows.
         remediated: when Hammer closed it, in UTC; None: somebody else did.
-        source: what defined what was open, as `library.source.stored` has it; empty: nobody knows.
+        source: what defined what was open, as `library.source.location` has it; empty: nobody knows.
     """
 
     identified: datetime | None

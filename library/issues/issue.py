@@ -322,7 +322,7 @@ class Issue:
         open_at_report: what was open when the issue was reported, as `exposure_text` writes it, where a scan found
             something else before reporting recorded that; None: `details` still say it, or `exposures_told` does.
         change_notifications: what remediation did, or could not do, the oldest first.
-        source: reporting's: where what is open is defined (`library.source.stored`).
+        source: reporting's: where what is open is defined (`library.source.location`).
         decided: what people decided about it, and what follows.
         opener_sought: the occurrence about which CloudTrail's event history was asked who opened the group; None: it
             was not asked.

@@ -41,7 +41,7 @@ ROOMS: Mapping[str, Package] = {
     "inspector": Package(
         _modules(
             "identification/inspector",
-            "delivery events expected_ports finding notification",
+            "delivery events expected_ports finding",
         ),
         ("tests/unit/inspector",),
     ),

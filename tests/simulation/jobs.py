@@ -23,7 +23,7 @@ from remediation.change import GROUP_ERRORS
 from remediation.context import Prompt, RemediationContext
 from remediation.notify import Notifier
 from remediation.restore import RestoreJob
-from remediation.restore_source import CannotRestoreError, RestoreTarget
+from remediation.restore_plan import CannotRestoreError, RestoreTarget
 from remediation.runs import BatchRun
 from reporting.run import Reporter, Services
 from tests.simulation.clients import Jira, Slack

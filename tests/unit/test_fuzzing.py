@@ -23,6 +23,7 @@ from identification.events import hint_of
 from identification.inspector.delivery import (
     FindingRecord,
     can_be_issue,
+    compose,
     detection,
     issue_id,
     no_record,
@@ -32,7 +33,6 @@ from identification.inspector.delivery import (
 from identification.inspector.events import read_record, records
 from identification.inspector.expected_ports import decide
 from identification.inspector.finding import Finding, parse_classic
-from identification.inspector.notification import compose
 from identification.messages import Deliveries, parse_target
 from library.config import ConfigurationError, parse_configuration
 from library.issues.issue import Issue
@@ -44,7 +44,7 @@ from library.security_groups.exposure import Evaluator
 from library.security_groups.group import ShapeError, parse_security_group
 from remediation.backups import Backup, BackupError, Backups
 from remediation.context import Prompt
-from remediation.restore_source import RestoreTarget, read_source
+from remediation.restore_plan import RestoreTarget, read_source
 from tests.builders.api_calls import api_call, authorized
 from tests.builders.inspector_samples import classic_aggregate, classic_notification, section, sns, v2_event
 from tests.builders.issues import an_issue

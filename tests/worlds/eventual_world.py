@@ -20,7 +20,7 @@ from remediation.context import RemediationContext
 from remediation.eligibility import account_policy
 from remediation.journal import JournalEntry, read_details
 from remediation.restore import RestoreJob
-from remediation.restore_source import RestoreTarget
+from remediation.restore_plan import RestoreTarget
 from remediation.rules import lets_in_all_of
 from remediation.runs import BatchRun, RemediationSummary
 from tests.worlds.lagging_ec2 import Clock, LaggingEc2, MemoryBucket, State

@@ -38,7 +38,7 @@ from remediation.context import Prompt, RemediationContext
 from remediation.eligibility import account_policy
 from remediation.notify import Notifier
 from remediation.restore import RestoreJob
-from remediation.restore_source import RestoreTarget
+from remediation.restore_plan import RestoreTarget
 from remediation.rules import single_permissions
 from remediation.runs import BatchRun, InteractiveRun, RemediationSummary
 

@@ -13,8 +13,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from identification import initiate_security_groups
-from library.aws.organization import active_accounts
-from library.aws.session import Sessions
+from library.aws.session import Sessions, active_accounts
 from library.config import parse_configuration
 from library.config.loader import with_organization
 

@@ -15,7 +15,7 @@ import pytest
 
 from library.aws.issue_table import IssueTable
 from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
-from library.issues.kept_sources import KeptSource
+from library.issues.decision_record import KeptSource
 from library.issues.use import Use, UseVerdict
 from tests.worlds.usage_world import (
     BUCKET,

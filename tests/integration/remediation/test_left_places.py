@@ -12,7 +12,7 @@ import pytest
 from library.issues.issue import Issue
 from library.security_groups.group import IngressRule
 from remediation.restore import RestoreJob
-from remediation.restore_source import RestoreTarget
+from remediation.restore_plan import RestoreTarget
 from tests.integration.remediation.test_untrusted_table import interrupted
 from tests.worlds.eventual_world import ACCOUNT, REGION, EventualWorld
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from identification.inspector.delivery import FindingMessage, compose
 from identification.inspector.expected_ports import decide, without_groups
 from identification.inspector.finding import Finding, parse_classic, parse_v2
-from identification.inspector.notification import FindingMessage, compose
 from library.network.ports import PortSet
 from tests.builders.inspector_samples import classic_aggregate, section, v2_event
 

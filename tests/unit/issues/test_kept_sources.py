@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from library.issues.decision_record import KeptSource, kept_sources
 from library.issues.issue import Issue
-from library.issues.kept_sources import KeptSource, kept_sources
 from library.issues.schedule import RemediationTerms, SkipReason, exposure_times, remediation_schedule
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure

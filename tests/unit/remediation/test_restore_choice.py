@@ -21,7 +21,7 @@ from remediation.journal import (
     RevokedRule,
     RevokedState,
 )
-from remediation.restore_source import BackupNotes, Observation, changes_of, choose
+from remediation.restore_plan import BackupNotes, Observation, changes_of, choose
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -11,8 +11,8 @@ import pytest
 from hammer.formats import Format, render
 from hammer.listing.issue import default_context, listed_issue
 from library.documents.document import plain_text
+from library.issues.decision_record import KeptSource
 from library.issues.issue import Issue, Status
-from library.issues.kept_sources import KeptSource
 from library.issues.schedule import kept_open
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure

@@ -13,7 +13,7 @@ from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
-from library.source.stored import diff_lines, source_lines
+from library.source.location import diff_lines, source_lines
 from reporting.group_text import alert
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.issues import an_issue
