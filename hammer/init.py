@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from library.aws.session import sdk_session
+from library.config.types import ACCOUNT_ID
 from library.documents.text import printable
 from library.jobs.command_line import WrongUsageError
 
-_ACCOUNT_ID = re.compile(r"\d{12}")
 _TEXT = """\
 # Hammer's configuration: `hammer check-config --config {folder}` tells every mistake in it and what Hammer would do.
 # docs/configuration.md has every key. Nothing is notified or changed while `reporting` and `remediation` are false.
@@ -64,7 +63,7 @@ def command(
     It looks at that one account, and notifies and changes nothing until you switch that on. A folder that has a
     configuration is left as it is.
     """
-    if account and not _ACCOUNT_ID.fullmatch(account):
+    if account and not ACCOUNT_ID.fullmatch(account):
         raise WrongUsageError(f"{account} is not an account id: 12 digits")
     if found := sorted(folder.glob("config.*")):
         raise WrongUsageError(f"{found[0]} is there already: name another folder, or edit that file")

@@ -28,7 +28,7 @@ from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
 from library.security_groups.users import GroupUsers
 from library.source.location import dispute_of
-from library.source.service import made_by
+from library.source.service import made_by, program_of
 from reporting.exposure_text import (
     FixLocation,
     cli_commands,
@@ -170,18 +170,6 @@ _SESSION = re.compile(r"arn:[^:]*:sts::\d*:assumed-role/([^/]+)/(.+)", re.DOTALL
 _IDENTITY = re.compile(r"arn:[^:]*:iam::\d*:(user|role)/(.+)", re.DOTALL)
 _ROOT = re.compile(r"arn:[^:]*:iam::(\d*):root")
 # What programs say of themselves, and what people call them; the first that is found counts.
-_PROGRAMS = (
-    ("cloudformation.amazonaws.com", "CloudFormation"),
-    ("Terraform", "Terraform"),
-    ("Pulumi", "Pulumi"),
-    ("Ansible", "Ansible"),
-    ("console.amazonaws.com", "the AWS console"),
-    ("console.ec2.amazonaws.com", "the AWS console"),
-    ("AWS Internal", "an AWS service"),
-    ("Mozilla/", "a browser"),
-    ("aws-cli", "the AWS command line"),
-    ("Boto3", "boto3"),
-)
 
 
 def opened_by_text(opened: OpenedBy) -> str:
@@ -191,7 +179,7 @@ def opened_by_text(opened: OpenedBy) -> str:
         parts.append(f"from {flattened(opened.source_ip, _LIMIT)}")
     text = ", ".join(parts)
     if opened.user_agent:
-        text += f" with {_program(opened.user_agent)}"
+        text += f" with {program_of(opened.user_agent) or flattened(opened.user_agent, _LIMIT)}"
     return f"{text}, {shown_time(opened.event_time)}"
 
 
@@ -203,10 +191,6 @@ def _who(principal: str) -> str:
     if found := _ROOT.fullmatch(principal):
         return f"the root user of account {found[1]}"
     return flattened(principal, _LIMIT) or "somebody whom CloudTrail does not name"
-
-
-def _program(agent: str) -> str:
-    return next((name for mark, name in _PROGRAMS if mark in agent), flattened(agent, _LIMIT))
 
 
 def exemption_line(step: Step, update: Update | None, kept: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ NOT_MINE_LIMIT = 2
 """How often an occurrence of an issue may be handed on."""
 
 _LISTED = 5
-_VALUE = re.compile(r"v1\|(\d{12})\|([a-z0-9-]+)\|(sg-[0-9A-Za-z-]+)\|(\d+)\|([0-9a-f]{16})\|([0-9a-f]{16}|-)")
+_VALUE = re.compile(r"v1\|([0-9]{12})\|([a-z0-9-]+)\|(sg-[0-9A-Za-z-]+)\|([0-9]+)\|([0-9a-f]{16})\|([0-9a-f]{16}|-)")
 
 
 @dataclass(frozen=True, slots=True)

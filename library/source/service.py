@@ -27,7 +27,6 @@ class Maker:
     returns: Returns
 
 
-_TOOLS = (("Terraform", re.compile("terraform", re.IGNORECASE)), ("CloudFormation", re.compile("cloudformation")))
 _RANGES = "spec.loadBalancerSourceRanges, or the annotation service.beta.kubernetes.io/load-balancer-source-ranges"
 _EMR_NAMES = re.compile(r"ElasticMapReduce-(?:(?:Master|Slave)-Private|ServiceAccess|master|slave|Primary|Core)")
 _DIRECTORY = re.compile(r"(d-[0-9a-f]{10})_(controllers|workspacesMembers)")
@@ -58,7 +57,8 @@ def managed_by(tags: Tags, user_agent: str, name: str = "") -> str:
         return maker.location.where
     if stack := tags.get("aws:cloudformation:stack-name"):
         return f"CloudFormation stack {stack!s}"
-    return next((tool for tool, pattern in _TOOLS if pattern.search(user_agent)), "")
+    program = program_of(user_agent)
+    return program if program in _MANAGERS else ""
 
 
 def made_by(issue: Issue) -> MadeBy:
@@ -89,24 +89,37 @@ def hints_of(tags: Tags) -> Iterator[str]:
             yield f"its tag {key} is {value}"
 
 
-_OPENED_WITH = (
-    ("Pulumi", "Pulumi"),
+_CONSOLE = "the AWS console"
+_PROGRAMS = (
+    ("cloudformation", "CloudFormation"),
+    # Pulumi and Crossplane work through Terraform's providers, and may name Terraform as well.
+    ("pulumi", "Pulumi"),
     ("crossplane", "Crossplane"),
-    ("Terraform", "Terraform"),
-    ("cloudformation.amazonaws.com", "CloudFormation"),
-    ("Ansible", "Ansible"),
-    ("console.amazonaws.com", "the AWS console, by hand"),
-    ("console.ec2.amazonaws.com", "the AWS console, by hand"),
+    ("terraform", "Terraform"),
+    ("ansible", "Ansible"),
+    ("console.amazonaws.com", _CONSOLE),
+    ("console.ec2.amazonaws.com", _CONSOLE),
+    ("aws internal", "an AWS service"),
+    ("mozilla/", "a browser"),
     ("aws-cli", "the AWS command line"),
+    ("boto3", "boto3"),
 )
-"""What programs say of themselves in CloudTrail's `userAgent`, and what people call them; the first that is found."""
+"""What programs say of themselves in CloudTrail's `userAgent`, in small letters, and what people call them."""
+_MANAGERS = {"CloudFormation", "Crossplane", "Pulumi", "Terraform"}
+"""Those that make a group again as their code says."""
+
+
+def program_of(user_agent: str) -> str:
+    """What people call the program that a user agent names; empty: none that is known here."""
+    agent = user_agent.casefold()
+    return next((name for mark, name in _PROGRAMS if mark in agent), "")
 
 
 def tool_hint(user_agent: str) -> Iterator[str]:
     """What the call that opened a group says about the tool behind it: no more than a hint."""
-    tool = next((name for mark, name in _OPENED_WITH if mark.casefold() in user_agent.casefold()), "")
-    if tool:
-        yield f"the call that opened it came with {tool}, as its user agent says"
+    if program := program_of(user_agent):
+        by_hand = ", by hand" if program == _CONSOLE else ""
+        yield f"the call that opened it came with {program}{by_hand}, as its user agent says"
 
 
 def _made(

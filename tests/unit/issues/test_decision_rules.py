@@ -387,7 +387,11 @@ def test_a_button_carries_what_is_seen_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, 7, "", "v1|", "v2|" + button_value(an_issue())[3:], f"{button_value(an_issue())}\n", "clicked"]
+    "value",
+    [
+        *(None, 7, "", "v1|", "v2|" + button_value(an_issue())[3:], f"{button_value(an_issue())}\n", "clicked"),
+        button_value(an_issue()).replace("2", "\N{FULLWIDTH DIGIT TWO}", 1),
+    ],
 )
 def test_anything_else_is_no_button_of_hammers(value: object) -> None:
     assert read_button(value) is None

@@ -55,6 +55,7 @@ def test_an_odd_history_leaves_the_issue_readable(odd: object) -> None:
         ({"aws:cloudformation:stack-name": "web\x1b"}, "Terraform", "CloudFormation stack web\x1b"),
         ({}, "APN/1.0 HashiCorp/1.0 Terraform/1.9.0", "Terraform"),
         ({}, "cloudformation.amazonaws.com", "CloudFormation"),
+        ({}, "APN/1.0 Pulumi/1.0 (+https://www.pulumi.com) PulumiAWS/6.5 Terraform/1.5", "Pulumi"),
         ({"owner": "ana"}, "aws-cli/2.15", ""),
     ],
 )
