@@ -530,15 +530,15 @@ def _planned(
     ticket = str(issue.jira_details.get("ticket") or "") if issue else ""
     entry = unfinished_remediation(issue) if issue else None
     if issue:
-        policy = issue_policy(issue, replace(policy, begun=entry is not None), now, decided=True)
+        policy = issue_policy(issue, replace(policy, is_resumed=entry is not None), now, decided=True)
     plan = read_lists_and_plan(client, quota, policy, seen.group, now, ticket)
     waits = [note] if note else []
     if leaves_exposures(plan) and entry:
         backups = Backups(sessions.client("s3"), config.aws.s3_backup_bucket)
         try:
             before = read_group_before(backups, account_id, region, seen.group, entry)
-            begun = begun_for(before, PrefixListReader(client), policy, now.date())
-            plan = read_lists_and_plan(client, quota, policy, seen.group, now, ticket, begun=begun)
+            resumed_rules = begun_for(before, PrefixListReader(client), policy, now.date())
+            plan = read_lists_and_plan(client, quota, policy, seen.group, now, ticket, resumed_rules=resumed_rules)
             waits.append("a change of the group is not complete: what it was begun for is in scope until it is closed")
         except (BackupError, *AWS_ERRORS) as error:
             waits.append(f"a change of the group is not complete, and its backup cannot be used: {explain(error)}")

@@ -68,7 +68,7 @@ class EventHints:
 
     @property
     def observed_from(self) -> datetime | None:
-        """When EC2 shows the newest call at the latest; None: no call is known."""
+        """From when on EC2 surely shows the newest call, without a margin for clocks; None: no call is known."""
         return None if self.newest is None else self.newest + EVENTUAL_CONSISTENCY
 
     def are_observed_by(self, begun: datetime) -> bool:
@@ -95,7 +95,7 @@ class EventHintRecords:
             }
         return {group_id: each.result() for group_id, each in added.items()}
 
-    def check_observed(self, group_id: str, begun: datetime) -> Check:
+    def no_event_since(self, group_id: str, begun: datetime) -> Check:
         """The condition that EC2 had shown each call about a group when a scan began."""
         latest = format_time(begun - EVENTUAL_CONSISTENCY)
         condition = "attribute_not_exists(#newest_event) OR #newest_event <= :latest"

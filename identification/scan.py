@@ -359,7 +359,7 @@ class _Attempt:
         self._coverage = CoverageRecords(runtime.table.items)
         self._hint_records = EventHintRecords(runtime.table.items)
         self._hints: dict[str, EventHints] = {}
-        self._begun = runtime.now()
+        self._scan_start = runtime.now()
         self._state = RegionState()
         self._may_wait = may_wait
         self.waited = False
@@ -376,7 +376,7 @@ class _Attempt:
         if not self._group_ids:
             self._read_more([detection.group_id for detection in self.scan.detections])
         if self.scan.swept:
-            self._coverage.record_sweep(self._account_id, self._region, self._begun)
+            self._coverage.record_sweep(self._account_id, self._region, self._scan_start)
         detections = {
             detection.group_id: replace(detection, details=truncate_to_item_limit(detection.details))
             for detection in self.scan.detections
@@ -407,12 +407,12 @@ class _Attempt:
             group_id: EventHints(openings.get(group_id, ()), newest.get(group_id))
             for group_id in sorted(openings.keys() | newest.keys())
         }
-        self._hints = self._hint_records.add(self._account_id, hints, self._begun)
+        self._hints = self._hint_records.add(self._account_id, hints, self._scan_start)
         if self._group_ids:
             self._learn(group_id for group_id in self._group_ids if group_id not in hints)
             self._state = self._coverage.state(self._account_id, self._region)
         else:
-            self._state = self._coverage.begin(self._account_id, self._region, self._begun)
+            self._state = self._coverage.begin(self._account_id, self._region, self._scan_start)
 
     def _learn(self, group_ids: Iterable[str]) -> None:
         self._hints |= self._hint_records.of_groups(self._account_id, group_ids)
@@ -456,7 +456,9 @@ class _Attempt:
         return {
             group_id
             for group_id, issue in known.items()
-            if not issue.status.is_exposed and issue.timestamps.resolved and issue.timestamps.resolved > self._begun
+            if not issue.status.is_exposed
+            and issue.timestamps.resolved
+            and issue.timestamps.resolved > self._scan_start
         }
 
     def _decide(self, detections: Mapping[str, Detection]) -> dict[str, Change]:
@@ -483,11 +485,11 @@ class _Attempt:
         if not (self._may_wait and self._group_ids and is_last):
             return set()
         missed = {
-            group_id: observed_from - self._begun
+            group_id: observed_from - self._scan_start
             for group_id, change in decided.items()
             if change.takes_away
             and (observed_from := self._hints.get(group_id, EventHints()).observed_from)
-            and timedelta() < observed_from - self._begun <= CLOCK_MARGIN
+            and timedelta() < observed_from - self._scan_start <= CLOCK_MARGIN
         }
         if missed:
             self.waited = True
@@ -503,8 +505,8 @@ class _Attempt:
         found: dict[str, Change] = {}
         for group_id, change in decided.items():
             hints = self._hints.get(group_id, EventHints())
-            is_observed = hints.are_observed_by(self._begun)
-            is_asked_too_early = target.may_take_away_from is not None and self._begun < target.may_take_away_from
+            is_observed = hints.are_observed_by(self._scan_start)
+            is_asked_too_early = target.may_take_away_from is not None and self._scan_start < target.may_take_away_from
             if not change.takes_away or (is_observed and not is_asked_too_early):
                 found[group_id] = change
                 continue
@@ -540,7 +542,7 @@ class _Attempt:
         """Write changes. Returns the ids of the groups whose issue had changed meanwhile."""
 
         def write(change: Change) -> None:
-            self._runtime.table.write(change, seen=self._begun, checks=self._checks(change))
+            self._runtime.table.write(change, seen=self._scan_start, checks=self._checks(change))
             _log.info(
                 str(change.event),
                 extra={
@@ -562,8 +564,8 @@ class _Attempt:
         if not change.takes_away:
             return ()
         return (
-            self._coverage.check_begun(self._region, self._state),
-            self._hint_records.check_observed(change.issue.issue_id, self._begun),
+            self._coverage.no_scan_begun_since(self._region, self._state),
+            self._hint_records.no_event_since(change.issue.issue_id, self._scan_start),
         )
 
     def _record_seen(self, group_ids: Iterable[str]) -> set[str]:
@@ -574,7 +576,7 @@ class _Attempt:
         seen = {group_id: self.issues[group_id] for group_id in group_ids if group_id in self.issues}
         if not self._group_ids:
             return set()
-        return _conflicts(lambda issue: self._runtime.table.record_seen(issue, self._begun), seen)
+        return _conflicts(lambda issue: self._runtime.table.record_seen(issue, self._scan_start), seen)
 
     def _overtaken(self, written: Iterable[Change]) -> set[str]:
         """Of the groups with something new, those that are to be scanned again: this answer may be an old one.
@@ -585,13 +587,13 @@ class _Attempt:
         opened = {change.issue.issue_id for change in written if change.issue.status.is_exposed}
         if not opened:
             return set()
-        if self._coverage.state(self._account_id, self._region).begun != self._state.begun:
+        if self._coverage.state(self._account_id, self._region).last_scan_begun != self._state.last_scan_begun:
             return opened
         now = self._runtime.now()
         return {
             group_id
             for group_id, hints in self._hint_records.of_groups(self._account_id, opened).items()
-            if hints.observed_from and self._begun < hints.observed_from <= now + CLOCK_MARGIN
+            if hints.observed_from and self._scan_start < hints.observed_from <= now + CLOCK_MARGIN
         }
 
 

@@ -1,9 +1,9 @@
 """Carries out changes on one group: first all that is added, then all that is revoked, then what nobody needs.
 
 At every moment between, private access that the group gives before and after is there. Each step is in the journal
-before it is done, and what EC2 acknowledged is in it afterwards. What could not be
-carried out is planned anew, by this run or the next, on what is there then; only rules that were added in vain, since
-the group's quota leaves no room for the rest, are taken back at once.
+before it is done, and what EC2 acknowledged is in it afterwards. What could not be carried out is planned anew, by this
+run or the next, on what is there then; only rules that were added in vain, since the group's quota leaves no room for
+the rest, are taken back at once.
 
 The calls themselves come first: the only code that changes anything in EC2. Each call tells three outcomes apart: EC2
 carried it out, EC2 refused it, or nobody knows, because the answer was lost. The SDK repeats a call whose answer was
@@ -315,8 +315,8 @@ class GroupChange:
     """One group, and what is needed to change it.
 
     Attributes:
-        record_closing: stores, where only remediation can write, which rules a change may have closed: the key of the
-            backup from right before it, and their ids.
+        record_closing: `Backups.record_closing`: stores, where only remediation can write, which rules a change may
+            have closed: the key of the backup from right before it, and their ids.
     """
 
     ec2: EC2Client

@@ -69,7 +69,7 @@ class Policy:
         carve: replace only the restricted ports of a rule.
         terms: when an issue becomes due.
         exemptions: the account's.
-        begun: whether it is about a group whose change was begun.
+        is_resumed: whether it is about a group whose change was begun.
         due: which exposures of the group at hand may be closed now; None: all, as a person decides.
         sources: what replaces an open source: CIDRs and ids of prefix lists.
         keep: sources that a person keeps beside them, in this run.
@@ -83,7 +83,7 @@ class Policy:
     carve: bool
     terms: RemediationTerms
     exemptions: tuple[Exemption, ...] = ()
-    begun: bool = False
+    is_resumed: bool = False
     due: DueExposures | None = None
     sources: tuple[str, ...] = RFC_1918
     keep: tuple[Network, ...] = ()
@@ -119,10 +119,12 @@ def account_policy(config: Configuration, account_id: str) -> Policy:
 def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
     """Why an issue is not due, or None: it is.
 
+    An issue is due when its retention period is over since every channel reported it, when owners had notice of that,
+    or when a person decided to close it now: `library.issues.schedule.remediation_schedule`.
     Whether its group is exempt in part, or fixed, is known only when it is described again: see `plan_remediation`.
     """
     terms = replace(policy.terms, exemptions=policy.exemptions, service_groups=policy.service_groups, made_by=made_by)
-    skipped = remediation_schedule(issue, terms, now, begun=policy.begun).skipped
+    skipped = remediation_schedule(issue, terms, now, is_resumed=policy.is_resumed).skipped
     if skipped and skipped.reason in (SkipReason.OFF, SkipReason.EXEMPT, SkipReason.NOT_OPEN):
         return skipped
     details = RemediationDetails.of(issue.remediation_details)
@@ -142,7 +144,7 @@ def issue_policy(issue: Issue, policy: Policy, now: datetime, *, decided: bool =
     """
     if decided and why_not_due(issue, policy, now) is not None:
         return policy
-    times = exposure_times(issue, policy.terms, begun=policy.begun)
+    times = exposure_times(issue, policy.terms, is_resumed=policy.is_resumed)
     return replace(policy, due=DueExposures(times, now) if times else None)
 
 
@@ -154,12 +156,12 @@ def why_not_resumed(issue: Issue, policy: Policy, now: datetime) -> Skipped | No
     """
     is_over = issue.status in (Status.RESOLVED, Status.CLOSED)
     # What was begun is completed however often the group was opened again, and also if it is less severe by now.
-    policy = replace(policy, terms=replace(policy.terms, stop_after=0), begun=True)
+    policy = replace(policy, terms=replace(policy.terms, stop_after=0), is_resumed=True)
     skipped = why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, policy, now)
     is_late = skipped is not None and skipped.reason in (SkipReason.NOT_REPORTED, SkipReason.NOT_DUE)
     # Of an issue that is over nothing is open. What was open last, an owner may have made of a rule during the change,
     # and people were never told of it (seed 52165 with a lag of 280 s). `issue_policy` leaves such rules.
-    if is_over and is_late and exposure_times(issue, policy.terms, begun=True) is not None:
+    if is_over and is_late and exposure_times(issue, policy.terms, is_resumed=True) is not None:
         return None
     return skipped
 

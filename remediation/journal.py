@@ -24,8 +24,8 @@ issue's item is kept in two indexes, and DynamoDB counts all three copies for it
 `remediation_details` of the issue is a map with
 
 - `journal`: the newest change of the group without its rules;
-- `backup`: the key of the backup that a restore goes back to unless another one is named: the
-  first one of the newest remediation of which EC2 has acknowledged something;
+- `backup`: the key of the backup that a restore goes back to unless another one is named: the first one of the newest
+  remediation of which EC2 has acknowledged something;
 - `restored`: a map with `at`, `by` and `backup` while a restored group waits for somebody to decide, else null;
 - `kept`: the rules that a person kept with `--keep`, with who and when (`library.issues.decision_record`);
 - `named`: the key of the unfinished change that a run named after its account or region left the configuration;
@@ -415,8 +415,8 @@ class Journal:
 
     Each write holds only where the journal is as this run read or wrote it last. A run may stall in the very call that
     writes: it loses its lock, and another run completes the change meanwhile. Without the condition, the older journal
-    would then be written over the newer one. A write whose answer was lost may have
-    been made or not, so its stamp counts as well until a later one is acknowledged.
+    would then be written over the newer one. A write whose answer was lost may have been made or not, so its stamp
+    counts as well until a later one is acknowledged.
     """
 
     def __init__(self, table: IssueTable, issue: Issue, now: Callable[[], datetime]) -> None:
@@ -434,7 +434,7 @@ class Journal:
         return RemediationDetails.of(self.issue.remediation_details)
 
     def open(self) -> None:
-        """Note how the journal's own item is before anything is decided. The first write does it where nobody did.
+        """Read the stamp of the journal's item, on which the first write depends. `write` does so if it was not called.
 
         Raises:
             ClientError, BotoCoreError: it could not be read.

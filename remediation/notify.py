@@ -21,12 +21,15 @@ from typing import TYPE_CHECKING
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.secrets import SecretReader
-from library.documents.slack_message import Alert, literal
+from library.documents.slack_message import Alert, slack_literal
 from library.documents.text import and_more, printable
 from library.errors import ConflictError
 from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
 from library.issues.change_notifications import (
+    COMPLETED,
     NOT_DONE,
+    RELEASED,
+    REMEDIATED,
     RESTORED,
     ChangeNotification,
     Channel,
@@ -114,7 +117,7 @@ def remediated_message(
 ) -> ChangeMessage:
     """A group was remediated."""
     return ChangeMessage(
-        "Remediated",
+        REMEDIATED,
         "Hammer closed the group: its rules that exposed restricted ports were replaced.",
         (
             *_rules("Revoked", revoke),
@@ -157,7 +160,7 @@ def incomplete_message(issue: Issue, bucket: str, entry: JournalEntry, reason: s
 def settled_message(text: str, backup: str = "") -> ChangeMessage:
     """What an earlier run had begun is complete, and Hammer closed nothing. `backup`: from before; empty: none."""
     return ChangeMessage(
-        "Completed",
+        COMPLETED,
         f"Hammer completed a change of the group that an earlier run had begun: {text}. "
         "The rules that it was about to replace had been closed by somebody else, or need not be closed any more.",
         (f"Backup: {backup}",) if backup else (),
@@ -207,7 +210,7 @@ def restored_message(
     """A group was restored. `notes`: what it has otherwise than the backup, a sentence each."""
     before = (f"Backup from before the restore: s3://{bucket}/{backup}",) if backup else ()
     return ChangeMessage(
-        "Restored",
+        RESTORED,
         f"{who} restored the group to a backup. Automatic remediation leaves it alone until somebody decides.",
         (
             f"Restored from: s3://{bucket}/{source}",
@@ -249,7 +252,7 @@ def restore_interrupted_message(issue: Issue, bucket: str, entry: JournalEntry) 
 def released_message(who: str, at: str = "") -> ChangeMessage:
     """A restored group is given back to automatic remediation. `at`: when it was restored; empty: nobody knows."""
     text = f"{who} decided that automatic remediation may change the group again."
-    return ChangeMessage("Released", text, (f"It was restored at {at}.",) if at else ())
+    return ChangeMessage(RELEASED, text, (f"It was restored at {at}.",) if at else ())
 
 
 def described_rule(rule: IngressRule) -> str:
@@ -354,7 +357,7 @@ def _recorded_at_last(table: IssueTable, issue: Issue, notification: ChangeNotif
 
 
 def _recorded(table: IssueTable, issue: Issue, notification: ChangeNotification) -> ChangeNotification:
-    """Record what happened. Returns it, with the channels that were notified of it already.
+    """Record what happened. If the write that finished the change did so (`Journal.write`), returns what is recorded.
 
     Raises:
         ConflictError: the issue is gone, or has a new occurrence.
@@ -435,7 +438,7 @@ class Notifier:
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue."""
         if self._slack is not None:
-            alert = Alert(heading, heading, literal(heading), literal(text))
+            alert = Alert(heading, heading, slack_literal(heading), slack_literal(text))
             self._expected.append(ExpectedAlert(alert, (self._config.slack.default_channel,)))
 
     def send(self) -> list[str]:

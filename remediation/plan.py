@@ -173,7 +173,7 @@ def plan_remediation(
     now: datetime,
     ticket: str = "",
     *,
-    begun: Container[RuleKey] = (),
+    resumed_rules: Container[RuleKey] = (),
     pending_keys: Container[RuleKey] = (),
 ) -> Plan | Skipped:
     """What to change so that nothing in scope is left exposed.
@@ -189,7 +189,7 @@ def plan_remediation(
         quota: how many rules it may have.
         now: the time in UTC.
         ticket: of the issue, for descriptions; empty: there is none.
-        begun: rules that an unfinished change was begun for: what they expose is in scope until it is closed.
+        resumed_rules: those that an unfinished change was begun for: what they expose is in scope until it is closed.
         pending_keys: rules that EC2 acknowledged and does not show yet: nothing is left out because of them.
     """
     if group is None:
@@ -202,9 +202,9 @@ def plan_remediation(
         return Skipped(SkipReason.FIXED, "safe already: no restricted port is open to a public address any more")
     if evaluation.whitelisted:
         return Skipped(SkipReason.EXEMPT, "exempt now: all that is exposed")
-    if not (rules_to_replace := in_scope(evaluation, policy, begun)):
+    if not (rules_to_replace := in_scope(evaluation, policy, resumed_rules)):
         return _nothing_in_scope(evaluation, policy)
-    replacement = _replacement(group, prefix_lists, policy, rules_to_replace, today, begun)
+    replacement = _replacement(group, prefix_lists, policy, rules_to_replace, today, resumed_rules)
     if isinstance(replacement, Skipped):
         return replacement
     wanted = replacement.wanted(today, ticket, policy)
@@ -222,7 +222,7 @@ def plan_remediation(
         ),
         left=() if replacement.evaluation.whitelisted else replacement.evaluation.exposures,
         relied_on=tuple(_as_it_is(rule, there[key]) for rule in wanted if (key := rule_key(rule)) in there),
-        replaces=replacement.replaced_by((*add, *replacement.kept), left_out),
+        replaces=replacement.replaces((*add, *replacement.kept), left_out),
         is_full=quota.is_reached(group.ingress),
     )
 
@@ -240,7 +240,7 @@ def _nothing_in_scope(evaluation: Evaluation, policy: Policy) -> Skipped:
         return Skipped(SkipReason.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
     in_scope_sources = [rule_key(each).source for each in evaluation.exposures if each.status in policy.scope]
     if kept := [name for name in dict.fromkeys(map(str, policy.keep)) if name in in_scope_sources]:
-        if policy.begun:  # this change, or the one that is completed, has added them
+        if policy.is_resumed:  # this change, or the one that is completed, has added them
             return Skipped(SkipReason.KEPT, f"what is open is what {policy.kept_by or 'somebody'} keeps")
         text = f"{', '.join(kept)} cannot be kept: it is what is open, and no rule would be replaced"
         return Skipped(SkipReason.KEEP, text)
@@ -254,10 +254,10 @@ def _replacement(
     policy: Policy,
     rules_to_replace: set[RuleKey],
     today: date,
-    begun: Container[RuleKey],
+    resumed_rules: Container[RuleKey],
 ) -> _Replacement | Skipped:
     """The rules replaced on paper, or why they cannot be, or not by these sources."""
-    replacement = _replace_on_paper(group, prefix_lists, policy, rules_to_replace, today, begun)
+    replacement = _replace_on_paper(group, prefix_lists, policy, rules_to_replace, today, resumed_rules)
     if replacement is None:
         # Only rules that were there can be replaced: what is still exposed came out of the replacements.
         return Skipped(SkipReason.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
@@ -324,9 +324,7 @@ class _Replacement:
         )
         return (*(remainder for remainder, _ in self.remainders), *described)
 
-    def replaced_by(
-        self, rules: Iterable[IngressRule], left_out: Sequence[IngressRule]
-    ) -> dict[RuleKey, tuple[str, ...]]:
+    def replaces(self, rules: Iterable[IngressRule], left_out: Sequence[IngressRule]) -> dict[RuleKey, tuple[str, ...]]:
         """The ids of the replaced rules that these stand in for, by rule; rules that stand in for nothing are left out.
 
         `rules` are those that the group has afterwards, `left_out` the wanted ones that it has not, as others contain
@@ -380,7 +378,7 @@ def _replace_on_paper(
     policy: Policy,
     rules_to_replace: set[RuleKey],
     today: date,
-    begun: Container[RuleKey] = (),
+    resumed_rules: Container[RuleKey] = (),
 ) -> _Replacement | None:
     """Replace rules, and those that this lays open, until nothing in scope is left; None: that cannot be done."""
     exemptions = applying(policy.exemptions, group.group_id, group.vpc_id, group.name, today)
@@ -406,7 +404,7 @@ def _replace_on_paper(
             remainders += [(new, rule) for new in remaining_rules(rule, carved)]
         after = replace(group, ingress=(*kept, *(new for new, _ in remainders)))
         evaluation = policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today)
-        if not (rules_to_replace := in_scope(evaluation, policy, begun)):
+        if not (rules_to_replace := in_scope(evaluation, policy, resumed_rules)):
             return _Replacement(tuple(kept), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
 
 
@@ -419,10 +417,10 @@ def leaves_exposures(planned: Plan | Skipped) -> bool:
     )
 
 
-def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] = ()) -> set[RuleKey]:
+def in_scope(evaluation: Evaluation, policy: Policy, resumed_rules: Container[RuleKey] = ()) -> set[RuleKey]:
     """The keys of the rules that expose a group in a way that is to be remediated.
 
-    Rules that an unfinished change was `begun` for are in scope whatever they expose.
+    `resumed_rules`, which an unfinished change was begun for, are in scope whatever they expose.
     """
     if evaluation.whitelisted:
         return set()
@@ -432,7 +430,7 @@ def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] =
         key
         for exposure in evaluation.exposures
         if (key := rule_key(exposure)).source not in kept
-        and (key in begun or (exposure.status in policy.scope and key not in waiting))
+        and (key in resumed_rules or (exposure.status in policy.scope and key not in waiting))
     }
 
 

@@ -91,7 +91,7 @@ def read_lists_and_plan(
     now: datetime,
     ticket: str,
     *,
-    begun: Container[RuleKey] = (),
+    resumed_rules: Container[RuleKey] = (),
     pending_keys: Container[RuleKey] = (),
 ) -> Plan | Skipped:
     """What would be done to a group: remediation carries it out, `hammer explain` and dry runs show it.
@@ -103,7 +103,9 @@ def read_lists_and_plan(
     """
     lists = PrefixListReader(client)
     lists.read(policy.prefix_lists_named(group))
-    return plan_remediation(group, lists.entries, policy, quota, now, ticket, begun=begun, pending_keys=pending_keys)
+    return plan_remediation(
+        group, lists.entries, policy, quota, now, ticket, resumed_rules=resumed_rules, pending_keys=pending_keys
+    )
 
 
 TRIED_AGAIN_AFTER = timedelta(days=7)

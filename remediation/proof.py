@@ -94,14 +94,14 @@ def read_group_before(
     if first.kind is not ChangeKind.REMEDIATION:
         raise BackupError(f"{key} is no backup of a remediation")
     listed = backups.list(account_id, region, group.group_id)
-    begun = next((backup for backup in listed if backup.key == key), None)
-    if begun is None or written_at(key) is None:
+    first_listed = next((backup for backup in listed if backup.key == key), None)
+    if first_listed is None or written_at(key) is None:
         # Of another form than Hammer's: when it was written is not known for sure, so everything counts.
-        begun = Backup(min((backup.written for backup in listed), default=_NEVER), key)
+        first_listed = Backup(min((backup.written for backup in listed), default=_NEVER), key)
     later = [
         _parsed(other.key, backups.read_own(account_id, region, group.group_id, other.key), group)
         for other in reversed(listed)
-        if other.key != key and other.written >= begun.written and is_of_hammer(other.key)
+        if other.key != key and other.written >= first_listed.written and is_of_hammer(other.key)
     ]
     same = [first, *(other for other in later if other.first == key)]
     replaces: dict[RuleKey, frozenset[str]] = {}
@@ -112,7 +112,7 @@ def read_group_before(
         tuple(other.group for other in same),
         tuple(rule for other in same for rule in other.add),
         replaces,
-        backups.closed_since(account_id, region, begun, group.group_id),
+        backups.closed_since(account_id, region, first_listed, group.group_id),
     )
 
 
@@ -170,15 +170,16 @@ def proved_hammers(
     before: GroupBefore,
     live: Iterable[IngressRule],
     added: Iterable[AddedRule],
-    begun: Iterable[RuleKey],
+    resumed_rules: Iterable[RuleKey],
     trusted: AddressSet | None = None,
 ) -> frozenset[str]:
     """The ids of those rules that were added by Hammer beyond doubt.
 
-    `live` are the rules that EC2 shows, `added` what the journal says that Hammer added; `begun` is of `begun_for`.
+    `live` are the rules that EC2 shows, `added` what the journal says that Hammer added; `resumed_rules` is of
+    `begun_for`.
     """
     observed = {rule.rule_id: rule for rule in live}
-    wide = [rule for rule in before.first.ingress if rule_key(rule) in set(begun)]
+    wide = [rule for rule in before.first.ingress if rule_key(rule) in set(resumed_rules)]
     return frozenset(
         rule_id
         for claimed in added

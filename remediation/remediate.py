@@ -178,13 +178,14 @@ def assess(
         return Assessment(None, ObservedGroup((), details.entry), gone, details, held=held)
     observed = observe(details.entry, live.group.ingress, live.changes, now)
     is_ours_to_complete = details.is_unfinished and not _is_restore(details.entry)
-    policy = issue_policy(issue, replace(policy, begun=is_ours_to_complete), now, decided=decided)
+    policy = issue_policy(issue, replace(policy, is_resumed=is_ours_to_complete), now, decided=decided)
     policy = replace(policy, keep=context.keep, kept_by=context.who)
     evidence = _Evidence(context, policy, issue, live, observed.entry if is_ours_to_complete else None)
     not_due = None if decided else why_not_due(issue, account_policy(config, issue.account_id), now)
     planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
-    if is_ours_to_complete and not_due is None and leaves_exposures(planned) and (begun := evidence.begun()):
-        planned = _plan(context, config, policy, issue, live, observed, begun, is_tight=is_tight)
+    is_completed = is_ours_to_complete and not_due is None and leaves_exposures(planned)
+    if is_completed and (resumed := evidence.resumed_rules()):
+        planned = _plan(context, config, policy, issue, live, observed, resumed, is_tight=is_tight)
     if isinstance(planned, Plan) and policy.terms.immediate and not decided:
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
         planned = _why_not_at_once(context, config, issue, live, observed, closed) or planned
@@ -221,15 +222,15 @@ class _Evidence:
     journal: JournalEntry | None
     unread: str = ""
     _before: GroupBefore | None = None
-    _begun: frozenset[RuleKey] | None = None
+    _resumed_rules: frozenset[RuleKey] | None = None
 
-    def begun(self) -> frozenset[RuleKey]:
+    def resumed_rules(self) -> frozenset[RuleKey]:
         """What the change was begun for: what was in scope by its backups, judged with the configuration as it is."""
-        if self._begun is None:
-            self._begun = self._begun_by(self.policy)
-        return self._begun
+        if self._resumed_rules is None:
+            self._resumed_rules = self._resumed_rules_by(self.policy)
+        return self._resumed_rules
 
-    def _begun_by(self, policy: Policy) -> frozenset[RuleKey]:
+    def _resumed_rules_by(self, policy: Policy) -> frozenset[RuleKey]:
         lists, before = PrefixListReader(self.context.ec2(self.issue)), self._read()
         return begun_for(before, lists, policy, self.context.now().date()) if before else frozenset()
 
@@ -252,8 +253,8 @@ class _Evidence:
             return frozenset()
         added = [added for added in self.journal.add if added.state is AddedState.ADDED]
         # What was closed already is not among what people were told of any more: when it was due proves nothing.
-        begun = self._begun_by(replace(self.policy, due=None))
-        return proved_hammers(before, self.live.group.ingress, added, begun, self.policy.trusted)
+        resumed_rules = self._resumed_rules_by(replace(self.policy, due=None))
+        return proved_hammers(before, self.live.group.ingress, added, resumed_rules, self.policy.trusted)
 
     def withdrawable(self, unneeded: Iterable[AddedRule], to_close: Container[str]) -> tuple[AddedRule, ...]:
         """Those rules that are proved to be Hammer's, and to be needed for nothing."""
@@ -297,7 +298,7 @@ def _plan(
     issue: Issue,
     live: LiveGroup,
     observed: ObservedGroup,
-    begun: frozenset[RuleKey] = frozenset(),
+    resumed_rules: frozenset[RuleKey] = frozenset(),
     *,
     is_tight: bool = False,
 ) -> Plan | Skipped:
@@ -310,7 +311,7 @@ def _plan(
     ticket = str(issue.jira_details.get("ticket") or "")
     client = context.ec2(issue)
     planned = read_lists_and_plan(
-        client, quota, policy, live.group, context.now(), ticket, begun=begun, pending_keys=pending_keys
+        client, quota, policy, live.group, context.now(), ticket, resumed_rules=resumed_rules, pending_keys=pending_keys
     )
     if isinstance(planned, Skipped) and planned.reason is SkipReason.FIXED and issue.timestamps.remediated:
         return Skipped(SkipReason.REMEDIATED, "remediated already: the next scan resolves its issue")

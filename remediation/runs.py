@@ -355,8 +355,8 @@ class BatchRun(_Run):
             found = self._found(config)
             issues = due(found.issues, config, self._context.now())
             self.summary.not_due = not_due(found.issues, config, self._context.now())
-            begun = {issue.location for issue in found.unfinished}
-            concerned = [*found.unfinished, *(issue for issue in issues if issue.location not in begun)]
+            unfinished = {issue.location for issue in found.unfinished}
+            concerned = [*found.unfinished, *(issue for issue in issues if issue.location not in unfinished)]
             concerned.sort(key=lambda issue: (issue.account_id, issue.details.region))
             if self._too_many(config, concerned):
                 self._leave(found.unfinished, "remediation_limit_per_run stopped this run")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.documents.document import Bullets, Document, Section, fitted, jira_markup, paragraph, plain_text
-from library.documents.slack_message import Alert, literal
+from library.documents.slack_message import Alert, slack_literal
 from library.issues.after_care import ITEM_PREFIX, AfterCare, after_care_sentences
 from library.issues.history import restored_at
 from library.issues.issue import Issue
@@ -115,8 +115,8 @@ def _notify_ticket(
 
 def _alert(config: Configuration, services: Services, issue: Issue, care: AfterCare) -> Alert:
     first, *rest = after_care_sentences(issue, care)
-    line = f"{issue_line(config, services.jira, issue)}: {literal(first)}"
-    return Alert(issue_key(issue), HEADING, issue_subject(issue), line, tuple(literal(each) for each in rest))
+    line = f"{issue_line(config, services.jira, issue)}: {slack_literal(first)}"
+    return Alert(issue_key(issue), HEADING, issue_subject(issue), line, tuple(slack_literal(each) for each in rest))
 
 
 def _record(

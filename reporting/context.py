@@ -1,6 +1,6 @@
 """What the texts about an issue are made from, which module writes them, and who gets them.
 
-Each kind of issue has a module of its own, all with the functions of `IssueText`: `text_of` gives it.
+Each kind of issue has a module of its own, all with the functions of `IssueTexts`: `texts_for` gives it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from library.config.models import Owners
 
 
-class IssueText(Protocol):
+class IssueTexts(Protocol):
     """What can be said of an issue. `group_text` documents the arguments."""
 
     def summary(self, issue: Issue, location: Location, restricted: PortSet) -> str:
@@ -64,11 +64,11 @@ class IssueText(Protocol):
         """What Slack is told."""
 
 
-_TEXTS: Mapping[IssueKind, IssueText] = {SECURITY_GROUP: group_text, INSPECTOR_FINDING: finding_text}
+_TEXTS: Mapping[IssueKind, IssueTexts] = {SECURITY_GROUP: group_text, INSPECTOR_FINDING: finding_text}
 
 
-def text_of(issue: Issue) -> IssueText:
-    """The texts for an issue of its kind."""
+def texts_for(issue: Issue) -> IssueTexts:
+    """The module that writes the texts about issues of this kind: `group_text`, or `finding_text`."""
     return _TEXTS[issue.kind]
 
 
@@ -113,7 +113,7 @@ class TicketContexts:
                 at_once=step.at_once,
                 closes_last=step.closes_last,
                 sources=self._config.secgrp_unrestricted_access.remediation_sources,
-                closes_by=self._remediation.strategy,
+                strategy=self._remediation.strategy,
                 scope=self._remediation.scope,
                 retention_days=self._remediation.retention.days,
                 procedure_url=self._config.whitelisting_procedure_url,
@@ -138,7 +138,7 @@ class TicketContexts:
             if step.close
             else "to be recorded as reported"
         )
-        location, text = self.location(step.issue), text_of(step.issue)
+        location, text = self.location(step.issue), texts_for(step.issue)
         if step.issue.status is not Status.OPEN:  # what is over, or exempt, is not said to be open
             return f"{what}: {text.subject(step.issue, location)}"
         restricted = self._config.secgrp_unrestricted_access.restricted_ports

@@ -28,7 +28,7 @@ from library.aws.decision_store import DecisionOutcome, Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.config.models import OWNER, limits_of, rights_of
-from library.documents.slack_message import cut, literal
+from library.documents.slack_message import cut, slack_literal
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
@@ -411,7 +411,7 @@ class Inbox:
     def _answer(self, quick: SlackConnection, press: Press, text: str) -> None:
         """Tell the person who pressed, and nobody else."""
         channel, ts = press.location
-        shown = cut(literal(text), _ANSWER_LIMIT)
+        shown = cut(slack_literal(text), _ANSWER_LIMIT)
         try:
             self.slack(quick).post_ephemeral(channel, press.presser.user_id, shown)
         except SlackError as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.config.models import limits_of
 from library.documents.document import Document, Section, paragraph
-from library.documents.slack_message import cut, literal
+from library.documents.slack_message import cut, slack_literal
 from library.documents.text import flattened, printable
 from library.issues.decision_record import TEXT_LIMIT, Decision, DecisionKind, Via
 from library.issues.decision_rules import SHORTEST_REASON, Limits, button_value, exempt_until, possible
@@ -72,10 +72,10 @@ def issue_message(config: Configuration, issue: Issue, line: str, today: date) -
     """The message of an issue as it is now. `line` is that of `library.notifications.broadcast.issue_line`."""
     limits = limits_of(config, issue.account_id)
     kinds = possible(issue, limits, today)
-    parts = [line, literal(state_text(issue, limits, today))]
+    parts = [line, slack_literal(state_text(issue, limits, today))]
     exposures = issue.details.perms
     if issue.status.is_exposed:
-        parts += [f"    {literal(rule_text(exposure))}" for exposure in exposures[:_LISTED_EXPOSURES]]
+        parts += [f"    {slack_literal(rule_text(exposure))}" for exposure in exposures[:_LISTED_EXPOSURES]]
         if len(exposures) > _LISTED_EXPOSURES:
             parts.append(f"    and {len(exposures) - _LISTED_EXPOSURES} more")
     decided = [decision for decision in issue.decided.decisions if decision.is_done]
@@ -142,9 +142,9 @@ def view_of(
     kind: DecisionKind, value: str, location: tuple[str, str], issue: Issue, exempt_days: int, today: date
 ) -> Any:
     """The view that asks for a decision's fields. It carries the button's value, and its message's channel and time."""
-    shown = "\n".join(f"• {literal(rule_text(exposure))}" for exposure in issue.details.perms[:_LISTED_EXPOSURES])
+    shown = "\n".join(f"• {slack_literal(rule_text(exposure))}" for exposure in issue.details.perms[:_LISTED_EXPOSURES])
     more = len(issue.details.perms) - _LISTED_EXPOSURES
-    about = f"{issue.issue_id} in {issue.account_id}, {literal(issue.details.region)}\n{shown}"
+    about = f"{issue.issue_id} in {issue.account_id}, {slack_literal(issue.details.region)}\n{shown}"
     about += f"\nand {more} more" if more > 0 else ""
     is_exempt = kind is DecisionKind.EXEMPT
     reason = {"type": "plain_text_input", "action_id": "reason", "multiline": True, "max_length": TEXT_LIMIT}
@@ -209,8 +209,8 @@ def _sentence(decision: Decision, who: str) -> str:
 def _mrkdwn_sentence(decision: Decision) -> str:
     """The same in `mrkdwn`: a user of Slack's is shown by name, without being notified of it in an edited message."""
     if decision.via is Via.SLACK and _SLACK_USER.fullmatch(decision.by):
-        return literal(_sentence(decision, "\x00")).replace(r"\x00", f"<@{decision.by}>", 1)
-    return literal(sentence(decision))
+        return slack_literal(_sentence(decision, "\x00")).replace(r"\x00", f"<@{decision.by}>", 1)
+    return slack_literal(sentence(decision))
 
 
 def comment(decision: Decision) -> Document:

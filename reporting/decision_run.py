@@ -29,7 +29,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.records import ListenerRecords, alert_key
 from library.config.models import ASSIGNEE, limits_of, rights_by_name
-from library.documents.slack_message import Alert, literal
+from library.documents.slack_message import Alert, slack_literal
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
@@ -383,7 +383,9 @@ class DecisionRun:
         if not kinds:
             return alert
         if not self.notifier.has_buttons or number >= BUTTONS_A_RUN:
-            return replace(alert, details=(*alert.details, f"    To decide about it: {literal(decide_command(issue))}"))
+            return replace(
+                alert, details=(*alert.details, f"    To decide about it: {slack_literal(decide_command(issue))}")
+            )
         return replace(alert, actions=buttons(issue, kinds, extends=exempt_until(issue, today) is not None))
 
     def posted(self, issue: Issue, channel: str, ts: str) -> None:
@@ -451,7 +453,7 @@ class DecisionRun:
             return
         channel = self.config.slack.default_channel
         try:
-            slack.post(slack.channel(channel), f"{literal(disconnected_reason)}.", ())
+            slack.post(slack.channel(channel), f"{slack_literal(disconnected_reason)}.", ())
         except SlackError as error:
             self.summary.problem(f"{channel} was not told that hammer listen is not connected: {error}")
             return

@@ -61,10 +61,10 @@ def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block
     )
 
 
-def delete_command(issue: Issue, location: FixLocation | None = None) -> tuple[Block, ...]:
+def delete_command(issue: Issue, fix_at: FixLocation | None = None) -> tuple[Block, ...]:
     """How to get rid of a group that nothing uses: in the place that defines it, else in EC2."""
-    if location is not None:
-        return (paragraph(f"If nothing needs the group any more, remove it from {location.where}."),)
+    if fix_at is not None:
+        return (paragraph(f"If nothing needs the group any more, remove it from {fix_at.where}."),)
     return (
         paragraph("If nothing needs the group any more, delete it:"),
         Code(f"aws ec2 delete-security-group {aws_options(issue)}"),

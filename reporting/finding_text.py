@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from library.documents.document import Bullets, Document, Section, paragraph
-from library.documents.slack_message import literal
+from library.documents.slack_message import slack_literal
 from library.documents.text import and_more, cut_utf16, printable
 from library.issues.issue import FindingDetails, Issue
 from library.issues.schedule import Waiting
@@ -94,7 +94,7 @@ def alert(
     details = _details(issue)
     lines = [f"Path: {' > '.join(details.path)}", *(f"Held back {held}" for held in details.held_back)]
     text = f"Amazon Inspector, {details.inspector_severity}: {_ports(issue)} open, and nobody expects it"
-    return AlertText(literal(text), tuple(map(literal, lines)))
+    return AlertText(slack_literal(text), tuple(map(slack_literal, lines)))
 
 
 def _server(issue: Issue) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
-from library.documents.slack_message import link, literal
+from library.documents.slack_message import link, slack_literal
 from library.documents.text import cut_utf16, flattened, printable, shortened, utf16_size
 from library.issues.flapping import flapping_text, is_flapping
 from library.issues.issue import Issue, IssueDetails, Status
@@ -260,14 +260,14 @@ def subject(issue: Issue, location: Location) -> str:
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
     """The body of a new ticket: what is wrong and what to do, then the evidence."""
-    location = fix_location(issue)
+    fix_at = fix_location(issue)
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
     paths = path_blocks(issue, facts.used_by)
     unused = _is_unused(issue) and not _is_default(issue)
-    to_do: tuple[Block, ...] = (*delete_command(issue, location), *_narrow()) if unused else (Bullets(_advice()),)
+    to_do: tuple[Block, ...] = (*delete_command(issue, fix_at), *_narrow()) if unused else (Bullets(_advice()),)
     return (
-        Section("", tuple(_head(issue, facts, location))),
+        Section("", tuple(_head(issue, facts, fix_at))),
         Section("What to do, in detail", (*to_do, _exemption(issue, facts))),
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths and not unused else ()),
@@ -275,7 +275,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         *(() if unused else (Section("What uses the group", _users_section(issue, facts.used_by)),)),
         times,
         *source_sections(issue),
-        *_commands(issue, facts, location),
+        *_commands(issue, facts, fix_at),
     )
 
 
@@ -285,11 +285,11 @@ def _narrow() -> tuple[Block, ...]:
     return (paragraph(text), Bullets(_advice()))
 
 
-def _commands(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> tuple[Section, ...]:
+def _commands(issue: Issue, facts: TicketFacts, fix_at: FixLocation | None) -> tuple[Section, ...]:
     """How the rules are narrowed. Where another tool than Terraform is known to define the group, Terraform is not."""
-    warning = (paragraph(f"{location.until}."),) if location is not None else ()
+    warning = (paragraph(f"{fix_at.until}."),) if fix_at is not None else ()
     by_hand = Section("With the AWS command line", (*warning, *cli_commands(issue, facts.sources)), spare=True)
-    if location is not None and not location.is_terraform:
+    if fix_at is not None and not fix_at.is_terraform:
         return (by_hand,)
     return (by_hand, Section("With Terraform", terraform_blocks(issue, facts.sources), spare=True))
 
@@ -392,10 +392,10 @@ def alert(
     if facts.closes_at:
         when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
         text = f"{text}; {replaced_line(issue, facts.scope, when, waiting)}"
-    text = literal(text)
+    text = slack_literal(text)
     advice = () if has_ticket else tuple(_advice_lines(issue, facts))
     if is_reminder:
-        known = [f"    {literal(line)}" for line in (kept_text(issue), use_alert_line(issue)) if line]
+        known = [f"    {slack_literal(line)}" for line in (kept_text(issue), use_alert_line(issue)) if line]
         return AlertText(text, (*known, *advice))
     said = (verdict_line(issue), kept_text(issue), _opened(issue), _again(issue), use_alert_line(issue))
     details = [f"    {line}" for line in said if line]
@@ -403,22 +403,22 @@ def alert(
     details += [f"    {shown_line(exposure_line(perm))} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
-    return AlertText(text, (*map(literal, details), *advice))
+    return AlertText(text, (*map(slack_literal, details), *advice))
 
 
 def _advice_lines(issue: Issue, facts: TicketFacts) -> Iterator[str]:
     """What to do, for a message beside which there is no ticket, in `mrkdwn`."""
-    location = fix_location(issue)
-    if location is not None:
-        yield f"    {literal(location.fix)}"
+    fix_at = fix_location(issue)
+    if fix_at is not None:
+        yield f"    {slack_literal(fix_at.fix)}"
     if url := facts.location.console_url(issue.issue_id):
         yield f"    Look at it: {link(url, 'the group in the AWS console')}"
-    if _is_unused(issue) and not _is_default(issue) and location is None:
+    if _is_unused(issue) and not _is_default(issue) and fix_at is None:
         command = f"aws ec2 delete-security-group {aws_options(issue)}"
         yield f"    If nothing needs it any more, delete it: `{command}`"
         yield "    If it is still needed, narrow it:"
-    elif location is not None:
-        yield f"    {literal(location.until)}."
+    elif fix_at is not None:
+        yield f"    {slack_literal(fix_at.until)}."
     commands = revoke_commands(issue)
     yield f"    {open_first(facts.sources)}."
     for command in commands[:_COMMANDS_IN_ALERT]:
@@ -434,7 +434,7 @@ def _advice_lines(issue: Issue, facts: TicketFacts) -> Iterator[str]:
         yield f"    Hammer saves the group first; your security team can restore it on Hammer's host: `{command}`"
 
 
-def _head(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> Iterator[Block]:
+def _head(issue: Issue, facts: TicketFacts, fix_at: FixLocation | None) -> Iterator[Block]:
     """What a reader knows after ten seconds, each under its name: what is wrong, who can connect, what to do, when."""
     allows = allowed_sentence(clauses(issue.details.perms, facts.restricted))
     group = f'Security group {issue.issue_id} "{issue.details.name}" in {facts.location}'
@@ -442,10 +442,10 @@ def _head(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> Ite
     connect = verdict_line(issue) or f"Nobody checked this yet. Severity: {issue.details.severity}."
     yield paragraph(f"{connect} {_risk(issue)}", label="Who can connect now")
     if url := facts.location.console_url(issue.issue_id):
-        fixed = "Fix it" if location is None else "Fix the other rules" if location.is_partial else "Look at it"
-        yield paragraph(f"{_to_do(issue, location)} {fixed} in the AWS console: ", Link(url), label="What to do")
+        fixed = "Fix it" if fix_at is None else "Fix the other rules" if fix_at.is_partial else "Look at it"
+        yield paragraph(f"{_to_do(issue, fix_at)} {fixed} in the AWS console: ", Link(url), label="What to do")
     else:
-        yield paragraph(_to_do(issue, location), label="What to do")
+        yield paragraph(_to_do(issue, fix_at), label="What to do")
     if facts.closes_at:
         when = "Hammer's next run" if facts.at_once else shown_time(facts.closes_at)
         yield paragraph(f"{when}. {closing_sentences(issue, facts)}", label="By when")
@@ -460,10 +460,10 @@ def _head(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> Ite
             yield paragraph(text)
 
 
-def _to_do(issue: Issue, location: FixLocation | None) -> str:
+def _to_do(issue: Issue, fix_at: FixLocation | None) -> str:
     """What to do, in a sentence; the section of that name goes on."""
-    if location is not None:
-        return location.fix
+    if fix_at is not None:
+        return fix_at.fix
     if _is_unused(issue) and not _is_default(issue):
         return "Delete the group if nothing needs it; otherwise narrow its sources."
     if len(issue.details.perms) == 1:
@@ -538,7 +538,7 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     which = which or f"those of the rules above that are {' '.join(touched).replace('_', ' ')}"
     if kept_text(issue):
         which = "those of the rules above that nobody chose to keep"
-    how = "of each only the restricted ports" if facts.closes_by == "carve_ports" else "each of them whole"
+    how = "of each only the restricted ports" if facts.strategy == "carve_ports" else "each of them whole"
     return (
         paragraph(
             f"{since} Hammer will replace {which}, {how}, {closing_words(facts.closes_at, at_once=facts.at_once)}: "

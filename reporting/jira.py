@@ -35,7 +35,7 @@ from library.notifications.jira_client import (
     Ticket,
 )
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
-from reporting.context import TicketContext, text_of
+from reporting.context import TicketContext, texts_for
 from reporting.exposure_text import exposure_line
 from reporting.group_text import not_watched, with_exemption
 from reporting.plan import Step, Update, channel_digest, lasting, state_after, state_of, use_notified
@@ -150,7 +150,7 @@ class Tickets:
             if ticket is not None:
                 # A run that died after its comment on the use may have been followed by one that told something else.
                 may_exist = resumed or update is Update.USE
-                self._comment_if_possible(issue, ticket.key, render_text(step, context), resumed=may_exist)
+                self._comment_if_possible(issue, ticket.key, step_document(step, context), resumed=may_exist)
             # Watchers and links that an earlier run could not set are still to be set by the next.
             pending = issue.jira_details.get("still")
             return state_of(step, update, kept) | ({"still": pending} if pending else {})
@@ -338,7 +338,7 @@ class Tickets:
         facts = replace(context.facts, owner_notes=tuple(said))
         ticket = NewTicket(
             project,
-            text_of(issue).summary(issue, facts.location, facts.restricted),
+            texts_for(issue).summary(issue, facts.location, facts.restricted),
             body="",
             labels=(LABEL, label_of(issue)),
             assignee=assignee,
@@ -351,7 +351,7 @@ class Tickets:
             return self.jira.create(replace(ticket, title=title, body=body))
 
         self.files = True
-        created = self._write(issue, new_ticket_text(step, facts), create)
+        created = self._write(issue, new_ticket_document(step, facts), create)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
 
@@ -423,7 +423,7 @@ class Tickets:
         if step.ticket_update is Update.EXEMPT and EXEMPT_LABEL not in ticket.labels:
             self._edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
-            took = self._comment_if_possible(issue, ticket.key, render_text(step, context), resumed=resumed)
+            took = self._comment_if_possible(issue, ticket.key, step_document(step, context), resumed=resumed)
             self._close(issue, ticket.key, took_comment=took)
         return {**state_after(issue, closed=True), "ticket": ticket.key}
 
@@ -465,7 +465,7 @@ def describe_action(step: Step, context: TicketContext) -> str:
     return f"a new ticket in {owners.jira_project}, assigned to {assignees or 'nobody'}"
 
 
-def render_text(step: Step, context: TicketContext) -> Document:
+def step_document(step: Step, context: TicketContext) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
     issue, update = step.issue, step.ticket_update
     if update is Update.EXEMPTION_ENDS:
@@ -475,15 +475,15 @@ def render_text(step: Step, context: TicketContext) -> Document:
     if update is Update.NOT_WATCHED:
         return not_watched(issue)
     if update and update.ends:
-        return with_exemption(text_of(issue).ended(issue, exempt=update is Update.EXEMPT), step)
+        return with_exemption(texts_for(issue).ended(issue, exempt=update is Update.EXEMPT), step)
     if update is Update.NEW:
-        return new_ticket_text(step, context.facts)
+        return new_ticket_document(step, context.facts)
     return _comment_on(step, context)
 
 
-def new_ticket_text(step: Step, facts: TicketFacts) -> Document:
+def new_ticket_document(step: Step, facts: TicketFacts) -> Document:
     """The body of a new ticket: an issue's first, or one in place of a ticket that can no longer be used."""
-    return with_exemption(text_of(step.issue).ticket(step.issue, facts), step)
+    return with_exemption(texts_for(step.issue).ticket(step.issue, facts), step)
 
 
 def _comment_on(step: Step, context: TicketContext) -> Document:
@@ -494,6 +494,6 @@ def _comment_on(step: Step, context: TicketContext) -> Document:
     notified = issue.jira_details.get("told")
     lines = None if notified is None else [str(line) for line in notified]
     days = (0 if step.at_once else context.facts.retention_days) if again and step.closes_at else None
-    text = text_of(issue).changed(issue, days, lines, again=again, scope=context.facts.scope)
+    text = texts_for(issue).changed(issue, days, lines, again=again, scope=context.facts.scope)
     new = () if again else waiting_section(step.waiting, step.retention_days)
     return with_exemption((*text, *new, *closing), step)

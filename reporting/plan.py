@@ -212,7 +212,7 @@ class ChannelState:
     """What a channel was last told of an issue.
 
     Attributes:
-        occurrence: of which occurrence; None: somebody else told it, who does not count them.
+        occurrence: of which occurrence; None: another tool wrote the state, and knows no occurrences.
         closed: that it is over.
         digest: of what was open then (`digest`); empty: nobody knows.
         verdict: of reachability, then; empty: none. None: nobody knows.
@@ -263,9 +263,9 @@ class Step:
         closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
         at_once: whether that is its next run, by immediate mode.
         closing_time_changed: whether its ticket was told otherwise.
-        notice: that people are told so is to be recorded once all of that is done.
-        withdraws_notice: that they were told so is to be taken back before.
-        report: to be recorded as reported once all of that is done.
+        notice: whether `closing_notice` is recorded after all of that was sent: people know when the group is closed.
+        withdraws_notice: whether the `closing_notice` that is recorded is withdrawn before anything is sent.
+        report: whether the issue is recorded as reported after all of that was sent.
         report_anew: whether it was recorded as reported before, which counts no longer: a channel that was enabled
             since reports it for the first time.
         exempt_in_part: whether an exemption applies to the group of an open issue: what it covers is not in the issue.
@@ -273,8 +273,8 @@ class Step:
             exposed it; None: there is none.
         reminder_of_end: the end of the exemption and the days before it, of those on which its owner is notified, to
             be remembered as told; empty: it is not near.
-        close: to be recorded as closed once all of that is done.
-        notified: that people were told of what is open now is to be recorded once all of that is done.
+        close: whether the issue is recorded as closed after all of that was sent.
+        notified: whether what is open now is recorded as what people know, after all of that was sent.
         waiting: the exposures that remediation closes later than `closes_at`: they are new, and have their own period.
         retention_days: that period, of those of `waiting` that people are told of now.
     """

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from library.documents.document import Block, Bullets, Code, Document, Section, paragraph
-from library.documents.slack_message import literal
+from library.documents.slack_message import slack_literal
 from library.documents.text import and_more
 from library.issues.issue import Issue
 from library.issues.reachability import Verdict
@@ -114,7 +114,7 @@ def closing_sentences(issue: Issue, facts: TicketFacts) -> str:
     which = replaced(issue, facts.scope)
     if left and due:
         which = f"{which}, {allowed_sentence(clauses(due, facts.restricted))},"
-    if facts.closes_by == "carve_ports":
+    if facts.strategy == "carve_ports":
         which = f"the restricted ports of {which.removeprefix('only ')}"
     text = f"{UNLESS} {which} {when}. What is replaced will then be open from {named_sources(facts.sources)} only"
     reachability = issue.details.reachability
@@ -225,5 +225,5 @@ def use_alert(issue: Issue, when: str, scope: frozenset[str] | None = None) -> A
     if len(sentences) - 2 > _LINES_IN_ALERT:
         details.append(f"    and {len(sentences) - 2 - _LINES_IN_ALERT} more")
     details.append(f"    {CAVEAT}")
-    lines = [*map(literal, details), *([f"    {_KEEP}: `{command}`"] if (command := keep_command(issue)) else [])]
-    return AlertText(literal(f"{use_summary(issue.use, issue.use.until)}{closing}"), tuple(lines))
+    lines = [*map(slack_literal, details), *([f"    {_KEEP}: `{command}`"] if (command := keep_command(issue)) else [])]
+    return AlertText(slack_literal(f"{use_summary(issue.use, issue.use.until)}{closing}"), tuple(lines))

@@ -47,7 +47,7 @@ from reporting.after_care import notify_after_care
 from reporting.context import TicketContexts
 from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
-from reporting.jira import Tickets, describe_action, render_text
+from reporting.jira import Tickets, describe_action, step_document
 from reporting.plan import Channels, Step, Update, plan, remediation_forecast, state_of, use_notified
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import send_alerts
@@ -153,7 +153,7 @@ def preview(steps: Sequence[Step], contexts: TicketContexts, *, jira: bool) -> I
         if step.ticket_update:
             texts += 1
             if texts <= _TEXTS:
-                shown += ["", indent(plain_text(render_text(step, context)), "    ")]
+                shown += ["", indent(plain_text(step_document(step, context)), "    ")]
         yield "\n".join(shown)
     if texts > _TEXTS:
         yield f"the texts of {texts - _TEXTS} more are not shown: choose with --group\n"
@@ -368,8 +368,8 @@ class Reporter:
         """Bring an issue's ticket up to date, or show it on the console, and record that.
 
         Returns:
-            The step with the issue as it is recorded now; `report` and `close` only if nothing but Slack and the
-            webhook is left to do.
+            The step with the issue as it is recorded now. After a failure in JIRA it records nothing once Slack and
+            the webhook have it: `report`, `close`, `notice` and `notified` are off.
             None: nothing more can be done for it in this run.
         """
         issue, details = step.issue, {}
@@ -508,7 +508,7 @@ class Reporter:
             # There is no ticket to comment on: what changed is shown as a whole.
             is_apart = step.ticket_update in (Update.EXEMPTION_ENDS, Update.USE)
             shown = step if is_apart else replace(step, ticket_update=Update.NEW)
-            text += f"\n\n{plain_text(render_text(shown, self._contexts.of(step)))}"
+            text += f"\n\n{plain_text(step_document(shown, self._contexts.of(step)))}"
         elif line := exemption_line(step, step.ticket_update, step.issue.jira_details):
             text += f"\n\n{printable(line)}"
         self._services.show_text(text)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from library.documents.slack_message import Alert, literal
+from library.documents.slack_message import Alert, slack_literal
 from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
-from reporting.context import text_of
+from reporting.context import texts_for
 from reporting.group_text import exemption_line
 from reporting.plan import Step, Update, channel_digest, state_with_reminder, use_notified
 from reporting.remediation_text import closing_when, use_alert, waiting_lines
@@ -111,7 +111,7 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step, facts: Ti
     issue = step.issue
     line = issue_line(config, jira, issue)
     details: tuple[str, ...] = ()
-    exemption = literal(exemption_line(step, step.alert_update, issue.slack_details))
+    exemption = slack_literal(exemption_line(step, step.alert_update, issue.slack_details))
     if step.alert_update in (Update.EXEMPT, Update.EXEMPTION_ENDS):
         line = f"{line}: {exemption}" if exemption else line
     elif step.alert_update is Update.USE:
@@ -119,9 +119,11 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step, facts: Ti
         line, details = f"{line}: {known.text}", known.details
     elif step.alert_update is None or not step.alert_update.ends:
         is_reminder, has_ticket = step.alert_update is None, jira is not None
-        said = text_of(issue).alert(issue, facts, is_reminder=is_reminder, has_ticket=has_ticket, waiting=step.waiting)
+        said = texts_for(issue).alert(
+            issue, facts, is_reminder=is_reminder, has_ticket=has_ticket, waiting=step.waiting
+        )
         line = f"{line}: {said.text}"
-        new = (f"    new: {literal(text)}" for text in waiting_lines(step.waiting, step.retention_days))
+        new = (f"    new: {slack_literal(text)}" for text in waiting_lines(step.waiting, step.retention_days))
         details = (*([f"    {exemption}"] if exemption else []), *new, *said.details)
         if issue.details.reachability:
             line = f"*{issue.details.severity}* {line}"

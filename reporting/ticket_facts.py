@@ -50,7 +50,7 @@ class TicketFacts:
         restricted: the restricted ports of the configuration.
         used_by: what uses the group; of other kinds of issues unknown.
         closes_at: when remediation changes it, in UTC; None: it does not.
-        closes_by: how remediation would change it, as in `remediation_strategy`.
+        strategy: how remediation would change it, as in `remediation_strategy`.
         scope: the statuses of the rules that it would replace.
         retention_days: from the report to the remediation.
         procedure_url: the page that tells how to ask for an exemption; empty: none.
@@ -64,7 +64,7 @@ class TicketFacts:
     restricted: PortSet
     used_by: GroupUsers
     closes_at: datetime | None
-    closes_by: str
+    strategy: str
     scope: frozenset[str]
     retention_days: int
     procedure_url: str

@@ -28,7 +28,7 @@ from library.notifications.webhook_events import (
     issue_event,
     subject_of,
 )
-from reporting.context import text_of
+from reporting.context import texts_for
 from reporting.group_text import exemption_line
 from reporting.plan import Step, Update, channel_digest, state_with_reminder
 from reporting.ticket_facts import Location
@@ -74,7 +74,7 @@ def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: d
 
 def _sentence(config: Configuration, step: Step) -> str:
     """A step in one sentence."""
-    issue, text = step.issue, text_of(step.issue)
+    issue, text = step.issue, texts_for(step.issue)
     location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
     said = exemption_line(step, step.event_update, issue.webhook_details)
     restricted = config.secgrp_unrestricted_access.restricted_ports

@@ -371,18 +371,13 @@ class Items:
         Raises:
             ConflictError: the condition or a check does not hold, or another transaction has one of these items.
         """
-        expression, all_values = _update_expression(sets, adds or {}, deletes or {}, removes)
-        all_values |= values or {}
-        arguments: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
-        if all_values:
-            arguments["ExpressionAttributeValues"] = serialized(all_values)
-        update: Any = {
-            "TableName": self._table_name,
-            "Key": _key(account_id, item_id),
-            "UpdateExpression": expression,
-            **_names(f"{expression} {condition}"),
-            **arguments,
-        }
+        update = self._update(
+            account_id,
+            item_id,
+            _update_expression(sets, adds or {}, deletes or {}, removes),
+            condition,
+            values or {},
+        )
         answer: Any = {}
         try:
             if checks:
@@ -421,25 +416,41 @@ class Items:
         """
         keys = ("account_id", "issue_id")
         other_sets = {name: value for name, value in item.items() if name not in keys}
-        first = self._update(account_id, item_id, sets, condition, values)
-        other = self._update(str(item["account_id"]), str(item["issue_id"]), other_sets, only_if, {})
+        first = self._update(account_id, item_id, _update_expression(sets, {}, {}, ()), condition, values)
+        made = _update_expression(other_sets, {}, {}, ())
+        other = self._update(str(item["account_id"]), str(item["issue_id"]), made, only_if, {})
         try:
             self._client.transact_write_items(TransactItems=[{"Update": first}, {"Update": other}])
         except ClientError as error:
             raise _as_conflict(error, item_id) from error
 
     def _update(
-        self, account_id: str, item_id: str, sets: Mapping[str, Any], condition: str, values: Mapping[str, Any]
+        self,
+        account_id: str,
+        item_id: str,
+        changes: tuple[str, dict[str, Any]],
+        condition: str,
+        values: Mapping[str, Any],
     ) -> Any:
-        """One of the updates of a transaction."""
-        expression, all_values = _update_expression(sets, {}, {}, ())
+        """The arguments of an update: the one place where a conditional write is composed.
+
+        Args:
+            account_id: the hash key.
+            item_id: the range key.
+            changes: the update expression and the values of its placeholders.
+            condition: what must hold; empty: nothing.
+            values: of the placeholders in `condition`.
+        """
+        expression, all_values = changes[0], {**changes[1], **values}
+        arguments: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        if all_values:
+            arguments["ExpressionAttributeValues"] = serialized(all_values)
         return {
             "TableName": self._table_name,
             "Key": _key(account_id, item_id),
             "UpdateExpression": expression,
-            "ConditionExpression": condition,
-            "ExpressionAttributeValues": serialized(all_values | dict(values)),
             **_names(f"{expression} {condition}"),
+            **arguments,
         }
 
     def _check(self, account_id: str, check: Check) -> dict[str, Any]:

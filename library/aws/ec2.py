@@ -56,8 +56,8 @@ def read_security_groups(client: EC2Client, group_ids: Sequence[str] = ()) -> It
     """The groups of a region as values, a page at a time: what a scan looks at. With `group_ids` only those groups.
 
     botocore signs, retries, pages and reads errors. An answer as EC2 writes it is read from its text
-    (`library.security_groups.ec2_answer`); any other comes as dictionaries, which give the same values. Where those may
-    lack a part of a rule, because nobody knows it, no group of the answer with rules counts as understood.
+    (`library.security_groups.ec2_answer`); any other comes as dictionaries, which give the same values. If an answer
+    has parts of rules that botocore does not know, and drops, none of its groups with rules counts as understood.
     """
     unknown: list[str] = []
 

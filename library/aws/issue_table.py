@@ -83,8 +83,9 @@ class IssueTable:
     def with_status(self, account_id: str, *statuses: Status, unreadable: Unreadable | None = None) -> Iterator[Issue]:
         """An account's issues in these statuses. Closed ones, of which there may be many, are read only if asked for.
 
-        `unreadable` is called for each item that is not as an issue should be, instead of raising. Then items with an
-        unknown status, in which nobody would look for them, are among them. None: only these statuses are read.
+        `unreadable` is called for each item that is not as an issue should be, instead of raising. With it all issues
+        that are not closed are read, so that it hears of items with an unknown status, too; only issues in `statuses`
+        are returned.
 
         Raises:
             UnreadableIssueError: an item is not as it should be, and no `unreadable` was given.
@@ -129,8 +130,9 @@ class IssueTable:
     ) -> dict[str, Issue]:
         """The issues of these groups, in whatever status, by group id; those that there are none of are left out.
 
-        `unreadable` is called for each item that is not as an issue should be, instead of raising. `check` is strict
-        about what identification does not mind, because it writes it anew: whoever acts on an issue is.
+        `unreadable` is called for each item that is not as an issue should be, instead of raising. With `check`
+        values are refused as well that only identification tolerates, since it overwrites them: who acts on an issue
+        has it on.
 
         Raises:
             UnreadableIssueError: an item is not as an issue should be.

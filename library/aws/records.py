@@ -245,13 +245,13 @@ class RegionState:
     """What scans of an account and region left, as a scan finds it.
 
     Attributes:
-        begun: when the last scan of the whole region began, in UTC; None: there was none.
+        last_scan_begun: when the last scan of the whole region began, in UTC; None: there was none.
         swept: when the last scan that read the region's whole network began, in UTC; None: there was none.
         last_groups: how many groups the last scan of the whole region read, whether it understood all or not; 0: there
             was none.
     """
 
-    begun: datetime | None = None
+    last_scan_begun: datetime | None = None
     swept: datetime | None = None
     last_groups: int = 0
 
@@ -277,11 +277,11 @@ class CoverageRecords:
         """What scans of an account and region left."""
         return _region_state(self._items.get(account_id, ITEM_PREFIX + region) or {})
 
-    def begin(self, account_id: str, region: str, begun: datetime) -> RegionState:
+    def begin(self, account_id: str, region: str, scan_start: datetime) -> RegionState:
         """Record that a scan of a whole region begins. Returns the state with this scan as the last one.
 
-        Its `begun` is no other scan's, whatever the clocks show: of two that begin at the same moment one writes, and
-        the other reads again.
+        Its `last_scan_begun` is no other scan's, whatever the clocks show: of two that begin at the same moment one
+        writes, and the other reads again.
 
         Raises:
             ConflictError: others were first each time.
@@ -289,22 +289,22 @@ class CoverageRecords:
         for _ in range(_ATTEMPTS):
             item = self._items.get(account_id, ITEM_PREFIX + region) or {}
             before = _region_state(item)
-            mine = begun if before.begun is None else max(begun, before.begun + _TICK)
+            mine = scan_start if before.last_scan_begun is None else max(scan_start, before.last_scan_begun + _TICK)
             sets = {"region": region, "begun": format_time(mine)}
             with suppress(ConflictError):
                 self._items.update(account_id, ITEM_PREFIX + region, sets, **_as_read(item))
                 return RegionState(mine, before.swept, before.last_groups)
         raise ConflictError(f"scan target {account_id} {region}: other scans of it began at the same moment")
 
-    def check_begun(self, region: str, state: RegionState) -> Check:
+    def no_scan_begun_since(self, region: str, state: RegionState) -> Check:
         """The condition that no scan of the whole region has begun since its state was read."""
-        if state.begun is None:
+        if state.last_scan_begun is None:
             return Check(ITEM_PREFIX + region, "attribute_not_exists(#begun)", {})
-        return Check(ITEM_PREFIX + region, "#begun = :begun_read", {":begun_read": format_time(state.begun)})
+        return Check(ITEM_PREFIX + region, "#begun = :begun_read", {":begun_read": format_time(state.last_scan_begun)})
 
-    def record_sweep(self, account_id: str, region: str, begun: datetime) -> None:
+    def record_sweep(self, account_id: str, region: str, scan_start: datetime) -> None:
         """Record that a scan which began then read the region's whole network."""
-        self._items.update(account_id, ITEM_PREFIX + region, {"region": region, "swept": format_time(begun)})
+        self._items.update(account_id, ITEM_PREFIX + region, {"region": region, "swept": format_time(scan_start)})
 
     def record(self, scan: ScanCoverage) -> None:
         """Keep what a scan saw, unless a scan that began later is kept already.

@@ -195,10 +195,10 @@ _KEY_AT_START, _KEY_AFTER_UNDERSCORE = (
 )
 
 
-def literal(text: str) -> str:
+def jira_literal(text: str) -> str:
     r"""Text as JIRA must be given it to show it as it is, on one line.
 
-    >>> print(literal("[~admin] {color:red}web-prod{color} https://example.com"))
+    >>> print(jira_literal("[~admin] {color:red}web-prod{color} https://example.com"))
     \[\~admin\] \{color&#58;red\}web-prod\{color\} https&#58;//example.com
     """
     # JIRA reads two backslashes as a new line, so a backslash is an HTML entity, too.
@@ -218,7 +218,7 @@ def jira_markup(document: Document) -> str:
     parts = []
     for section in document:
         if section.title:
-            parts.append(f"h3. {literal(section.title)}")
+            parts.append(f"h3. {jira_literal(section.title)}")
         parts += [_jira_block(block) for block in section.blocks]
     return "\n\n".join(parts) + "\n"
 
@@ -226,10 +226,10 @@ def jira_markup(document: Document) -> str:
 def _jira_block(block: Block) -> str:
     match block:
         case Paragraph(parts, label):
-            begin = f"*{literal(label)}:* " if label else ""
-            return begin + "".join(f"[{part.url}]" if isinstance(part, Link) else literal(part) for part in parts)
+            begin = f"*{jira_literal(label)}:* " if label else ""
+            return begin + "".join(f"[{part.url}]" if isinstance(part, Link) else jira_literal(part) for part in parts)
         case Bullets(items):
-            return "\n".join(f"* {literal(item)}" for item in items)
+            return "\n".join(f"* {jira_literal(item)}" for item in items)
         case Table(header, rows):
             lines = ["||" + "||".join(_cell(cell) for cell in header) + "||"]
             lines += ["|" + "|".join(_cell(cell) for cell in row) + "|" for row in rows]
@@ -240,4 +240,4 @@ def _jira_block(block: Block) -> str:
 
 def _cell(text: str) -> str:
     # An empty cell would make one of two separators, which is a header's.
-    return literal(text) or " "
+    return jira_literal(text) or " "

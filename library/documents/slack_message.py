@@ -23,7 +23,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BROKEN_END = re.compile(r"(?:&[a-z]{0,4}|<[^>]*)\Z")
 
 
-def literal(text: str) -> str:
+def slack_literal(text: str) -> str:
     """Text as Slack must be given it to show it as it is, on one line.
 
     `<!channel>` becomes `&lt;!channel&gt;`: Slack, "Formatting text for app surfaces", escapes these three characters
@@ -35,7 +35,7 @@ def literal(text: str) -> str:
 
 def link(url: str, text: str) -> str:
     """A link. The address must be Hammer's own, not an account's."""
-    return f"<{url.replace('|', '%7C').replace('>', '%3E')}|{literal(text)}>"
+    return f"<{url.replace('|', '%7C').replace('>', '%3E')}|{slack_literal(text)}>"
 
 
 def cut(mrkdwn: str, limit: int) -> str:
@@ -156,7 +156,7 @@ def plain(title: str, alert: Alert) -> Message:
 
 
 def _head(title: str, alerts: Sequence[Alert], notes: Sequence[str]) -> Message:
-    said = [_line(f"_{cut(literal(note), _NOTE_LIMIT)}_") for note in notes[:_NOTES]]
+    said = [_line(f"_{cut(slack_literal(note), _NOTE_LIMIT)}_") for note in notes[:_NOTES]]
     if len(notes) > _NOTES:
         said.append(_line(f"_and {len(notes) - _NOTES} more such notes_"))
     limit = _MESSAGE_LIMIT - sum(_EMPTY_SECTION + line.size for line in said) - _RESERVED

@@ -171,7 +171,7 @@ def undelivered(
     return tuple(each for each in notifications if not each.notified.issuperset(channels))
 
 
-CLOSED = "Remediated"
+REMEDIATED = "Remediated"
 """The heading of a group that was closed."""
 COMPLETED = "Completed"
 """The heading of a change that an earlier run had begun, and somebody else made unnecessary."""

@@ -226,17 +226,17 @@ class RemediationSchedule:
 
 
 def remediation_schedule(
-    issue: Issue, terms: RemediationTerms, now: datetime, *, begun: bool = False
+    issue: Issue, terms: RemediationTerms, now: datetime, *, is_resumed: bool = False
 ) -> RemediationSchedule:
     """Whether and when remediation changes the group of an issue.
 
     What is known only when the group is described again, such as that its owner has closed it, is not asked here.
-    `begun` says whether a change of its group was begun, so that a notice counts whatever has become of the severity.
+    `is_resumed`: whether a change of its group was begun, so that a notice counts whatever has become of the severity.
     """
     if skipped := _skipped_for_good(issue, terms, now.date()):
         return RemediationSchedule(None, skipped)
     at_once = terms.is_immediate(issue)
-    times = exposure_times(issue, terms, begun=begun)
+    times = exposure_times(issue, terms, is_resumed=is_resumed)
     if times is None:
         return RemediationSchedule(None, Skipped(SkipReason.NOT_REPORTED, "not reported yet"), at_once)
     in_scope = [perm for perm in issue.details.perms if terms.scope is None or perm.status in terms.scope]
@@ -264,7 +264,7 @@ def remediation_schedule(
     if terms.stop_after and reopenings(issue.history, max(now, due)) >= terms.stop_after:
         text = f"{flapping_text(issue.history, max(now, due), terms.made_by(issue).manager)}: somebody must decide"
         return RemediationSchedule(None, skipped or Skipped(SkipReason.FLAPPING, text), at_once, times, waiting)
-    if not (begun or terms.service_groups) and (made_by := terms.made_by(issue)).is_controller:
+    if not (is_resumed or terms.service_groups) and (made_by := terms.made_by(issue)).is_controller:
         text = f"{made_by.manager} made it and would open it again: change it there, or decide by hand"
         return RemediationSchedule(None, skipped or Skipped(SkipReason.SERVICE, text), False, times, waiting)
     return RemediationSchedule(due, skipped, at_once, times, waiting)
@@ -292,23 +292,23 @@ def _skipped_for_good(issue: Issue, terms: RemediationTerms, today: date) -> Ski
     return None
 
 
-def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False) -> ExposureTimes | None:
+def exposure_times(issue: Issue, terms: RemediationTerms, *, is_resumed: bool = False) -> ExposureTimes | None:
     """From when each exposure of an issue may be closed; None: the issue was not reported, or to nobody.
 
-    `begun`: whether a change of its group was begun.
+    `is_resumed`: whether a change of its group was begun.
     """
     reported, notice, close_now = issue.timestamps.reported, issue.closing_notice, decided_to_close(issue)
     kept = kept_sources(issue)
     if reported is None or (terms.reaches_people and on_console_only(issue)):
         untold = ExposureTimes(NotifiedTimes(()), terms.retention, close_now=close_now, kept=kept)
         return untold if close_now else None
-    counts = begun or (terms.is_immediate(issue) and has_notice(issue))
+    counts = is_resumed or (terms.is_immediate(issue) and has_notice(issue))
     is_notified = counts and notice is not None and notice.occurrence == issue.occurrence
     return ExposureTimes(
         issue_notified_times(issue, reported),
         terms.retention,
         notice.at if notice and is_notified else None,
-        None if begun else _end_of_wait(issue, terms),
+        None if is_resumed else _end_of_wait(issue, terms),
         close_now,
         kept,
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from library.documents.slack_message import Alert, Message, compose, link, literal, plain, replies
+from library.documents.slack_message import Alert, Message, compose, link, plain, replies, slack_literal
 from library.documents.text import and_more, shortened
 from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import (
@@ -289,14 +289,14 @@ def issue_key(issue: Issue) -> str:
 
 def issue_subject(issue: Issue) -> str:
     """An issue's group in Slack's `mrkdwn`."""
-    return f'{issue.issue_id} "{literal(shortened(issue.details.name, _NAME_LIMIT))}"'
+    return f'{issue.issue_id} "{slack_literal(shortened(issue.details.name, _NAME_LIMIT))}"'
 
 
 def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> str:
     """An issue's group, place and ticket in one line of Slack's `mrkdwn`."""
     name = config.account_name(issue.account_id)
     account = issue.account_id if name == issue.account_id else f"{name} ({issue.account_id})"
-    line = f"{issue_subject(issue)}, {literal(account)}, {literal(issue.details.region)}"
+    line = f"{issue_subject(issue)}, {slack_literal(account)}, {slack_literal(issue.details.region)}"
     ticket = str(issue.jira_details.get("ticket") or "")
     return f"{line}, {link(jira.url(ticket), ticket)}" if jira and ticket else line
 
@@ -445,7 +445,7 @@ class _Broadcast:
         meant: dict[str, list[str]] = {}
         for destination, of_it in self.moved.items():
             for alert in of_it:
-                meant.setdefault(alert.key, []).append(literal(shortened(destination, _NAME_LIMIT)))
+                meant.setdefault(alert.key, []).append(slack_literal(shortened(destination, _NAME_LIMIT)))
 
         def addressed(alert: Alert) -> Alert:
             whom = meant.get(alert.key)

@@ -8,9 +8,9 @@ notified once, whichever runs are at it: a claim comes first, and a record after
         send()
         delivery.done()  # or `give_back`, where the channel did not take it
 
-The claim is written on the condition that it is still as it was read and that the channel was
-not notified since. Of a remediation run and a reporting run one gets it; the other leaves the change to it. In a ticket
-the comment's marker is looked for between reading and `begin`, so that what a run wrote that died then is found.
+The claim is written on the condition that it is still as it was read and that the channel was not notified since. Of a
+remediation run and a reporting run one gets it; the other leaves the change to it. In a ticket the comment's marker is
+looked for between reading and `begin`, so that what a run wrote that died then is found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import Document, Section, fitted, jira_markup, paragraph
-from library.documents.slack_message import Alert, literal
+from library.documents.slack_message import Alert, slack_literal
 from library.errors import ConflictError
 from library.issues.change_notifications import ChangeNotification, Channel, claimed_at, is_held, new_claim, released
 from library.issues.issue import Issue
@@ -176,8 +176,8 @@ def notification_alert(
     config: Configuration, jira: JiraClient | None, issue: Issue, notification: ChangeNotification
 ) -> Alert:
     """The alert in Slack. `jira`: for the link to the ticket; None: off."""
-    line = f"{issue_line(config, jira, issue)}: {literal(notification.text)}"
-    details = tuple(literal(detail) for detail in notification.details)
+    line = f"{issue_line(config, jira, issue)}: {slack_literal(notification.text)}"
+    details = tuple(slack_literal(detail) for detail in notification.details)
     return Alert(issue_key(issue), notification.heading, issue_subject(issue), line, details)
 
 

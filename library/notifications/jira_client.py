@@ -217,8 +217,8 @@ class NewTicket:
     """A ticket to be filed.
 
     Attributes:
-        title: one line of at most 255 characters.
-        body: wiki markup.
+        title: one line of at most 255 characters, JIRA's field `summary`.
+        body: wiki markup, its `description`.
         severity: chooses the priority, by `jira.priorities`.
     """
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.documents.text import printable, shortened
-from library.issues.change_notifications import CLOSED, COMPLETED, RELEASED, RESTORED, ChangeNotification
+from library.issues.change_notifications import COMPLETED, RELEASED, REMEDIATED, RESTORED, ChangeNotification
 from library.issues.decision_record import Decision, Untold
 from library.issues.issue import SECURITY_GROUP, Issue
 from library.issues.times import format_time
@@ -49,7 +49,7 @@ class EventType(StrEnum):
 
 
 _TYPES_OF_CHANGES = {
-    CLOSED: EventType.REMEDIATED,
+    REMEDIATED: EventType.REMEDIATED,
     COMPLETED: EventType.REMEDIATED,
     RESTORED: EventType.DECIDED,
     RELEASED: EventType.DECIDED,

@@ -6,8 +6,8 @@ of the sources that reach it. The axis is walked once: rules and exemptions come
 stay is kept. So the cost of a group grows with its rules, not with its rules times the restricted ports.
 
 `rule_text` is how logs, terminals and comments name a rule: `tcp/22 from 0.0.0.0/0` (tickets say more of it, in
-reporting/exposure_text.py). Descriptions, which are
-untrusted input, are not in it, and a source is as EC2 wrote it: who prints the text passes it through `printable`.
+reporting/exposure_text.py). Descriptions, which are untrusted input, are not in it, and a source is as EC2 wrote it:
+who prints the text passes it through `printable`.
 """
 
 from __future__ import annotations

@@ -98,15 +98,15 @@ def test_two_scans_that_begin_at_the_same_moment_have_not_the_same_begin(
 
     monkeypatch.setattr(coverage._items, "get", get_then_another_begins)
     begun.append(coverage.begin(MAIN, "eu-west-1", NOW - timedelta(seconds=3)))
-    first, second = (state.begun for state in begun)
+    first, second = (state.last_scan_begun for state in begun)
     assert first is not None
     assert second is not None
     assert NOW < first < second
-    assert coverage.state(MAIN, "eu-west-1").begun == second
+    assert coverage.state(MAIN, "eu-west-1").last_scan_begun == second
 
 
 @pytest.mark.parametrize("stored", ["yesterday", 7, {"a": "map"}, None, "2026-11-21T03:00:00Z"])
 def test_whatever_is_stored_as_the_last_begin_a_scan_begins(coverage: CoverageRecords, stored: object) -> None:
     coverage._items.update(MAIN, "scan-coverage#eu-west-1", {"begun": stored})
-    assert coverage.begin(MAIN, "eu-west-1", NOW).begun == NOW
-    assert coverage.state(MAIN, "eu-west-1").begun == NOW
+    assert coverage.begin(MAIN, "eu-west-1", NOW).last_scan_begun == NOW
+    assert coverage.state(MAIN, "eu-west-1").last_scan_begun == NOW

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from library.documents.document import Bullets, Code, Link, Section, Table, jira_markup, literal, paragraph
+from library.documents.document import Bullets, Code, Link, Section, Table, jira_literal, jira_markup, paragraph
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ from library.documents.document import Bullets, Code, Link, Section, Table, jira
     ],
 )
 def test_untrusted_text_appears_literally(text: str, markup: str) -> None:
-    assert literal(text) == markup
+    assert jira_literal(text) == markup
 
 
 # What the renderer of JIRA takes a backslash off (its BackslashEscapeRendererComponent); elsewhere readers see it.
@@ -49,14 +49,14 @@ TAKEN_OFF = set("-#*_+?^~|%{}[]()!@")
 @pytest.mark.parametrize("char", [*map(chr, range(33, 127))], ids=lambda char: f"{ord(char):x}")
 def test_no_reader_sees_an_escape(char: str) -> None:
     for text in (char, f"{char} a", f"a {char}b", f"h1{char} ", f":{char}", f"mailto{char}//", f"SEC{char}1", char * 3):
-        shown = literal(text)
+        shown = jira_literal(text)
         assert {following for before, following in pairwise(shown) if before == "\\"} <= TAKEN_OFF
 
 
 @pytest.mark.parametrize("unit", ["AB_", "AB_a", "a_AB", "A", "AB-1", "_"])
 def test_a_long_text_is_walked_once(unit: str) -> None:
     # With a walk for each part of it, this would take hours.
-    assert len(literal(unit * 300_000)) >= 300_000
+    assert len(jira_literal(unit * 300_000)) >= 300_000
 
 
 def test_a_document_in_wiki_markup() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from library.documents.slack_message import cut, link, literal
+from library.documents.slack_message import cut, link, slack_literal
 
 APART = "\u200b"
 
@@ -23,7 +23,7 @@ APART = "\u200b"
     ],
 )
 def test_untrusted_text_appears_literally(text: str, mrkdwn: str) -> None:
-    assert literal(text) == mrkdwn
+    assert slack_literal(text) == mrkdwn
 
 
 def test_a_link_cannot_be_left() -> None:

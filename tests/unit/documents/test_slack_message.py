@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from library.documents.slack_message import Alert, Message, compose, literal, plain
+from library.documents.slack_message import Alert, Message, compose, plain, slack_literal
 
 APART = "\u200b"
 
@@ -77,7 +77,7 @@ NAMES = {
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize(("count", "details"), [(1, 0), (1, 100), (20, 1), (60, 15)])
 def test_no_message_is_longer_than_slack_takes(name: str, count: int, details: int) -> None:
-    untrusted = literal(name * 255)
+    untrusted = slack_literal(name * 255)
     notified = [
         Alert(f"k{n}", "New" if n % 2 else "Changed", untrusted, f"{untrusted}: {untrusted}", (untrusted,) * details)
         for n in range(count)
@@ -91,7 +91,7 @@ def test_no_message_is_longer_than_slack_takes(name: str, count: int, details: i
 
 
 def test_what_slack_refuses_in_any_form_is_a_short_text_of_ascii() -> None:
-    message = plain("Title", Alert("k", "New", "s", f"sg-1 {literal('*ä*')} &lt;b&gt; " + "x" * 600))
+    message = plain("Title", Alert("k", "New", "s", f"sg-1 {slack_literal('*ä*')} &lt;b&gt; " + "x" * 600))
     assert message.blocks == ()
     assert message.keys == {"k"}
     assert message.text.startswith("Title: sg-1 *?* &lt;b&gt; xxx")

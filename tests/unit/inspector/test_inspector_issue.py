@@ -14,7 +14,7 @@ from library.issues.issue import INSPECTOR_FINDING, FindingDetails, Issue, Times
 from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
-from reporting.context import text_of
+from reporting.context import texts_for
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.forecasts import a_forecast
 from tests.builders.inspector_samples import classic_port, section, v2_event
@@ -115,7 +115,7 @@ FACTS = TicketFacts(
     restricted=PortSet(),
     used_by=GroupUsers(),
     closes_at=None,
-    closes_by="replace_rule",
+    strategy="replace_rule",
     scope=frozenset(),
     retention_days=21,
     procedure_url="",
@@ -125,10 +125,10 @@ FACTS = TicketFacts(
 
 def test_ticket() -> None:
     kept = issue((22, 25))
-    assert text_of(kept).summary(kept, LOCATION, PortSet()) == (
+    assert texts_for(kept).summary(kept, LOCATION, PortSet()) == (
         'Amazon Inspector: tcp 22-23 open on "web" (i-12345678901234567), slave1 (123456789012), eu-central-1'
     )
-    text = plain_text(text_of(kept).ticket(kept, FACTS))
+    text = plain_text(texts_for(kept).ticket(kept, FACTS))
     assert text.startswith(
         'Amazon Inspector reports ports of "web" (i-12345678901234567) in account slave1 (123456789012), region '
         "eu-central-1, VPC vpc-0123456789abcdef0, as reachable from outside, and nobody expects them to be. "
@@ -144,21 +144,21 @@ def test_ticket() -> None:
 
 def test_comments_and_alert() -> None:
     kept = issue((22, 25))
-    changed = plain_text(text_of(kept).changed(kept, 7, ["x"], again=False))
+    changed = plain_text(texts_for(kept).changed(kept, 7, ["x"], again=False))
     assert changed == 'The finding on "web" (i-12345678901234567) has changed. Open now:\n\n  * tcp 22-23\n'
-    again = plain_text(text_of(kept).changed(kept, None, None, again=True))
+    again = plain_text(texts_for(kept).changed(kept, None, None, again=True))
     assert again == 'The finding on "web" (i-12345678901234567) is back. Open now:\n\n  * tcp 22-23\n'
-    assert plain_text(text_of(kept).ended(kept, exempt=False)).startswith(
+    assert plain_text(texts_for(kept).ended(kept, exempt=False)).startswith(
         'Nothing unexpected is open on "web" (i-12345678901234567) any more by this finding: '
     )
-    notified = text_of(kept).alert(kept, FACTS, is_reminder=False, has_ticket=True)
+    notified = texts_for(kept).alert(kept, FACTS, is_reminder=False, has_ticket=True)
     assert notified.text == "Amazon Inspector, MEDIUM: tcp 22-23 open, and nobody expects it"
     assert notified.details[1:] == ('Held back tcp/24-25: allowed_ports "web"',)
 
 
 def test_a_long_title_is_cut() -> None:
     kept = issue(tags={"Name": "x" * 300})
-    assert len(text_of(kept).summary(kept, LOCATION, PortSet())) == 255
+    assert len(texts_for(kept).summary(kept, LOCATION, PortSet())) == 255
 
 
 def test_remediation_is_not_announced_for_a_finding() -> None:

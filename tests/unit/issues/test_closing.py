@@ -98,7 +98,7 @@ def test_what_only_the_console_told_counts_until_a_channel_is_enabled(
     ],
 )
 def test_a_change_that_was_begun_after_a_notice_may_be_completed(given: Issue, due: datetime | None) -> None:
-    assert remediation_schedule(given, TERMS, REPORTED, begun=True).due == due
+    assert remediation_schedule(given, TERMS, REPORTED, is_resumed=True).due == due
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_what_is_not_decided_on_only_waits() -> None:
 )
 def test_a_group_of_a_controller(changes: dict[str, Any], begun: bool, reason: SkipReason | None) -> None:
     terms = replace(TERMS, made_by=lambda _: MadeBy("cluster prod", is_controller=True), **changes)
-    found = remediation_schedule(decided(), terms, NOW, begun=begun)
+    found = remediation_schedule(decided(), terms, NOW, is_resumed=begun)
     assert (found.skipped.reason if found.skipped else None) is reason
     assert (found.due is None) is (reason is not None)
 
@@ -178,7 +178,7 @@ def test_the_notice_of_the_occurrence_before_completes_no_change_either() -> Non
     issue = reported_long_ago(
         timestamps=Timestamps(REPORTED, REPORTED, REPORTED), closing_notice=ClosingNotice(REPORTED, 2)
     )
-    assert remediation_schedule(issue, terms, NOW, begun=True).due == REPORTED_DUE
+    assert remediation_schedule(issue, terms, NOW, is_resumed=True).due == REPORTED_DUE
 
 
 def test_what_a_person_keeps_has_no_date() -> None:

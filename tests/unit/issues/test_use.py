@@ -151,7 +151,7 @@ def test_an_issue_through_which_somebody_works_is_due_later_counted_from_its_rep
     assert remediation_schedule(issue, terms, NOW).due == REPORTED + timedelta(days=days)
     assert due_by_retention(issue, terms) == REPORTED + timedelta(days=days)
     # What was begun is completed, whoever works.
-    assert remediation_schedule(issue, terms, NOW, begun=True).due == REPORTED + timedelta(days=21)
+    assert remediation_schedule(issue, terms, NOW, is_resumed=True).due == REPORTED + timedelta(days=21)
 
 
 def test_what_is_opened_later_waits_once_for_those_who_work() -> None:

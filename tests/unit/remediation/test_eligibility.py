@@ -181,7 +181,7 @@ CONTROLLED = {"elbv2.k8s.aws/cluster": "prod", "ingress.k8s.aws/stack": "shop/we
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({}, SkipReason.SERVICE), ({"service_groups": True}, None), ({"begun": True}, None)],
+    [({}, SkipReason.SERVICE), ({"service_groups": True}, None), ({"is_resumed": True}, None)],
     ids=["left to a person", "remediation_service_groups", "a change that was begun"],
 )
 def test_a_group_that_a_controller_made_is_left_to_a_person(changes: dict[str, Any], reason: SkipReason | None) -> None:

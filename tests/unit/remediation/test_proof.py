@@ -122,12 +122,12 @@ SCOPE = Policy(
     ],
 )
 def test_what_is_left_of_what_a_change_was_begun_for_is_in_scope(closed: IngressRule, left: IngressRule) -> None:
-    begun = rules_to_replace(group(closed, left), LISTS, SCOPE, date(2026, 11, 22))
-    assert begun == {rule_key(closed), rule_key(left)}
+    resumed_rules = rules_to_replace(group(closed, left), LISTS, SCOPE, date(2026, 11, 22))
+    assert resumed_rules == {rule_key(closed), rule_key(left)}
     now = datetime(2026, 11, 22, tzinfo=UTC)
     alone = plan_remediation(group(left), LISTS, SCOPE, RuleQuota(60), now)
     assert not isinstance(alone, Plan)
-    plan = plan_remediation(group(left), LISTS, SCOPE, RuleQuota(60), now, begun=begun)
+    plan = plan_remediation(group(left), LISTS, SCOPE, RuleQuota(60), now, resumed_rules=resumed_rules)
     assert isinstance(plan, Plan)
     assert plan.revoke == (left,)
 
@@ -138,8 +138,8 @@ def test_what_a_change_was_begun_for_is_completed_beside_what_is_new() -> None:
     notified = NotifiedTimes(((now, (Extent.of("tcp", 22, 22, "128.0.0.0/1"),)),))
     policy = replace(SCOPE, due=DueExposures(ExposureTimes(notified, timedelta(0)), now))
     alone = plan_remediation(group(new, HIGH), LISTS, policy, RuleQuota(60), now)
-    begun = frozenset({rule_key(HIGH)})
-    plan = plan_remediation(group(new, HIGH), LISTS, policy, RuleQuota(60), now, begun=begun)
+    resumed_rules = frozenset({rule_key(HIGH)})
+    plan = plan_remediation(group(new, HIGH), LISTS, policy, RuleQuota(60), now, resumed_rules=resumed_rules)
     assert leaves_exposures(alone)
     assert isinstance(plan, Plan)
     assert plan.revoke == (HIGH,)

@@ -200,7 +200,7 @@ def facts(step: Step) -> TicketFacts:
         restricted=PortSet.parse([22]),
         used_by=GroupUsers(),
         closes_at=step.closes_at,
-        closes_by="replace_rule",
+        strategy="replace_rule",
         scope=WHOLE,
         retention_days=21,
         procedure_url="",

@@ -38,7 +38,7 @@ THEN = (
         ),
         pytest.param(
             (SSH,),
-            {"closes_by": "carve_ports", "sources": ("10.9.0.0/16", "pl-1")},
+            {"strategy": "carve_ports", "sources": ("10.9.0.0/16", "pl-1")},
             f"{UNLESS} the restricted ports of this rule soon after. What is replaced will then be open from "
             "10.9.0.0/16, pl-1 only: whoever connects through it from elsewhere is cut off.",
             id="the restricted ports only, and configured sources",

@@ -94,7 +94,7 @@ RANGES = "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"
         ),
         pytest.param(
             (SSH, LIST),
-            {"closes_by": "carve_ports"},
+            {"strategy": "carve_ports"},
             "Hammer will replace those of the rules above that are open completely, of each only the restricted ports, "
             "on 2026-12-13 03:05 UTC or soon after: what they open will then be open from the private networks "
             f"{RANGES} only. {SAVED}",
