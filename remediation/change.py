@@ -468,7 +468,7 @@ class GroupChange:
     def _revoke_all(
         self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry, closed_now: set[str]
     ) -> JournalEntry:
-        is_restore = entry.kind is ChangeKind.RESTORE
+        is_restore = entry.is_restore
         batches = [changes.revoke] if is_restore else by_ports(changes.revoke, changes.written)
         for number, batch in enumerate(batches):
             if number:
@@ -489,7 +489,7 @@ class GroupChange:
         known: JournalEntry,
         closed_now: set[str],
     ) -> JournalEntry:
-        if entry.kind is ChangeKind.RESTORE:  # it may revoke rules that name groups, and somebody looks at it
+        if entry.is_restore:  # it may revoke rules that name groups, and somebody looks at it
             result = revoke(self.ec2, self.group_id, [rule.rule_id for rule in rules])
         else:
             result = revoke_unchanged(self.ec2, self.group_id, rules, written)

@@ -28,7 +28,7 @@ from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Evaluator, Exposure, OpenStatus
 from library.security_groups.group import SecurityGroup
 from library.source.service import made_by
-from remediation.journal import ChangeKind, RemediationDetails
+from remediation.journal import RemediationDetails
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -130,9 +130,8 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
     details = RemediationDetails.of(issue.remediation_details)
     if details.problem:
         return Skipped(SkipReason.NOT_UNDERSTOOD, details.problem)
-    is_restoring = details.is_unfinished and details.entry and details.entry.kind is ChangeKind.RESTORE
-    if details.entry and is_restoring and not details.restored:
-        text = f"being restored by {details.entry.by or 'somebody'} since {details.entry.started}"
+    if (restore := details.unfinished_restore) and not details.restored:
+        text = f"being restored by {restore.by or 'somebody'} since {restore.started}"
         return Skipped(SkipReason.RESTORED, text)
     return skipped
 

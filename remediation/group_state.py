@@ -61,7 +61,7 @@ class LiveGroup:
         return {rule["SecurityGroupRuleId"]: tags_of(rule) for rule in self.raw_rules}
 
     @property
-    def changes(self) -> dict[str, str]:
+    def change_keys(self) -> dict[str, str]:
         """Which change of Hammer's added a rule, by the rules' ids, as far as their tags tell."""
         return {rule_id: tags[CHANGE_TAG] for rule_id, tags in self.tags.items() if tags.get(CHANGE_TAG)}
 
@@ -131,12 +131,12 @@ class ObservedGroup:
 def observe(
     entry: JournalEntry | None,
     observed: Sequence[IngressRule],
-    changes: Mapping[str, str],
+    change_keys: Mapping[str, str],
     now: datetime,
 ) -> ObservedGroup:
     """What EC2 shows, corrected by the facts.
 
-    `changes` are the values of the tag `hammer:change`, by rule id. `now` is no later than these were read.
+    `change_keys` are the values of the tag `hammer:change`, by rule id. `now` is no later than these were read.
     """
     if entry is None:
         return ObservedGroup(tuple(observed))
@@ -151,7 +151,7 @@ def observe(
             else:  # to be taken away again
                 entry = entry.with_added({withdrawn.key: withdrawn})
     rules = [rule for rule in observed if rule.rule_id not in hidden]
-    entry, missing = _observe_added(entry, rules, changes, fresh, pending)
+    entry, missing = _observe_added(entry, rules, change_keys, fresh, pending)
     entry, gone = _observe_revoked(entry, rules, fresh, pending)
     return ObservedGroup((*(rule for rule in rules if rule not in gone), *missing), entry, tuple(pending))
 
@@ -172,7 +172,7 @@ class _Freshness:
 def _observe_added(
     entry: JournalEntry,
     observed: Sequence[IngressRule],
-    changes: Mapping[str, str],
+    change_keys: Mapping[str, str],
     fresh: _Freshness,
     pending: list[IngressRule],
 ) -> tuple[JournalEntry, list[IngressRule]]:
@@ -182,7 +182,7 @@ def _observe_added(
     missing: list[IngressRule] = []
     for added in entry.add:
         found = by_key.get(added.key)
-        if found is not None and _is_hammers(added, found, changes.get(found.rule_id, ""), entry.backup):
+        if found is not None and _is_hammers(added, found, change_keys.get(found.rule_id, ""), entry.backup):
             kept.append(replace(added, rule=added.rule._replace(rule_id=found.rule_id), state=AddedState.ADDED))
         elif fresh.is_recent(added) and (found is None or added.rule.rule_id):
             # If another rule of the same key is shown: one from before, which EC2 still shows.

@@ -205,11 +205,16 @@ class JournalEntry:
         new = {rule.rule_id: RevokedRule(rule, state, at) for rule in rules}
         return replace(self, revoke=tuple((old | new).values()))
 
+    @property
+    def is_restore(self) -> bool:
+        """Whether the change is a restore. Else it is a remediation."""
+        return self.kind is ChangeKind.RESTORE
+
     def state_of(self, rule_id: str) -> RevokedState | None:
         """The state of a rule to revoke; None: it is not among them."""
         return next((revoked.state for revoked in self.revoke if revoked.rule.rule_id == rule_id), None)
 
-    def summary(self) -> dict[str, Any]:
+    def summary_item(self) -> dict[str, Any]:
         """The map `journal` of `remediation_details` of the issue: how far the change is, without its rules."""
         texts = {name: getattr(self, name) for name in _TEXTS}
         # Empty lists: without them, an older version could not read the issue.
@@ -219,7 +224,7 @@ class JournalEntry:
         """The map `journal` of the journal's own item. What is empty is left out: its size is limited."""
         rules: dict[str, Sequence[AddedRule | RevokedRule]]
         rules = {"add": self.add, "revoke": self.revoke, "withdrawn": self.withdrawn}
-        return self.summary() | {name: list(map(_change_item, listed)) for name, listed in rules.items()}
+        return self.summary_item() | {name: list(map(_change_item, listed)) for name, listed in rules.items()}
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> JournalEntry:
@@ -321,6 +326,11 @@ class RemediationDetails:
         """Whether a change was begun and is not known to be complete."""
         return self.entry is not None and not self.entry.step.is_finished
 
+    @property
+    def unfinished_restore(self) -> JournalEntry | None:
+        """The restore that was begun and is not known to be complete; None: there is none."""
+        return self.entry if self.entry is not None and self.is_unfinished and self.entry.is_restore else None
+
     @classmethod
     def of(cls, raw: Mapping[str, Any], own_item: Mapping[str, Any] | None = None) -> RemediationDetails:
         """Read the map. Never raises: what cannot be read is told in `problem`.
@@ -349,7 +359,7 @@ def unneeded(entry: JournalEntry | None, to_close: Container[str]) -> tuple[Adde
     A rule whose revoke was sent without an answer counts as closed: if it is, private access depends on the new rules.
     `entry` is as `observe` gives it; `to_close` has the ids of the rules that are going to be revoked.
     """
-    if entry is None or entry.kind is ChangeKind.RESTORE:
+    if entry is None or entry.is_restore:
         return ()  # what a restore adds are the group's own rules
     closed = set(entry.sent_to_revoke)
     return tuple(
@@ -429,7 +439,7 @@ class Journal:
         """The issue as it was read last, with what was written since."""
 
     @property
-    def summary(self) -> RemediationDetails:
+    def details(self) -> RemediationDetails:
         """What the issue's item says, without the journal's rules."""
         return RemediationDetails.of(self.issue.remediation_details)
 
@@ -474,7 +484,9 @@ class Journal:
             details = {"backup": entry.backup, **details}
         self._write_own_item(entry)
         self._write(
-            {**details, "journal": entry.summary()}, remediated=now if remediated else "", notification=notification
+            {**details, "journal": entry.summary_item()},
+            remediated=now if remediated else "",
+            notification=notification,
         )
         return entry
 

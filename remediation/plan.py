@@ -208,10 +208,10 @@ def plan_remediation(
     if isinstance(replacement, Skipped):
         return replacement
     wanted = replacement.wanted(today, ticket, policy)
-    add, left_out = _within_quota(wanted, group.ingress, replacement.kept, quota, pending_keys)
+    add, left_out = _within_quota(wanted, group.ingress, replacement.staying, quota, pending_keys)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Skipped(SkipReason.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
-    there = {rule_key(rule): rule for rule in replacement.kept}
+    there = {rule_key(rule): rule for rule in replacement.staying}
     return Plan(
         add=add,
         revoke=replacement.revoke,
@@ -222,7 +222,7 @@ def plan_remediation(
         ),
         left=() if replacement.evaluation.whitelisted else replacement.evaluation.exposures,
         relied_on=tuple(_as_it_is(rule, there[key]) for rule in wanted if (key := rule_key(rule)) in there),
-        replaces=replacement.replaces((*add, *replacement.kept), left_out),
+        replaces=replacement.replaces((*add, *replacement.staying), left_out),
         is_full=quota.is_reached(group.ingress),
     )
 
@@ -267,7 +267,7 @@ def _replacement(
 def _within_quota(
     wanted: Sequence[IngressRule],
     before: Sequence[IngressRule],
-    kept: Sequence[IngressRule],
+    staying: Sequence[IngressRule],
     quota: RuleQuota,
     pending_keys: Container[RuleKey],
 ) -> tuple[tuple[IngressRule, ...], tuple[IngressRule, ...]]:
@@ -277,11 +277,11 @@ def _within_quota(
     any time. Only where there is no room for that, a rule is left out that another new one contains, then one that a
     rule of the group contains, as EC2 shows it.
     """
-    add = missing = missing_rules(wanted, kept)
+    add = missing = missing_rules(wanted, staying)
     if quota.is_tight or quota.exceeded((*before, *add)):
         add = without_contained(add)
     if quota.is_tight or quota.exceeded((*before, *add)):
-        add = without_contained_in(add, (rule for rule in kept if rule_key(rule) not in pending_keys))
+        add = without_contained_in(add, (rule for rule in staying if rule_key(rule) not in pending_keys))
     added = set(add)
     return add, tuple(rule for rule in missing if rule not in added)
 
@@ -291,7 +291,7 @@ class _Replacement:
     """Rules replaced on paper.
 
     Attributes:
-        kept: the group's rules that stay.
+        staying: the group's rules that stay.
         revoke: those that are replaced.
         private: the rules from private sources that stand in for them: each with what it replaces.
         remainders: the rules that keep their other ports, each with the rule that it was a part of.
@@ -299,7 +299,7 @@ class _Replacement:
         evaluation: what is exposed after it.
     """
 
-    kept: tuple[IngressRule, ...]
+    staying: tuple[IngressRule, ...]
     revoke: tuple[IngressRule, ...]
     private: Mapping[RuleKey, tuple[IngressRule, Sequence[IngressRule]]]
     remainders: tuple[tuple[IngressRule, IngressRule], ...]
@@ -383,14 +383,14 @@ def _replace_on_paper(
     """Replace rules, and those that this lays open, until nothing in scope is left; None: that cannot be done."""
     exemptions = applying(policy.exemptions, group.group_id, group.vpc_id, group.name, today)
     public_sources = PUBLIC - policy.trusted
-    kept, revoke = list(group.ingress), list[IngressRule]()
+    staying, revoke = list(group.ingress), list[IngressRule]()
     private: dict[RuleKey, tuple[IngressRule, list[IngressRule]]] = {}
     remainders: list[tuple[IngressRule, IngressRule]] = []
     while True:
-        replaced = [rule for rule in kept if rule_key(rule) in rules_to_replace]
+        replaced = [rule for rule in staying if rule_key(rule) in rules_to_replace]
         if not replaced:
             return None
-        kept = [rule for rule in kept if rule_key(rule) not in rules_to_replace]
+        staying = [rule for rule in staying if rule_key(rule) not in rules_to_replace]
         revoke += replaced
         for rule in replaced:
             carved = (
@@ -402,10 +402,10 @@ def _replace_on_paper(
             for new in replacing_rules(rule, carved, sources):
                 private.setdefault(rule_key(new), (new, []))[1].append(rule)
             remainders += [(new, rule) for new in remaining_rules(rule, carved)]
-        after = replace(group, ingress=(*kept, *(new for new, _ in remainders)))
+        after = replace(group, ingress=(*staying, *(new for new, _ in remainders)))
         evaluation = policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today)
         if not (rules_to_replace := in_scope(evaluation, policy, resumed_rules)):
-            return _Replacement(tuple(kept), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
+            return _Replacement(tuple(staying), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
 
 
 def leaves_exposures(planned: Plan | Skipped) -> bool:

@@ -143,7 +143,7 @@ class Assessment:
         return isinstance(self.planned, Plan) or bool(self.withdraw)
 
     @property
-    def attempt(self) -> str:
+    def fingerprint(self) -> str:
         """The digest of what is to be done and of what it is done to (`remediation.planning`)."""
         return plan_fingerprint(self.observed.rules, self.planned, self.withdraw)
 
@@ -168,27 +168,27 @@ def assess(
     now = context.now()
     # What people exempted counts as it is at this moment, as the file does, which is read anew for each group.
     config = with_decided_exemptions(config, context.table, [issue.account_id])
-    policy = account_policy(config, issue.account_id)
+    account = account_policy(config, issue.account_id)
     details = read_details(context.table, issue)
     live = describe_live(context.ec2(issue), issue.issue_id, details.entry)
     # `now` is from before the group was read, so that nothing counts as older than it is.
-    held = None if decided else why_not_resumed(issue, policy, now)
+    held = None if decided else why_not_resumed(issue, account, now)
     if live is None:
-        gone = plan_remediation(None, {}, policy, RuleQuota(0), now)
+        gone = plan_remediation(None, {}, account, RuleQuota(0), now)
         return Assessment(None, ObservedGroup((), details.entry), gone, details, held=held)
-    observed = observe(details.entry, live.group.ingress, live.changes, now)
-    is_ours_to_complete = details.is_unfinished and not _is_restore(details.entry)
-    policy = issue_policy(issue, replace(policy, is_resumed=is_ours_to_complete), now, decided=decided)
+    observed = observe(details.entry, live.group.ingress, live.change_keys, now)
+    is_ours_to_complete = details.is_unfinished and not details.unfinished_restore
+    policy = issue_policy(issue, replace(account, is_resumed=is_ours_to_complete), now, decided=decided)
     policy = replace(policy, keep=context.keep, kept_by=context.who)
     evidence = _Evidence(context, policy, issue, live, observed.entry if is_ours_to_complete else None)
-    not_due = None if decided else why_not_due(issue, account_policy(config, issue.account_id), now)
+    not_due = None if decided else why_not_due(issue, account, now)
     planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
     is_completed = is_ours_to_complete and not_due is None and leaves_exposures(planned)
     if is_completed and (resumed := evidence.resumed_rules()):
         planned = _plan(context, config, policy, issue, live, observed, resumed, is_tight=is_tight)
     if isinstance(planned, Plan) and policy.terms.immediate and not decided:
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
-        planned = _why_not_at_once(context, config, issue, live, observed, closed) or planned
+        planned = _why_not_at_once(context, account, issue, live, observed, closed) or planned
     if not is_ours_to_complete or observed.entry is None:
         return Assessment(live, observed, planned, details, held=held)
     to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
@@ -302,16 +302,16 @@ def _plan(
     *,
     is_tight: bool = False,
 ) -> Plan | Skipped:
-    observed_ids = {rule.rule_id for rule in live.group.ingress}
-    pending_keys = {rule_key(rule) for rule in observed.rules if rule.rule_id not in observed_ids}
-    live = replace(live, group=replace(live.group, ingress=observed.rules))
+    shown = {rule.rule_id for rule in live.group.ingress}
+    pending_keys = {rule_key(rule) for rule in observed.rules if rule.rule_id not in shown}
+    group = replace(live.group, ingress=observed.rules)
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
-    quota = context.quota(live.group, issue.account_id, issue.details.region, default, policy.sources)
+    quota = context.quota(group, issue.account_id, issue.details.region, default, policy.sources)
     quota = replace(quota, is_tight=is_tight)
     ticket = str(issue.jira_details.get("ticket") or "")
     client = context.ec2(issue)
     planned = read_lists_and_plan(
-        client, quota, policy, live.group, context.now(), ticket, resumed_rules=resumed_rules, pending_keys=pending_keys
+        client, quota, policy, group, context.now(), ticket, resumed_rules=resumed_rules, pending_keys=pending_keys
     )
     if isinstance(planned, Skipped) and planned.reason is SkipReason.FIXED and issue.timestamps.remediated:
         return Skipped(SkipReason.REMEDIATED, "remediated already: the next scan resolves its issue")
@@ -320,14 +320,14 @@ def _plan(
 
 def _why_not_at_once(
     context: RemediationContext,
-    config: Configuration,
+    policy: Policy,
     issue: Issue,
     live: LiveGroup,
     observed: ObservedGroup,
     closed: Sequence[IngressRule],
 ) -> Skipped | None:
     """Why immediate mode leaves a group as it is now; with the rules that this change has closed, it is as it was."""
-    policy, lists = account_policy(config, issue.account_id), PrefixListReader(context.ec2(issue))
+    lists = PrefixListReader(context.ec2(issue))
     group = replace(live.group, ingress=(*observed.rules, *closed))
     lists.read(policy.evaluator.prefix_lists_named(group))
     now = context.now()
@@ -335,14 +335,9 @@ def _why_not_at_once(
     return why_not_at_once(issue, policy, evaluation.status, now)
 
 
-def _is_restore(entry: JournalEntry | None) -> bool:
-    return entry is not None and entry.kind is ChangeKind.RESTORE
-
-
 def is_interrupted_restore(issue: Issue) -> bool:
     """Whether a restore of the group was begun and is not complete. Only who asked for it continues it."""
-    details = RemediationDetails.of(issue.remediation_details)
-    return details.is_unfinished and _is_restore(details.entry)
+    return RemediationDetails.of(issue.remediation_details).unfinished_restore is not None
 
 
 def interrupted_restore_text(issue: Issue) -> str:
@@ -473,17 +468,17 @@ class GroupWork(ABC):
 
     def _failed(self, text: str) -> GroupResult:
         """A result that somebody has to know of: the journal tells whether the group was changed."""
-        details = self._journal.summary
+        details = self._journal.details
         if details.is_unfinished and details.entry:
             return GroupResult(self.issue, ResultKind.INCOMPLETE, text, details.entry.backup, self._rules_of(details))
         return GroupResult(self.issue, ResultKind.FAILED, text, details.entry.backup if details.entry else "")
 
-    def _rules_of(self, summary: RemediationDetails) -> JournalEntry | None:
+    def _rules_of(self, details: RemediationDetails) -> JournalEntry | None:
         """The journal with its rules, for people; without them where it cannot be read now."""
         try:
-            return read_details(self._context.table, self.issue).entry or summary.entry
+            return read_details(self._context.table, self.issue).entry or details.entry
         except AWS_ERRORS:
-            return summary.entry
+            return details.entry
 
     def _explain(self, error: Exception) -> str:
         return explain(error, self._context.sessions.role_arn(self.issue.account_id))
@@ -522,7 +517,7 @@ class GroupRemediation(GroupWork):
         self.may_change = True
         self._agreed = agreed
         self._decided = decided
-        self._attempt = ""  # what this run tries first, by `remediation.planning`
+        self._fingerprint = ""  # of what this run tries first, by `remediation.planning`
 
     def _assess(self, config: Configuration) -> Assessment:
         return assess(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
@@ -535,10 +530,9 @@ class GroupRemediation(GroupWork):
         if self._rounds == _ROUNDS:
             return self._failed("somebody opens the group again each time that it is closed")
         if self._rounds == 0:
-            self._attempt = seen.attempt
             is_asked_for = self._decided or self._agreed is not None
             details, now = self.issue.remediation_details, self._context.now()
-            if not is_asked_for and (reason := refused_before(details, self._attempt, now)):
+            if not is_asked_for and (reason := refused_before(details, seen.fingerprint, now)):
                 return self._failed(reason)
             if not self.may_change:
                 return GroupResult(self.issue, ResultKind.OVER_LIMIT, "remediation_limit_per_run")
@@ -546,15 +540,16 @@ class GroupRemediation(GroupWork):
 
     def _remember_denial(self, reason: str) -> None:
         try:
-            self._journal.note(refused=refused_item(self._attempt, reason, self._context.now()))
+            self._journal.note(refused=refused_item(self._fingerprint, reason, self._context.now()))
         except GROUP_ERRORS as error:
             _log.warning("%s: it will be tried again in the next run: %s", self.issue.location, explain(error))
 
     def _change(self, seen: Assessment) -> None:
         context, issue = self._context, self.issue
+        self._fingerprint = self._fingerprint or seen.fingerprint
         assert seen.live is not None  # noqa: S101 - a group that is gone has no plan
         plan = seen.planned if isinstance(seen.planned, Plan) else Plan((), ())
-        known = None if _is_restore(seen.unfinished) else seen.unfinished
+        known = None if seen.unfinished and seen.unfinished.is_restore else seen.unfinished
         gone = [added.rule for added in seen.withdraw]
         try:
             newest = context.back_up(
@@ -594,7 +589,7 @@ class GroupRemediation(GroupWork):
         skipped = seen.planned
         if entry is None:
             return GroupResult(self.issue, ResultKind.LEFT, skipped.text, skipped=skipped)
-        if _is_restore(entry):
+        if entry.is_restore:
             if entry.step is JournalStep.VERIFYING and not seen.observed.pending:  # EC2 only had to show it
                 return self._record(entry, remediated=False)
             return self._failed(interrupted_restore_text(self.issue))
@@ -626,7 +621,7 @@ class GroupRemediation(GroupWork):
     def _outcome(self, entry: JournalEntry) -> tuple[ResultKind, str, ChangeMessage | None]:
         """What became of a group whose change is complete, and what people are told of it; None: nothing."""
         issue, bucket = self.issue, self._context.backups.bucket
-        if _is_restore(entry):
+        if entry.is_restore:
             # Whoever restored it waited in vain for EC2 to show it, and has told people; or was killed before.
             is_notified = is_restore_notified(issue, parse_time(entry.started))
             message = (

@@ -101,7 +101,7 @@ def assess_restore(
         raise CannotRestoreError("the group does not exist any more")
     if live.group.unreadable:
         raise CannotRestoreError(f"not understood: {'; '.join(live.group.unreadable)}")
-    observed = observe(details.entry, live.group.ingress, live.changes, now)
+    observed = observe(details.entry, live.group.ingress, live.change_keys, now)
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
     planned = plan_restore(
         [rule for rule, _ in source.permissions.values()],
@@ -109,7 +109,7 @@ def assess_restore(
         source.since,
         context.quota(live.group, target.account_id, target.region, default),
         exact=exact,
-        ids=live.changes,
+        ids=live.change_keys,
         is_known=not source.unknown,
     )
     if planned.problem:
@@ -143,7 +143,7 @@ class GroupRestore(GroupWork):
         self._source = source
         self._agreed = agreed
         self._exact = exact
-        self._flag_before = self._journal.summary.restored
+        self._flag_before = self._journal.details.restored
         self.backup = ""
         self.is_carried_out = False
         """Whether all calls of a change were made, so that only EC2 has to show it."""
@@ -212,7 +212,7 @@ class GroupRestore(GroupWork):
     def _known(self, seen: RestoreAssessment) -> JournalEntry | None:
         """The restore that this run, or an earlier one, began."""
         entry = seen.observed.entry if seen.details.is_unfinished else None
-        return entry if entry is not None and entry.kind is ChangeKind.RESTORE else None
+        return entry if entry is not None and entry.is_restore else None
 
     def _flag(self) -> dict[str, str]:
         """What says that somebody restored the group: automatic remediation leaves it alone while it is there."""
@@ -336,8 +336,7 @@ class RestoreJob:
         issue = context.table.get(target.account_id, target.group_id)
         details = read_details(context.table, issue) if issue else RemediationDetails()
         flag = issue.remediation_details.get("restored") if issue else None
-        is_begun = details.is_unfinished and details.entry is not None and details.entry.kind is ChangeKind.RESTORE
-        begun = details.entry if is_begun else None
+        begun = details.unfinished_restore
         if issue is None or not (begun or flag):
             self._prompt.show("the group is not waiting for a decision: nothing changed")
             return []

@@ -578,7 +578,7 @@ def _going_on_with(recorded: RemediationDetails, listed: Container[str]) -> str:
     is there all the same (seed 50584 with a lag of 280 s).
     """
     entry = recorded.entry if recorded.is_unfinished else None
-    is_restore = entry is not None and entry.kind is ChangeKind.RESTORE
+    is_restore = entry is not None and entry.is_restore
     return entry.restored_from if entry and is_restore and entry.restored_from in listed else ""
 
 

@@ -27,7 +27,7 @@ from library.notifications.owners import owners_of_issue
 from remediation import console
 from remediation.change import GROUP_ERRORS
 from remediation.eligibility import Policy, account_policy, why_not_due
-from remediation.journal import ChangeKind, Journal, RemediationDetails, is_unfinished
+from remediation.journal import Journal, RemediationDetails, is_unfinished
 from remediation.notify import (
     ChangeMessage,
     failed_message,
@@ -245,7 +245,7 @@ def _message(context: RemediationContext, result: GroupResult) -> ChangeMessage 
     issue, bucket = result.issue, context.backups.bucket
     if result.is_done:
         return result.message
-    if result.kind is ResultKind.INCOMPLETE and result.entry and result.entry.kind is ChangeKind.RESTORE:
+    if result.kind is ResultKind.INCOMPLETE and result.entry and result.entry.is_restore:
         return restore_interrupted_message(issue, bucket, result.entry)
     if result.kind is ResultKind.INCOMPLETE and result.entry:
         return incomplete_message(issue, bucket, result.entry, result.text)
@@ -389,7 +389,7 @@ class BatchRun(_Run):
             except GROUP_ERRORS:
                 continue  # said when its turn comes
             # What EC2 refused lately is not tried, so it does not count either.
-            lately = refused_before(issue.remediation_details, seen.attempt, self._context.now())
+            lately = refused_before(issue.remediation_details, seen.fingerprint, self._context.now())
             changing += seen.has_work and seen.held is None and not lately
             if changing > limit:
                 text = f"more than {limit} groups are due to be changed, and remediation_limit_per_run is {limit}"

@@ -71,7 +71,7 @@ def short(rule: IngressRule, **more: Any) -> dict[str, Any]:
 
 
 def test_the_item() -> None:
-    assert ENTRY.summary() == SUMMARY
+    assert ENTRY.summary_item() == SUMMARY
     assert ENTRY.to_item() == SUMMARY | {
         "add": [
             short(TEN, state="added", replaces=["sgr-1", "sgr-2"], at=T1),
@@ -83,7 +83,7 @@ def test_the_item() -> None:
 
 
 def test_the_rules_are_in_the_journal_s_own_item() -> None:
-    issue, own = {"journal": ENTRY.summary()}, {"journal": ENTRY.to_item()}
+    issue, own = {"journal": ENTRY.summary_item()}, {"journal": ENTRY.to_item()}
     assert RemediationDetails.of(issue).entry == replace(ENTRY, add=(), revoke=(), withdrawn=())
     assert RemediationDetails.of(issue, own).entry == ENTRY
     # An older version kept them in the issue.
@@ -104,7 +104,7 @@ def test_the_rules_are_in_the_journal_s_own_item() -> None:
     ],
 )
 def test_the_own_item_is_written_first(own: JournalEntry, expected: JournalEntry) -> None:
-    assert RemediationDetails.of({"journal": ENTRY.summary()}, {"journal": own.to_item()}).entry == expected
+    assert RemediationDetails.of({"journal": ENTRY.summary_item()}, {"journal": own.to_item()}).entry == expected
 
 
 def test_an_entry_reads_back() -> None:
