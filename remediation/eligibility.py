@@ -26,7 +26,7 @@ from library.network.addresses import RFC_1918, AddressSet, Network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Evaluator, Exposure, OpenStatus
-from library.security_groups.group import SecurityGroup
+from library.security_groups.group import SecurityGroup, is_prefix_list
 from library.source.service import made_by
 from remediation.journal import RemediationDetails
 
@@ -96,7 +96,7 @@ class Policy:
 
     def prefix_lists_named(self, group: SecurityGroup) -> set[str]:
         """The prefix lists whose entries a plan for this group needs: those of its rules, and of what replaces them."""
-        return self.evaluator.prefix_lists_named(group) | {name for name in self.sources if name.startswith("pl-")}
+        return self.evaluator.prefix_lists_named(group) | {name for name in self.sources if is_prefix_list(name)}
 
 
 def account_policy(config: Configuration, account_id: str) -> Policy:

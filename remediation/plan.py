@@ -24,7 +24,7 @@ from library.network.intervals import IntervalSet, Span, sweep
 from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, networks_of, rule_text, traffic_text
-from library.security_groups.group import IngressRule, RuleKey, SecurityGroup, rule_key
+from library.security_groups.group import IngressRule, RuleKey, SecurityGroup, is_prefix_list, rule_key
 from remediation.eligibility import DueExposures, Policy
 from remediation.rules import lets_in_all_of, missing_rules, without_contained, without_contained_in
 
@@ -79,7 +79,7 @@ def replacing_rules(rule: IngressRule, carved: IntervalSet | None, sources: Iter
     spans = [(rule.from_port, rule.to_port)] if carved is None else carved.spans
     for first, last in spans:
         for source in sources:
-            if source.startswith("pl-"):
+            if is_prefix_list(source):
                 yield IngressRule(rule.protocol, first, last, prefix_list_id=source)
             else:
                 yield IngressRule(rule.protocol, first, last, cidr=source)
@@ -353,7 +353,7 @@ def _lies_in(source: Network, rule: IngressRule, prefix_lists: PrefixLists) -> b
 def _why_not_these_sources(policy: Policy, revoke: Sequence[IngressRule], prefix_lists: PrefixLists) -> Skipped | None:
     """Why what is to replace the rules, or what a person keeps of them, may not; None: all of it may."""
     for name in policy.sources:
-        networks = prefix_lists.get(name, ()) if name.startswith("pl-") else (parse_network(name),)
+        networks = prefix_lists.get(name, ()) if is_prefix_list(name) else (parse_network(name),)
         if not networks:
             text = f"prefix list {name} of remediation_sources is empty, is AWS's, or could not be read"
             return Skipped(SkipReason.SOURCES, text)
@@ -516,7 +516,7 @@ def _notes(
     private = AddressSet.of(
         network
         for source in policy.sources
-        for network in (prefix_lists.get(source, ()) if source.startswith("pl-") else (parse_network(source),))
+        for network in (prefix_lists.get(source, ()) if is_prefix_list(source) else (parse_network(source),))
     )
     public_sources = PUBLIC - policy.trusted
     for exemption in exemptions:

@@ -36,7 +36,7 @@ from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time, shown_time
 from library.issues.use import CAVEAT, SourceClass, use_summary
 from library.network.addresses import Network, parse_network
-from library.security_groups.group import IngressRule, RuleKey, rule_key
+from library.security_groups.group import IngressRule, RuleKey, is_prefix_list, rule_key
 from remediation.journal import AddedRule
 from remediation.plan import Plan, RuleQuota, plan_remediation
 
@@ -79,7 +79,7 @@ def quota_of(client: EC2Client, group: SecurityGroup, limit: int, sources: Itera
 
     `limit` is for each family. `sources` are what may replace open ones: CIDRs and ids of prefix lists.
     """
-    lists = {rule.prefix_list_id for rule in group.ingress} | {name for name in sources if name.startswith("pl-")}
+    lists = {rule.prefix_list_id for rule in group.ingress} | {name for name in sources if is_prefix_list(name)}
     return RuleQuota(limit, prefix_list_weights(client, lists))
 
 

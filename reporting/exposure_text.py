@@ -21,6 +21,7 @@ from library.issues.names import aws_options
 from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
 from library.network.ports import HIGHEST_PORT, WITHOUT_PORTS_NAMES, ports_text, protocol_name
 from library.security_groups.exposure import Exposure
+from library.security_groups.group import is_prefix_list
 from library.source.location import DIFF_LINES, Kind, dispute_of, known_locations, source_lines
 from library.source.service import maker_of, managed_by
 
@@ -123,7 +124,7 @@ def _by_kind(sources: Iterable[str]) -> dict[str, list[str]]:
     """Sources by kind: `ipv4`, `ipv6`, `list`; kinds without any are left out."""
     found: dict[str, list[str]] = {}
     for source in sources:
-        found.setdefault("list" if source.startswith("pl-") else "ipv6" if ":" in source else "ipv4", []).append(source)
+        found.setdefault("list" if is_prefix_list(source) else "ipv6" if ":" in source else "ipv4", []).append(source)
     return found
 
 
@@ -189,7 +190,7 @@ def _source(perm: Exposure) -> tuple[str, dict[str, str]]:
 
 def _named_source(source: str) -> tuple[str, dict[str, str]]:
     """A source as EC2 takes it: a CIDR or the id of a prefix list."""
-    if source.startswith("pl-"):
+    if is_prefix_list(source):
         return "PrefixListIds", {"PrefixListId": source}
     return ("Ipv6Ranges", {"CidrIpv6": source}) if ":" in source else ("IpRanges", {"CidrIp": source})
 

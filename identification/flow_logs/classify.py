@@ -33,7 +33,7 @@ from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
 from library.security_groups.exposure import Exposure
-from library.security_groups.group import IngressRule, rule_key
+from library.security_groups.group import IngressRule, is_prefix_list, rule_key
 
 MOST_KEPT = 20
 _SOURCES_FOR_A_BLOCK = 4
@@ -131,7 +131,7 @@ def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> i
 
 def _weight(source: str, family: int, prefix_lists: Mapping[str, tuple[int, int]]) -> int:
     """What a rule counts as (Amazon VPC User Guide, "Amazon VPC quotas", security groups)."""
-    if source.startswith("pl-"):
+    if is_prefix_list(source):
         version, weight = prefix_lists.get(source, (family, 1))
         return weight if version == family else 0
     if source.startswith("sg-"):

@@ -66,7 +66,7 @@ from library.network.addresses import AddressSet, Network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
 from library.security_groups.exposure import Evaluator, networks_of
-from library.security_groups.group import RuleKey, rule_key
+from library.security_groups.group import RuleKey, is_prefix_list, rule_key
 
 if TYPE_CHECKING:
     from library.aws.session import Sessions
@@ -365,7 +365,7 @@ class UsageRun:
                 group.group_id: group for page in read_security_groups(client, sorted(wanted)) for group in page.groups
             }
             named = {rule.prefix_list_id for group in groups.values() for rule in group.ingress if rule.prefix_list_id}
-            named |= {each for each in section.remediation_sources if each.startswith("pl-")}
+            named |= {each for each in section.remediation_sources if is_prefix_list(each)}
             prefix_lists.read(named)
             weights = prefix_list_weights(client, named)
         except AWS_ERRORS as error:

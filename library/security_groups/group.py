@@ -78,6 +78,11 @@ class RuleKey(NamedTuple):
         return cls(protocol_name(protocol), from_port, to_port, source)
 
 
+def is_prefix_list(source: str) -> bool:
+    """Whether a source is the id of a managed prefix list. Else it is a CIDR."""
+    return source.startswith("pl-")
+
+
 @lru_cache(maxsize=8192)
 def rule_key(rule: IngressRule | Exposure) -> RuleKey:
     """The key of a rule, or of the rule that an exposure is of."""

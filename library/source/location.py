@@ -23,6 +23,7 @@ from library.issues.times import format_time, shown_time, stored_time
 from library.network.addresses import parse_network
 from library.network.ports import ports_text, protocol_name
 from library.security_groups.exposure import Exposure
+from library.security_groups.group import is_prefix_list
 
 if TYPE_CHECKING:
     from library.source.text_edit import Patch
@@ -77,7 +78,7 @@ def is_same_traffic(this: Traffic | None, other: Traffic | None) -> bool:
 
 def admits(source: str, replacement: str) -> bool:
     """Whether a source admits a replacement: the same list, or a block that the other lies in."""
-    if source.startswith("pl-") or replacement.startswith("pl-"):
+    if is_prefix_list(source) or is_prefix_list(replacement):
         return source == replacement
     try:
         return parse_network(source).covers(parse_network(replacement))

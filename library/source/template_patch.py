@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
+from library.security_groups.group import is_prefix_list
 from library.source.location import Traffic, admits, is_same_traffic
 from library.source.template_rules import TemplateGroup, TemplateGroups, TemplateRule, read_groups
 from library.source.template_text import TemplateError, TemplateValues, Tree, function_of, parse_template
@@ -87,7 +88,7 @@ def patch_template(
 
 def replacement_key(replacement: str) -> str:
     """The property that holds a replacement."""
-    if replacement.startswith("pl-"):
+    if is_prefix_list(replacement):
         return "SourcePrefixListId"
     return "CidrIpv6" if ":" in replacement else "CidrIp"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, traffic_text
+from library.security_groups.group import is_prefix_list
 from library.source.location import Confidence, Edit, Found, Kind, Location, RuleLocation, is_same_traffic
 from library.source.template_patch import TemplatePatch, is_literal, patch_template, rule_position
 from library.source.template_rules import (
@@ -239,7 +240,7 @@ def _is(rule: TemplateRule, exposure: Exposure) -> bool:
     if exposure.prefix_list_id:
         # A list of the template itself is known by its logical id only.
         return bool(rule.rule.prefix_list_id) and (
-            rule.rule.prefix_list_id == exposure.prefix_list_id or not rule.rule.prefix_list_id.startswith("pl-")
+            rule.rule.prefix_list_id == exposure.prefix_list_id or not is_prefix_list(rule.rule.prefix_list_id)
         )
     return bool(rule.rule.cidr) and str(parse_network(rule.rule.cidr)) == exposure.cidr
 
@@ -417,7 +418,7 @@ def _parameter(
         notes.append("its value is that of a parameter of Systems Manager: change that one")
         return Edit.POINTER
     family = 6 if ":" in exposure.cidr else 4
-    matching = [each for each in context.replacements if not each.startswith("pl-") and (":" in each) == (family == 6)]
+    matching = [each for each in context.replacements if not is_prefix_list(each) and (":" in each) == (family == 6)]
     if not matching:
         notes.append(f"no replacement of IPv{family} is configured, and the parameter can hold no other")
         return Edit.POINTER

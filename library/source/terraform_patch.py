@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
+from library.security_groups.group import is_prefix_list
 from library.source.hcl import Hcl, HclError, TerraformFile, parse_hcl
 from library.source.terraform_rules import LIST_KEYS, SINGLE_KEYS, SourceList, TerraformRule
 from library.source.text_edit import Patch, TextEdit, UnpatchableError, apply_edits, line_end, new_names
@@ -78,7 +79,7 @@ def patch_terraform(
 
 def kind_of_source(replacement: str) -> int:
     """The position of the attribute that holds a replacement in LIST_KEYS and SINGLE_KEYS."""
-    return 2 if replacement.startswith("pl-") else 1 if ":" in replacement else 0
+    return 2 if is_prefix_list(replacement) else 1 if ":" in replacement else 0
 
 
 @dataclass(slots=True)
