@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from library.config import Configuration
 
+_log = logging.getLogger(__name__)
+
 _BATCH_SIZE = 10  # SendMessageBatch
 
 
@@ -85,8 +87,6 @@ def request_remediation(client: SQSClient, queue_url: str, issues: Iterable[Issu
     if refused:
         raise NotRequestedError(f"a run at once could not be asked for: {'; '.join(refused)}")
 
-
-_log = logging.getLogger(__name__)
 
 _CONCURRENT_SCANS = 5  # targets of one event: a scan waits for AWS most of its time
 

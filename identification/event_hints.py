@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from library.aws.conditional_writes import Item, Items
     from library.issues.issue import Issue
 
+_log = logging.getLogger(__name__)
+
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """How far the clocks of two machines may be apart. AWS keeps those of Lambda and EC2 within milliseconds (Amazon Time
@@ -135,8 +137,6 @@ def _hints(item: Item) -> EventHints:
 def _item_id(group_id: str) -> str:
     return f"look#{group_id}"
 
-
-_log = logging.getLogger(__name__)
 
 CALLS_A_SCAN = 60
 """After so many calls the next scan goes on: at two calls a second that is half a minute of a function's five."""

@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from library.security_groups.exposure import OpenTraffic
     from library.security_groups.group import GroupPage
 
+_log = logging.getLogger(__name__)
+
 # An item may have 400 KB, and each local index with all attributes holds a copy of it that counts, too (Amazon DynamoDB
 # Developer Guide, "Local secondary indexes", limits): with two indexes about 133 KB are left for an issue. What
 # reporting and remediation keep about it needs some of that.
@@ -131,8 +133,6 @@ def _size(value: Any) -> int:
         return 3 + sum(map(_size, value))
     return 4
 
-
-_log = logging.getLogger(__name__)
 
 _PROBLEMS_NAMED = 20  # an item of the table has room for 400 KB, a person for less
 _CONCURRENT_WRITES = 8

@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from library.notifications.slack_connection import SlackClient
     from library.notifications.webhook import WebhookClient
 
+_log = logging.getLogger(__name__)
+
 _SHOWN_RULES = 20
 
 
@@ -272,9 +274,6 @@ def _rules(what: str, rules: Iterable[IngressRule]) -> Iterable[str]:
     yield from (f"{what}: {described_rule(rule)}" for rule in rules[:_SHOWN_RULES])
     if len(rules) > _SHOWN_RULES:
         yield f"{what}: {len(rules) - _SHOWN_RULES} more, see the backup"
-
-
-_log = logging.getLogger(__name__)
 
 
 def notify(

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from library.network.addresses import Network
     from remediation.context import Prompt, RemediationContext
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class Candidates:
@@ -180,9 +182,6 @@ def _order(issue: Issue) -> tuple[str, str, str]:
     return issue.account_id, issue.details.region, issue.issue_id
 
 
-_log = logging.getLogger(__name__)
-
-
 @dataclass(slots=True)
 class RemediationSummary:
     """What a run came to.
@@ -288,14 +287,14 @@ def name_untouchable(
             summary.problems.append(line)
             continue
         line += f". To leave the group as it is: {give_up_command(issue)}"
-        if _is_named_before(context, issue):
+        if _record_naming(context, issue):
             prompt.show(line)
         else:
             summary.problems.append(line)
 
 
-def _is_named_before(context: RemediationContext, issue: Issue) -> bool:
-    """Whether an earlier run named this change at a place that left. If none did, that is recorded."""
+def _record_naming(context: RemediationContext, issue: Issue) -> bool:
+    """Record that a change at a place that left was named. Returns whether an earlier run has named it."""
     entry = RemediationDetails.of(issue.remediation_details).entry
     change = entry.backup if entry else ""
     if change and issue.remediation_details.get("named") == change:

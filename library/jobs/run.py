@@ -30,6 +30,8 @@ from library.aws.lock import LEASE, Lock, LockedError
 from library.jobs.command_line import Exit
 from library.jobs.host_logs import host_logging, logs_client
 
+_log = logging.getLogger(__name__)
+
 # Accounts of a machine that many people and schedules use: systemd's, and those of AWS's and others' images.
 _SHARED = frozenset({"root", "hammer", "ec2-user", "ssm-user", "ubuntu", "admin", "debian", "centos", "nobody"})
 
@@ -52,7 +54,6 @@ def run_by(environment: Mapping[str, str], login: str, caller: Callable[[], str]
         return f"{login or 'somebody'}@{socket.gethostname()}"
 
 
-_log = logging.getLogger(__name__)
 _RENEW_EVERY = timedelta(minutes=1)
 _SAFE = LEASE / 2  # nobody takes the lock over this soon after it was renewed, even where clocks differ
 
