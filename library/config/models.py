@@ -14,7 +14,15 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from library.config.errors import Location, show
 from library.config.types import (
@@ -203,7 +211,7 @@ def _regions(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
     return handler(value) if isinstance(value, dict) else _REGIONS.validate_python(value)
 
 
-_REGIONS: TypeAdapter[tuple[str, ...]] = TypeAdapter(Regions)
+_REGIONS: TypeAdapter[tuple[str, ...]] = TypeAdapter(Regions, config=ConfigDict(defer_build=True))
 RegionsByAccount = Annotated[
     Mapping[AccountOrEvery, Regions],
     WrapValidator(_regions, json_schema_input_type=Regions | Mapping[AccountOrEvery, Regions]),
@@ -318,7 +326,8 @@ class Jira(Section):
     )
     priority: str = Field("", description="Priority of a new ticket; empty: the project's default.")
     priorities: JiraPriorities = Field(
-        default_factory=JiraPriorities, description="Priority of a new ticket by severity, before jira.priority."
+        default_factory=JiraPriorities.model_construct,
+        description="Priority of a new ticket by severity, before jira.priority.",
     )
     due_date: Boolean = Field(False, description="Whether a new ticket is due on the day that Hammer closes the group.")
     components: Texts = Field((), description="Names of the components of a new ticket.")
@@ -471,7 +480,9 @@ class SecurityGroupsCheck(Section):
     rules_per_security_group_quota: Positive = Field(
         60, description="Ingress rules a group may have, where AWS does not tell."
     )
-    owner_tags: OwnerTags = Field(default_factory=OwnerTags, description="Keys of the tags that name owners.")
+    owner_tags: OwnerTags = Field(
+        default_factory=OwnerTags.model_construct, description="Keys of the tags that name owners."
+    )
     lookup_events: Boolean = Field(
         False, description="Whether to ask CloudTrail's event history who opened a group where no event told."
     )
@@ -544,23 +555,33 @@ class Inspector(Section):
 
 
 def _inspector_off() -> Inspector:
-    return Inspector(enabled=False)
+    return Inspector.model_construct(enabled=False)
 
 
 class ConfigFile(Section):
     """The file `config`."""
 
+    # A section that is absent is constructed, not validated: a validator would be built for each of them.
+
     aws: Aws = Field(description="Where Hammer lives, and which accounts it looks at.")
-    cronjobs: Cronjobs = Field(default_factory=Cronjobs, description="When the host runs its jobs.")
-    jira: Jira = Field(default_factory=Jira, description="Tickets in JIRA; absent: off.")
-    slack: Slack = Field(default_factory=Slack, description="Alerts in Slack; absent: off.")
-    webhook: Webhook = Field(default_factory=Webhook, description="Events for other software; absent: off.")
-    publishing: Publishing = Field(default_factory=Publishing, description="The HTML report in the bucket.")
+    cronjobs: Cronjobs = Field(default_factory=Cronjobs.model_construct, description="When the host runs its jobs.")
+    jira: Jira = Field(default_factory=Jira.model_construct, description="Tickets in JIRA; absent: off.")
+    slack: Slack = Field(default_factory=Slack.model_construct, description="Alerts in Slack; absent: off.")
+    webhook: Webhook = Field(
+        default_factory=Webhook.model_construct, description="Events for other software; absent: off."
+    )
+    publishing: Publishing = Field(
+        default_factory=Publishing.model_construct, description="The HTML report in the bucket."
+    )
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
-    usage: UsageCheck = Field(default_factory=UsageCheck, description="Reading VPC flow logs; absent: off.")
-    source: Source = Field(default_factory=Source, description="Where the code of security groups is.")
-    decisions: Decisions = Field(default_factory=Decisions, description="What people decide; absent: off.")
+    usage: UsageCheck = Field(
+        default_factory=UsageCheck.model_construct, description="Reading VPC flow logs; absent: off."
+    )
+    source: Source = Field(default_factory=Source.model_construct, description="Where the code of security groups is.")
+    decisions: Decisions = Field(
+        default_factory=Decisions.model_construct, description="What people decide; absent: off."
+    )
     inspector: Inspector = Field(
         default_factory=_inspector_off, description="Amazon Inspector's findings; absent: off."
     )
@@ -572,8 +593,8 @@ class Configuration(ConfigFile):
     `library.config.parse_configuration` makes one.
     """
 
-    whitelist: Whitelist = Field(default_factory=Whitelist)
-    ticket_owners: TicketOwners = Field(default_factory=TicketOwners)
+    whitelist: Whitelist = Field(default_factory=Whitelist.model_construct)
+    ticket_owners: TicketOwners = Field(default_factory=TicketOwners.model_construct)
 
     @property
     def reaches_people(self) -> bool:
