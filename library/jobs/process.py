@@ -38,6 +38,11 @@ def log_as_json(fields: Mapping[str, Any] | None = None) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def collect_rarely() -> None:
+    """Let the collector run after every 100,000 new objects."""
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
+
+
 def expect_many_objects() -> None:
     """Let the collector run after every 100,000 new objects, and never over what is imported by now.
 
@@ -46,4 +51,4 @@ def expect_many_objects() -> None:
     making them (`make bench` prints both).
     """
     gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
+    collect_rarely()
