@@ -66,7 +66,6 @@ from library.issues.schedule import RemediationTerms
 from library.network.addresses import PUBLIC, RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, Exemptions
-from library.source.service import made_by
 
 _GROUP = r"sg-[0-9A-Za-z-]+|vpc-[0-9A-Za-z-]+:.+"
 
@@ -674,6 +673,8 @@ def remediation_terms(config: Configuration, account_id: str) -> RemediationTerm
 
     An account's own entry of `remediation_immediate` counts in place of that of `*`, also if it is empty.
     """
+    from library.source.service import made_by  # noqa: PLC0415 - 3 ms of a cold start, and not for every scan
+
     section = config.secgrp_unrestricted_access
     named = section.remediation_immediate
     severities = named.get(account_id, named.get(EVERY_ACCOUNT, ()))
