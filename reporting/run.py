@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
@@ -61,10 +62,12 @@ if TYPE_CHECKING:
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_connection import SlackClient
     from library.notifications.webhook import WebhookClient
+    from library.source.location import SourceReport
     from reporting.read import ReportSummary
 
 
 _ISSUES_A_RUN = 200
+_REGIONS_AT_ONCE = 10  # as many connections as a client keeps: most of it is waiting
 _WITHOUT_SOURCE = (Update.EXEMPTION_ENDS, Update.USE)
 
 
@@ -72,13 +75,13 @@ _WITHOUT_SOURCE = (Update.EXEMPTION_ENDS, Update.USE)
 class SourceReading:
     """Reads the sources of a run's issues, with what the role of reporting may read of CloudFormation.
 
-    The policy `source-in-account` is optional.
+    The policy `source-in-account` is optional. Some accounts and regions are read at the same time, and the groups of
+    one in turn: where CloudFormation did not answer, it is not asked again.
     """
 
     config: Configuration
     services: Services
     summary: ReportSummary
-    _refused: set[tuple[str, str]] = field(default_factory=set)  # where CloudFormation did not answer in this run
 
     def with_sources(self, steps: Sequence[Step], *, dry_run: bool) -> list[Step]:
         """The steps, each new or changed ticket's with the source of its group. A `dry_run` records nothing."""
@@ -86,8 +89,15 @@ class SourceReading:
         if not wanted:
             return list(steps)
         files = self._files()
-        found = {id(step): self._read(step.issue, files, dry_run=dry_run) for step in wanted}
-        return [replace(step, issue=found[id(step)]) if id(step) in found else step for step in steps]
+        regions: dict[tuple[str, str], list[Issue]] = {}
+        for step in wanted:
+            regions.setdefault((step.issue.account_id, step.issue.details.region), []).append(step.issue)
+        found: dict[str, Issue] = {}
+        with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
+            for issues, notes in pool.map(lambda each: self._read_region(each, files, dry_run), regions.values()):
+                found |= {issue_key(issue): issue for issue in issues}
+                self.summary.notes += notes
+        return [replace(step, issue=found.get(issue_key(step.issue), step.issue)) for step in steps]
 
     def _is_wanted(self, step: Step) -> bool:
         issue = step.issue
@@ -102,37 +112,50 @@ class SourceReading:
             self.summary.notes.append(str(error))
             return TerraformFiles()
 
-    def _read(self, issue: Issue, files: TerraformFiles, *, dry_run: bool) -> Issue:
-        self.services.renew()
+    def _read_region(
+        self, issues: Sequence[Issue], files: TerraformFiles, dry_run: bool
+    ) -> tuple[list[Issue], list[str]]:
+        """Those issues of one account and region whose source was read, with it; and a note on each that was not."""
+        found: list[Issue] = []
+        notes: list[str] = []
+        is_refused = False  # whether CloudFormation did not answer
+        for issue in issues:
+            if is_refused and not files.files:
+                break
+            self.services.renew()
+            try:
+                report = self._locate(issue, files)
+                if report is None:
+                    continue
+                is_refused |= any(problem.startswith(STACKS_NOT_ASKED) for problem in report.problems)
+                source = stored_source(report, issue, self.services.now())
+                if not dry_run:
+                    self.services.table.update(issue, {"source": source})
+            except ConflictError:
+                continue  # it changed meanwhile: whoever writes its ticket finds that out, too
+            except AWS_ERRORS as error:
+                notes.append(f"{issue.location}: where it is defined could not be read: {explain(error)}")
+                continue
+            found.append(replace(issue, source=source))
+        return found, notes
+
+    def _locate(self, issue: Issue, files: TerraformFiles) -> SourceReport | None:
+        """Where a group is defined; None: there is no such group."""
         sessions = self.services.sessions
         account_id, region, group_id = issue.account_id, issue.details.region, issue.issue_id
-        if (account_id, region) in self._refused and not files.files:
-            return issue
-        try:
-            client = sessions.client("ec2", account_id, region)
-            groups = [group for page in read_security_groups(client, [group_id]) for group in page.groups]
-            if not groups:
-                return issue
-            report = locate(
-                groups[0],
-                issue.details.perms,
-                self.config.secgrp_unrestricted_access.remediation_sources,
-                StackReader(sessions.client("cloudformation", account_id, region), account_id, region),
-                lambda: read_rule_ids(client, group_id, issue.details.perms),
-                files,
-                issue.opened_by.user_agent if issue.opened_by else "",
-            )
-            if any(problem.startswith(STACKS_NOT_ASKED) for problem in report.problems):
-                self._refused.add((account_id, region))
-            source = stored_source(report, issue, self.services.now())
-            if not dry_run:
-                self.services.table.update(issue, {"source": source})
-        except ConflictError:
-            return issue  # it changed meanwhile: whoever writes its ticket finds that out, too
-        except AWS_ERRORS as error:
-            self.summary.notes.append(f"{issue.location}: where it is defined could not be read: {explain(error)}")
-            return issue
-        return replace(issue, source=source)
+        client = sessions.client("ec2", account_id, region)
+        groups = [group for page in read_security_groups(client, [group_id]) for group in page.groups]
+        if not groups:
+            return None
+        return locate(
+            groups[0],
+            issue.details.perms,
+            self.config.secgrp_unrestricted_access.remediation_sources,
+            StackReader(sessions.client("cloudformation", account_id, region), account_id, region),
+            lambda: read_rule_ids(client, group_id, issue.details.perms),
+            files,
+            issue.opened_by.user_agent if issue.opened_by else "",
+        )
 
 
 _TEXTS = 10
