@@ -82,8 +82,8 @@ def check_memory(issue: Issue) -> None:
 
 
 def _check(where: str, kept: Mapping[str, Any], parts: Mapping[str, Callable[[Any], bool]]) -> None:
-    for name, is_right in parts.items():
-        if kept.get(name) is not None and not is_right(kept[name]):
+    for name, value in kept.items():
+        if value is not None and name in parts and not parts[name](value):
             raise ValueError(f"{where}.{name} is not as it should be")
 
 
