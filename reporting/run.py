@@ -228,6 +228,10 @@ class Reporter:
         self._config = config
         self._services = services
         self._remediation = remediation_forecast(config)
+        every = Channels(
+            services.jira is not None, services.slack is not None, services.webhook is not None, config.webhook.reports
+        )
+        self._channels = {kind: channels_of(kind, every, config) for kind in KINDS}
         self.summary = ReportSummary()
         self._contexts: TicketContexts  # once it is read what uses the groups
         self._changes: list[tuple[Issue, ChangeNotification]] = []  # what remediation did, and a channel was not told
@@ -370,16 +374,9 @@ class Reporter:
 
     def _steps(self, issues: Sequence[Issue]) -> list[Step]:
         steps: list[Step] = []
-        every = Channels(
-            self._services.jira is not None,
-            self._services.slack is not None,
-            self._services.webhook is not None,
-            self._config.webhook.reports,
-        )
-        for kind in KINDS:
+        for kind, channels in self._channels.items():
             wanted = [issue for issue in issues if issue.kind is kind]
-            channels = channels_of(kind, every, self._config) if wanted else None
-            if channels:
+            if wanted and channels:
                 now, config = self._services.now(), self._config
                 steps += plan(wanted, channels, self._remediation, now, config.exemptions, self._watches)
         return steps
