@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from library.config.models import remediation_terms
@@ -98,7 +98,8 @@ class Forecast:
     """What automatic remediation will do.
 
     Attributes:
-        terms: what the configuration says of an account, such as `remediation_terms`.
+        terms: what the configuration says of an account, where people are told now: `reaches_people` is False, since
+            it does not count where an issue was reported before.
         strategy: how it changes groups.
         scope: the statuses that it changes.
         retention: from the report to the change.
@@ -113,8 +114,7 @@ class Forecast:
 
     def of(self, issue: Issue, now: datetime) -> IssueForecast:
         """What it will do to the group of an issue. `now`: the time, in UTC."""
-        # People are told now, wherever the issue was reported before.
-        return IssueForecast(issue, now, replace(self.terms(issue.account_id), reaches_people=False))
+        return IssueForecast(issue, now, self.terms(issue.account_id))
 
 
 @dataclass(slots=True)
@@ -174,8 +174,13 @@ class IssueForecast:
 def remediation_forecast(config: Configuration) -> Forecast:
     """What automatic remediation will do by this configuration."""
     section = config.secgrp_unrestricted_access
+
+    @cache  # the same for all issues of an account
+    def terms(account_id: str) -> RemediationTerms:
+        return replace(remediation_terms(config, account_id), reaches_people=False)
+
     return Forecast(
-        cache(partial(remediation_terms, config)),  # the same for all issues of an account
+        terms,
         strategy=section.remediation_strategy,
         scope=frozenset(section.remediation_scope),
         retention=timedelta(days=section.remediation_retention_period),
@@ -412,21 +417,31 @@ def _step(
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
     begins, is_notified = updates.begins(channels), bool(ticket or alert or event)
     closes_at = forecast.closes_at(anew=begins)
+    may_remind = not begins and not at_once
+    alert_reminder = event_reminder = None
+    if may_remind and channels.slack and not alert:
+        alert_reminder = _reminder(issue, issue.slack_details, closes_at, remediation, now)
+    if may_remind and channels.webhook and not event:
+        event_reminder = _reminder(issue, issue.webhook_details, closes_at, remediation, now)
+    report = is_open and (begins or not is_reported)
+    close = issue.status is Status.RESOLVED
+    follow_up = channels.jira and not ticket and is_open and bool(issue.jira_details.get("still"))
+    notice = at_once and all(updates.knows) and (begins or not has_notice(issue))
+    reminds = alert_reminder is not None or event_reminder is not None
+    if not (is_notified or reminds or report or close or follow_up or notice):
+        return None  # most issues: what else a step says is not worked out for them
     has_old = is_open and is_reported and not begins and closes_at is not None
     waiting = forecast.schedule().waiting if has_old else ()
-    may_remind = not begins and not at_once
     says_when = any(each not in (None, Update.USE) for each in (ticket, alert, event))
-    step = Step(
+    return Step(
         issue,
         ticket,
         alert,
-        _reminder(issue, issue.slack_details, closes_at, remediation, now)
-        if may_remind and channels.slack and not alert
-        else None,
+        alert_reminder,
         closes_at,
-        report=is_open and (begins or not is_reported),
+        report=report,
         report_anew=is_open and begins and is_reported,
-        close=issue.status is Status.RESOLVED,
+        close=close,
         exempt_in_part=is_notified and is_exempt_in_part(issue, exemptions, now),
         exemption=exemption
         if begins or not is_open
@@ -434,25 +449,18 @@ def _step(
         if Update.EXEMPTION_ENDS in (ticket, alert, event)
         else None,
         reminder_of_end=end,
-        follow_up=channels.jira
-        and not ticket
-        and issue.status is Status.OPEN
-        and bool(issue.jira_details.get("still")),
+        follow_up=follow_up,
         at_once=at_once,
         waiting=waiting,
         retention_days=remediation.retention.days if waiting and not at_once else 0,
         notified=is_open and (says_when or not is_reported),
         closing_time_changed=updates.closing_time_changed,
-        notice=at_once and all(updates.knows) and (begins or not has_notice(issue)),
+        notice=notice,
         closes_last=forecast.closes_last(anew=begins),
         withdraws_notice=is_open and not at_once and has_notice(issue) and says_when,
         event_update=event,
-        event_reminder=_reminder(issue, issue.webhook_details, closes_at, remediation, now)
-        if may_remind and channels.webhook and not event
-        else None,
+        event_reminder=event_reminder,
     )
-    is_any = is_notified or step.reminds or step.report or step.close or step.follow_up or step.notice
-    return step if is_any else None
 
 
 def _was_notified_otherwise(issue: Issue, state: ChannelState | None, remediation: IssueForecast) -> bool:
