@@ -94,6 +94,8 @@ class IntervalSet:
         return IntervalSet(tuple(common))
 
     def __sub__(self, other: IntervalSet) -> IntervalSet:
+        if not other.spans:
+            return self
         left: list[Span] = []
         start = 0
         for first, last in self.spans:
