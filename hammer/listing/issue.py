@@ -50,7 +50,7 @@ class ListedIssue:
         status: in a scan `open` or `whitelisted`.
         owner: whom a decision named, else whom the group's tags name, else whom the configuration names; empty: nobody.
         ports: the restricted ports that it exposes, as `tcp/22`; `all` for traffic without ports.
-        clauses: what its rules allow, each port with those whom they let in to it.
+        restricted: the restricted ports, by which it was judged.
         controls: what it breaks.
         timestamps: of the table; empty in a scan.
         ticket: the key of its JIRA ticket, or empty.
@@ -78,7 +78,7 @@ class ListedIssue:
     status: Status
     owner: str = ""
     ports: tuple[str, ...] = ()
-    clauses: tuple[Clause, ...] = ()
+    restricted: PortSet = DEFAULT_RESTRICTED_PORTS
     controls: tuple[Control, ...] = ()
     timestamps: Timestamps = field(default_factory=Timestamps)
     opened_by: OpenedBy | None = None
@@ -108,6 +108,12 @@ class ListedIssue:
     def verdict(self) -> str:
         """Whether somebody can connect now; empty: that was not judged."""
         return str(self.details.reachability.verdict) if self.details.reachability else ""
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """What its rules allow, each port with those whom they let in to it. Not kept: few formats say it."""
+        # Inspector does not say to whom: what stands in a finding's `perms` is an assumption.
+        return () if isinstance(self.details, FindingDetails) else clauses(self.details.perms, self.restricted)
 
     @property
     def is_group(self) -> bool:
@@ -350,10 +356,13 @@ def context_of(config: Configuration, today: date) -> ListingContext:
     )
 
 
+_NO_TIMESTAMPS = Timestamps()
+
+
 def listed_detection(detection: Detection, known: ListingContext) -> ListedIssue:
     """What a scan found in one group. When it is due, only the table tells."""
     status = Status.WHITELISTED if detection.whitelisted else Status.OPEN
-    issue = Issue(detection.account_id, detection.group_id, status, detection.details, Timestamps())
+    issue = Issue(detection.account_id, detection.group_id, status, detection.details, _NO_TIMESTAMPS)
     return listed_issue(issue, replace(known, schedule=lambda _: RemediationSchedule(None, None)))
 
 
@@ -372,8 +381,7 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
         status=issue.status,
         owner=known.owner(account_id, details, issue.decided.owner),
         ports=exposed_ports(details.perms, known.restricted),
-        # Inspector does not say to whom: what stands in a finding's `perms` is an assumption.
-        clauses=() if isinstance(details, FindingDetails) else clauses(details.perms, known.restricted),
+        restricted=known.restricted,
         controls=controls_broken(details),
         timestamps=issue.timestamps,
         opened_by=issue.opened_by,

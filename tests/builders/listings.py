@@ -12,7 +12,6 @@ from library.config import DEFAULT_RESTRICTED_PORTS
 from library.issues.issue import IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict
-from library.security_groups.clauses import clauses
 from library.security_groups.exposure import Exposure
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -75,7 +74,6 @@ def a_listed_issue(*perms: Exposure, status: Status = Status.OPEN, name: str = "
         status=status,
         owner="ana",
         ports=exposed_ports(perms, DEFAULT_RESTRICTED_PORTS),
-        clauses=clauses(perms, DEFAULT_RESTRICTED_PORTS),
         controls=controls_broken(details),
         timestamps=Timestamps(identified=found, updated=found, reported=found + timedelta(hours=1), resolved=ended),
     )

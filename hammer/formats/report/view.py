@@ -335,7 +335,7 @@ def last_read(listing: Listing) -> dict[tuple[str, str], str]:
 
 def view(issue: ListedIssue, number: int, now: datetime, read: str = "") -> IssueView:
     """What the page says of one issue. `read`: when its region was last read, where that failed since."""
-    details, days = issue.details, issue.age(now)
+    details, days, clauses = issue.details, issue.age(now), issue.clauses
     words = printable(verdict_words(details))
     name, account, owner = printable(details.name), printable(issue.account_name), printable(issue.owner)
     kept = dict(issue.kept)
@@ -352,7 +352,7 @@ def view(issue: ListedIssue, number: int, now: datetime, read: str = "") -> Issu
         status="exempt" if issue.whitelisted else str(issue.status),
         verdict=_VERDICTS[issue.verdict],
         connects=f"{words[0].upper()}{words[1:]}." if words else "",
-        allows=allowed_sentence(issue.clauses) if issue.clauses else "",
+        allows=allowed_sentence(clauses) if clauses else "",
         ports=issue.ports,
         owner=owner,
         age="" if days is None else counted(days, "day") if days else "today",
