@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from identification.reachability.network import Interface, RegionNetwork
 from identification.reachability.ways import (
@@ -56,6 +57,8 @@ class Judge:
     def __init__(self, network: RegionNetwork) -> None:
         self._network = network
         self._ways = Ways(network)
+        # The same for all groups that nothing uses, which are many.
+        self._unused = {status: Reachability.of(Verdict.UNUSED, None, status) for status in get_args(OpenStatus)}
 
     def judge(self, group_id: str, open_traffic: Sequence[OpenTraffic], status: OpenStatus) -> Reachability:
         """Judge a group."""
@@ -63,6 +66,8 @@ class Judge:
             unread = (self._network.why_missing("network interfaces"),)
             return Reachability.of(Verdict.UNKNOWN, None, status, unread=unread)
         users = self._ways.users.get(group_id, [])
+        if not users:
+            return self._unused[status]
         versions = {version for version in _VERSIONS if any(each.sources.family(version) for each in open_traffic)}
         ways = {user.interface_id: [*self._ways.to(user, versions)] for user in users}
         segments = [*self._ways.segments(open_traffic, [way for each in ways.values() for way in each])]
