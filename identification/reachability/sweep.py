@@ -339,7 +339,7 @@ def _is_entrance(interface: Interface) -> bool:
 
 
 def with_reachability(
-    detections: Sequence[Detection],
+    detections: list[Detection],
     open_traffic: Mapping[str, Sequence[OpenTraffic]],
     clients: ClientMaker,
     prefix_lists: PrefixListReader,
@@ -353,31 +353,25 @@ def with_reachability(
     the groups is not read.
 
     Returns:
-        The detections with their verdicts, and what could not be read, one line each.
+        The same list, with a judged detection in place of each, and what could not be read, one line each. In place,
+        since a second list of a large region is what a scan would need most memory for.
     """
     if not detections:
         return [], ()
     exposed = frozenset(detection.group_id for detection in detections)
     swept = Sweep(clients, exposed, prefix_lists, whole_region=whole_region).run()
     judge = Judge(swept.network)
-    judged = [
-        replace(
-            detection,
-            details=replace(
-                detection.details,
-                reachability=judge.judge(
-                    detection.group_id, open_traffic[detection.group_id], detection.details.status
-                ),
-            ),
-        )
-        for detection in detections
-    ]
+    for position, detection in enumerate(detections):
+        details, traffic = detection.details, open_traffic[detection.group_id]
+        reachability = judge.judge(detection.group_id, traffic, details.status)
+        detections[position] = replace(detection, details=replace(details, reachability=reachability))
     if owner_keys is None:
-        return judged, swept.notes
+        return detections, swept.notes
     reader = UserReader(clients, owner_keys)
     used_by = reader.read(swept, exposed)
-    judged = [replace(detection, used_by=used_by[detection.group_id]) for detection in judged]
-    return judged, (*swept.notes, *reader.notes)
+    for position, detection in enumerate(detections):
+        detections[position] = replace(detection, used_by=used_by[detection.group_id])
+    return detections, (*swept.notes, *reader.notes)
 
 
 Tags = Mapping[str, str]
