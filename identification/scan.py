@@ -339,8 +339,8 @@ def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
 class _Attempt:
     """One attempt at a target: it describes, decides and writes once.
 
-    No `group_ids`: the whole region. With `may_wait` it lets a moment pass where EC2 shows a group's newest change only
-    then.
+    No `group_ids`: the whole region. With `may_wait` it lets a moment pass where EC2 must show a group's newest change
+    only then.
 
     Attributes:
         waited: whether it did.
@@ -479,11 +479,12 @@ class _Attempt:
         """Groups that this scan began seconds too early to resolve. Waits until EC2 must show their newest change.
 
         The message that comes five minutes after an event is the last one about it. Were its scan too early because a
-        clock is behind, nothing would resolve the issue until the next scan of the region.
+        clock is behind, nothing would resolve the issue until the next scan of the region. What the target was merged
+        with does not matter: a scan of the region, or of the groups of newer events, may be that last one, too.
         """
-        is_last = not (self._target.events or self._target.may_take_away_from)
-        if not (self._may_wait and self._group_ids and is_last):
+        if not self._may_wait or self._target.may_take_away_from:
             return set()
+        self._learn(decided.keys() - self._hints.keys())
         missed = {
             group_id: observed_from - self._scan_start
             for group_id, change in decided.items()

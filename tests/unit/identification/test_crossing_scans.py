@@ -297,6 +297,23 @@ class TestEvents:
         assert world.issue("sg-1")["status"] == "resolved"
         assert world.step >= begun + 3
 
+    @pytest.mark.parametrize(
+        ("group_ids", "events"),
+        [(("sg-1", "sg-2"), ["sg-2"]), (("sg-1",), ["sg-1"]), ((), [])],
+        ids=["a newer event of another group", "its own first message, which was late", "a scan of the region"],
+    )
+    def test_it_lets_the_moment_pass_whatever_it_was_merged_with(
+        self, monkeypatch: pytest.MonkeyPatch, group_ids: tuple[str, ...], events: list[str]
+    ) -> None:
+        world = self.open(monkeypatch)
+        world.ec2.change("sg-1", 0, ())
+        event = world.now()
+        world.scan("sg-1", events=[("sg-1", event)])
+        world.step += SECOND_S - 3
+        times = {"sg-1": event, "sg-2": world.now()}
+        world.scan(*group_ids, events=[(group_id, times[group_id]) for group_id in events])
+        assert world.issue("sg-1")["status"] == "resolved"
+
     @pytest.mark.parametrize("stored", ["", None, "2026-11-01T00:00:00Z", "2026-11-01T01:00:00.000+01:00"])
     def test_a_time_that_other_tooling_wrote_otherwise_keeps_no_issue_open(
         self, monkeypatch: pytest.MonkeyPatch, stored: str | None
