@@ -540,7 +540,11 @@ class _Attempt:
         return issue.details.region == self._region
 
     def _write(self, changes: Mapping[str, Change]) -> set[str]:
-        """Write changes. Returns the ids of the groups whose issue had changed meanwhile."""
+        """Write changes. Returns the ids of the groups whose issue had changed meanwhile.
+
+        Raises:
+            Exception: a write failed otherwise. All others were tried, so that no issue keeps another one open.
+        """
 
         def write(change: Change) -> None:
             self._runtime.table.write(change, seen=self._scan_start, checks=self._checks(change))
@@ -557,8 +561,13 @@ class _Attempt:
 
         taking = {group_id: change for group_id, change in changes.items() if change.takes_away}
         others = {group_id: change for group_id, change in changes.items() if group_id not in taking}
-        # One after the other: transactions that check the same item at the same time cancel each other.
-        return _conflicts(write, others) | _conflicts(write, taking, concurrent=1)
+        taken: set[str] = set()
+        try:
+            conflicts = _conflicts(write, others)
+        finally:
+            # One after the other: transactions that check the same item at the same time cancel each other.
+            taken = _conflicts(write, taking, concurrent=1)
+        return conflicts | taken
 
     def _checks(self, change: Change) -> Sequence[Check]:
         """What must hold, beside the issue itself, for a change to be written."""

@@ -386,7 +386,7 @@ class Items:
             else:
                 answer = self._client.update_item(ReturnValues="ALL_NEW" if returning else "NONE", **update)
         except ClientError as error:
-            raise _as_conflict(error, item_id) from error
+            raise _as_conflict(error, account_id, item_id) from error
         return _item(answer.get("Attributes", {}))
 
     def update_together(
@@ -422,7 +422,7 @@ class Items:
         try:
             self._client.transact_write_items(TransactItems=[{"Update": first}, {"Update": other}])
         except ClientError as error:
-            raise _as_conflict(error, item_id) from error
+            raise _as_conflict(error, account_id, item_id) from error
 
     def _update(
         self,
@@ -493,13 +493,21 @@ def _key(account_id: str, item_id: str) -> dict[str, Any]:
     return {"account_id": {"S": account_id}, "issue_id": {"S": item_id}}
 
 
-def _as_conflict(error: ClientError, item_id: str) -> Exception:
-    if error_code(error) == "TransactionCanceledException":
+def _as_conflict(error: ClientError, account_id: str, item_id: str) -> Exception:
+    """What a write that failed raises. Where DynamoDB refuses the item itself, the text names it: DynamoDB's does not."""
+    code = error_code(error)
+    if code in _CONFLICTS:
+        return ConflictError(item_id)
+    if code == "TransactionCanceledException":
         # Any other reason, such as a limit of the table, is no conflict.
         reasons: Any = error.response.get("CancellationReasons") or ()
         codes = {str(reason.get("Code")) for reason in reasons} - {"None"}
-        return ConflictError(item_id) if codes and codes <= _CONFLICTS else error
-    return ConflictError(item_id) if error_code(error) in _CONFLICTS else error
+        if codes and codes <= _CONFLICTS:
+            return ConflictError(item_id)
+    elif code != "ValidationException":
+        return error
+    message = f"{item_id} in {account_id}: {error.response['Error'].get('Message', '')}"
+    return ClientError({**error.response, "Error": {"Code": code, "Message": message}}, error.operation_name)
 
 
 def _names(expression: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from tests.worlds.identification_world import (
     target,
 )
 
+TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
 DENIED = Rejection("UnauthorizedOperation", 403, "You are not authorized to perform this operation.")
 THROTTLED = Rejection("RequestLimitExceeded", 503, "Request limit exceeded.")
 
@@ -387,6 +388,23 @@ def test_a_write_that_fails_is_raised_when_the_others_were_tried(world: World) -
         world.describe()
     assert world.items().keys() == set(ids[1:])
     assert "may not call UpdateItem" in world.coverage().reason
+
+
+def test_an_issue_that_cannot_be_written_keeps_no_other_one_open(world: World) -> None:
+    full, fixed = (world.group("tcp/22 from 0.0.0.0/0", name=name) for name in ("full", "fixed"))
+    world.describe()
+    world.allow(full, "tcp/22 from 8.8.8.8/32")
+    world.revoke(fixed, "tcp/22 from 0.0.0.0/0")
+
+    def refuse(call: Call) -> Rejection | None:
+        is_full = call.operation == "UpdateItem" and call.parameters["Key"]["issue_id"] == {"S": full}
+        return Rejection("ValidationException", 400, TOO_LARGE) if is_full else None
+
+    world.aws.hooks.append(refuse)
+    with pytest.raises(ClientError, match="maximum allowed size"):
+        world.describe()
+    assert world.items()[fixed]["status"] == "resolved"
+    assert f"{full} in {SLAVE}" in world.coverage().reason, "somebody must mend that item"
 
 
 def test_a_table_that_cannot_be_written_does_not_hide_why_the_scan_failed(world: World) -> None:
