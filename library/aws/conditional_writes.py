@@ -494,7 +494,7 @@ def _key(account_id: str, item_id: str) -> dict[str, Any]:
 
 
 def _as_conflict(error: ClientError, account_id: str, item_id: str) -> Exception:
-    """What a write that failed raises. Where DynamoDB refuses the item itself, the text names it: DynamoDB's does not."""
+    """What a write that failed raises. Where DynamoDB refuses the item itself, the text names it."""
     code = error_code(error)
     if code in _CONFLICTS:
         return ConflictError(item_id)

@@ -364,6 +364,23 @@ def test_an_event_after_the_scan_names_who_opened_it(world: World, published: Re
     assert (after["timestamps"], after["occurrence"]) == (before["timestamps"], before["occurrence"])
 
 
+@pytest.mark.parametrize(
+    "before",
+    [{"restricted_ports": [3389]}, {"restricted_ports": [22], "trusted_cidrs": ["8.8.8.0/24"]}],
+    ids=["a port that was not restricted", "a source that was trusted"],
+)
+def test_an_event_before_the_configuration_restricts_its_rule_names_who_opened_it(
+    world: World, published: Received, before: dict[str, Any]
+) -> None:
+    world.configure(**before)
+    group_id = world.group("tcp/22 from 8.8.8.0/24")
+    handle(world, published, authorized(group_id, "tcp/22 from 8.8.8.0/24", eventID="before"))
+    assert world.items() == {}
+    world.configure(restricted_ports=[22], trusted_cidrs=[])
+    world.describe()
+    assert opener(world, group_id) == "before"
+
+
 def test_a_resolved_issue_names_nobody(world: World, published: Received) -> None:
     group_id = world.group("tcp/22 from 0.0.0.0/0")
     handle(world, published, authorized(group_id))
