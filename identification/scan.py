@@ -315,7 +315,7 @@ def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
         Exception: it could not be read, or its issues not be written. No issue of what was not read changes.
     """
     if target.is_whole:
-        backfill_index(runtime.table, target.account_id)
+        backfill_index(runtime.table, target.account_id, runtime.now())
     group_ids: Sequence[str] = () if target.is_whole else target.group_ids
     first: RegionScan | None = None
     unreadable_issues: dict[str, str] = {}

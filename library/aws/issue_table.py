@@ -1,7 +1,7 @@
 """The issues of the DynamoDB table: reading them, and writing what the jobs decide about them.
 
 Every write is conditional on what it was decided on. Reads are strongly consistent: the indexes are local ones. Issues
-that other tooling wrote lack the indexes' attribute; `backfill_index` adds it at an account's first scan.
+that other tooling wrote lack the indexes' attribute; `backfill_index` adds it once a day.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from library.aws.decision_store import exemption_records
 from library.aws.failures import name_missing_table
 from library.errors import ConflictError, HammerError
 from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
-from library.issues.times import format_time
+from library.issues.times import format_time, stored_time
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -405,15 +405,18 @@ def _issues(
         yield issue
 
 
-_ADOPTED = "adopted#issues"  # the id of the item that says that this was done for an account
+_ADOPTED = "adopted#issues"  # the id of the item that says when this was done for an account
+_SEARCHED_AGAIN = timedelta(days=1)
 
 
-def backfill_index(table: IssueTable, account_id: str) -> None:
-    """Give an account's open issues that other tooling wrote the key of the index. Done once for each account.
+def backfill_index(table: IssueTable, account_id: str, now: datetime) -> None:
+    """Give an account's open issues that other tooling wrote the key of the index.
 
-    One that cannot be read is left as it is: the jobs name it.
+    All open issues of the account are read for it, so it is done once a day. One that cannot be read is left as it is:
+    the jobs name it.
     """
-    if table.items.get(account_id, _ADOPTED):
+    last = stored_time((table.items.get(account_id, _ADOPTED) or {}).get("searched"))
+    if last is not None and now - last < _SEARCHED_AGAIN:
         return
     for status in (Status.OPEN, Status.WHITELISTED):
         for item in table.items_with_status(account_id, status):
@@ -421,5 +424,4 @@ def backfill_index(table: IssueTable, account_id: str) -> None:
                 continue
             with suppress(ConflictError, UnreadableIssueError):
                 table.backfill_index(read_issue(item, check=True))
-    with suppress(ConflictError):
-        table.items.put_new({"account_id": account_id, "issue_id": _ADOPTED, "adopted": True})
+    table.items.update(account_id, _ADOPTED, {"adopted": True, "searched": format_time(now)})

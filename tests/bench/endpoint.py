@@ -28,7 +28,7 @@ _LISTED = (
     "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>config.json</Key></Contents></ListBucketResult>"
 )
 _STORED: dict[str, dict[str, Any]] = {
-    "GetItem": {"Item": {"adopted": {"BOOL": True}}},  # what `library.aws.issue_table` asks
+    "GetItem": {"Item": {"searched": {"S": "2999-01-01T00:00:00+00:00"}}},  # what `library.aws.issue_table` asks
     "Query": {"Items": []},
     "BatchGetItem": {"Responses": {}, "UnprocessedKeys": {}},
 }

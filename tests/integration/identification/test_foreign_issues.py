@@ -88,13 +88,21 @@ def test_one_that_says_what_is_found_stays_as_it_is_and_is_known_from_then_on(wo
     assert world.items()[group_id]["status"] == "resolved"
 
 
-def test_an_account_is_searched_for_them_once(world: World) -> None:
+def test_an_account_is_searched_for_them_once_a_day(world: World) -> None:
     world.describe()
     for number in range(5):
         seed(world, f"sg-{number:017}", region=VIRGINIA)
     world.aws.forget()
     world.describe()
     assert world.items_read() == 0
+
+
+def test_one_that_was_written_after_the_first_scan_is_resolved_a_day_later(world: World) -> None:
+    world.describe()
+    seed(world, "sg-0aaaaaaaaaaaaaaaa")
+    world.later(days=1)
+    world.describe()
+    assert world.items()["sg-0aaaaaaaaaaaaaaaa"]["status"] == "resolved"
 
 
 def test_one_that_cannot_be_read_stops_nothing(world: World) -> None:
