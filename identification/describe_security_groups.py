@@ -24,8 +24,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from identification.errors import MalformedEventError, NotRequestedError, UnknownAccountError
-from identification.event_hints import look_up_openers
 from identification.messages import Deliveries, ScanTarget, merge, parse_target
+from identification.openers import look_up_openers
 from identification.runtime import Runtime, start
 from identification.scan import DeniedByPolicyError, RegionOffError, RegionScan, ScanResult, scan
 from library.aws.failures import AWS_ERRORS, chunks, explain

@@ -6,7 +6,7 @@ says when it is asked, and EC2 may show a change only five minutes after its cal
 1. `hint_of` tells from the call what it is about: groups, a prefix list, who can reach the exposed groups, or no more
    than that something changed in the region.
 2. `TargetFinder` leads the hints of one account and region to groups: those of the default VPC by their names, the
-   users of a prefix list, the exposed groups of the table.
+   users of a prefix list (those that EC2 shows, and those that calls told of lately), the exposed groups of the table.
 3. `first_messages` ask for a scan at once. What it sees exposed is an issue; it takes nothing away that EC2 may only
    show late.
 4. `second_messages` name the same groups again, each once. They are delivered five minutes later, and that scan may
@@ -38,6 +38,7 @@ from identification.cloudtrail import (
     time_of,
     value_of,
 )
+from identification.event_hints import EventHintRecords
 from identification.messages import events_item
 from library.aws.ec2 import read_security_groups, security_groups_named
 from library.aws.failures import AWS_ERRORS, explain
@@ -171,14 +172,16 @@ class TargetFinder:
         self._runtime = runtime
         self._account_id, self._region = account_id, region
         self._evaluator = evaluator
+        self._records = EventHintRecords(runtime.table.items)
 
     def find(self, hints: Sequence[Hint]) -> Targets:
         """What these hints ask to look at.
 
         Raises:
-            ClientError, BotoCoreError: the table could not be read.
+            ClientError, BotoCoreError: the table could not be read or written.
         """
         targets = Targets()
+        self._keep_users(hints)
         for hint in hints:
             targets.add(hint.group_ids, self._time(hint), self._exposing(hint.opening))
             targets.region |= hint.scope is HintScope.REGION
@@ -211,14 +214,28 @@ class TargetFinder:
             else:
                 targets.region = True
 
+    def _keep_users(self, hints: Sequence[Hint]) -> None:
+        """Keep which groups calls opened to a prefix list: the list may change before EC2 shows that they name it."""
+        users: dict[str, set[str]] = {}
+        for hint in hints:
+            for rule in hint.opening.rules if hint.opening and hint.group_ids else ():
+                if rule.prefix_list_id:
+                    users.setdefault(rule.prefix_list_id, set()).update(hint.group_ids)
+        for prefix_list_id, group_ids in users.items():
+            self._records.add_users(self._account_id, prefix_list_id, group_ids, self._runtime.now())
+
     def _find_users(self, hints: Sequence[Hint], targets: Targets) -> None:
-        """Groups whose rules name a prefix list.
+        """Groups whose rules name a prefix list, or of which a call told so that EC2 may not show yet.
 
         All groups are read and searched here, which costs no more calls than a scan of the region.
         """
         by_list: dict[str, list[Hint]] = {}
         for hint in hints:
             by_list.setdefault(hint.prefix_list_id, []).append(hint)
+        new_users = self._records.new_users(self._account_id, by_list, self._runtime.now())
+        for prefix_list_id, group_ids in new_users.items():
+            for hint in by_list[prefix_list_id]:
+                targets.add(sorted(group_ids), self._time(hint), self._exposing(hint.opening))
         for page in read_security_groups(self._client()) if hints else ():
             for group in page.groups:
                 for prefix_list_id in {rule.prefix_list_id for rule in group.ingress} & by_list.keys():

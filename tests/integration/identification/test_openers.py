@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from identification import event_hints
+from identification import openers
 from identification.receive_security_group_events import lambda_handler as receive
 from identification.runtime import Runtime
 from tests.builders.api_calls import api_call, authorized, in_sqs
@@ -167,7 +167,7 @@ def test_pages_are_read_until_one_tells_and_never_faster_than_cloudtrail_allows(
 def test_a_scan_asks_about_so_many_groups_the_worst_first_and_the_next_goes_on(
     world: World, history: KeptHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_hints, "CALLS_A_SCAN", 2)
+    monkeypatch.setattr(openers, "CALLS_A_SCAN", 2)
     some = [world.group("tcp/22 from 8.8.8.0/24", name=f"partly{number}") for number in range(3)]
     worst = world.group(SSH, name="completely")
     for group_id in some:

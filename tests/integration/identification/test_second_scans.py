@@ -11,6 +11,7 @@ from identification.describe_security_groups import lambda_handler
 from identification.receive_security_group_events import lambda_handler as receive
 from tests.builders.api_calls import api_call, authorized, in_sqs, revoked
 from tests.integration.identification.conftest import Received
+from tests.integration.identification.test_receive_events import modified, prefix_list
 from tests.worlds.identification_world import World, sns_event, target
 
 SSH = "tcp/22 from 0.0.0.0/0"
@@ -89,6 +90,38 @@ def test_until_then_exposures_are_added_and_none_is_taken_away(
     after = world.items()[group_id]
     assert [perm["cidr"] for perm in after["issue_details"]["perms"]] == ["8.8.8.0/24"]
     assert (after["status"], after["occurrence"], after["issue_details"]["status"]) == ("open", 1, "open_partly")
+
+
+def test_a_list_that_changes_right_after_a_group_began_to_name_it_leads_to_the_group(
+    world: World, published: Received, delayed: Received
+) -> None:
+    """EC2 shows neither yet. By the second scan of the group it shows the rule, and the list without its new entry."""
+    list_id, group_id = prefix_list(world), world.group()
+    rule = f"tcp/22 from {list_id}"
+    receive(in_sqs(authorized(group_id, rule)), None)
+    scan(published())
+    second = delayed()
+    world.later(minutes=4)
+    receive(in_sqs(modified(list_id, "8.8.8.0/24")), None)
+    scan(published())
+    world.allow(group_id, rule)
+    world.later(minutes=1)
+    scan(second)
+    assert world.items() == {}
+    world.ec2().modify_managed_prefix_list(PrefixListId=list_id, CurrentVersion=1, AddEntries=[{"Cidr": "8.8.8.0/24"}])
+    world.later(minutes=4)
+    scan(delayed())
+    item = world.items()[group_id]
+    assert (item["status"], item["opened_by"]["event_name"]) == ("open", "ModifyManagedPrefixList")
+
+
+def test_a_list_that_changes_later_leads_to_those_that_name_it_alone(world: World, delayed: Received) -> None:
+    list_id, group_id = prefix_list(world), world.group()
+    receive(in_sqs(authorized(group_id, f"tcp/22 from {list_id}")), None)
+    delayed()
+    world.later(minutes=6)
+    receive(in_sqs(modified(list_id, "8.8.8.0/24")), None)
+    assert delayed() == []
 
 
 def test_the_scan_of_an_old_event_may_resolve(world: World, published: Received) -> None:
