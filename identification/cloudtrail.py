@@ -24,7 +24,7 @@ TEXT_LIMIT = 512
 
 _EC2 = "ec2.amazonaws.com"
 _PREFIX_LIST_ID = re.compile(r"pl-[0-9A-Za-z]{1,60}")
-_RULES_LIMIT = 100  # of one call: a group has 60 rules
+_RULES_LIMIT = 1000  # of one call: a group has 60 rules, and 1,000 at most (Amazon VPC User Guide, "Quotas")
 
 GROUP_CALLS = frozenset(
     {

@@ -381,6 +381,16 @@ def test_an_event_before_the_configuration_restricts_its_rule_names_who_opened_i
     assert opener(world, group_id) == "before"
 
 
+def test_a_call_with_many_rules_is_known_by_the_last_one_too(world: World, published: Received) -> None:
+    group_id = world.group("tcp/22 from 8.8.8.0/24")
+    ranges = [{"cidrIp": f"10.0.{number}.0/24"} for number in range(150)]
+    ranges.append({"cidrIp": "8.8.8.0/24"})
+    rule = {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipRanges": {"items": ranges}}
+    request = {"groupId": group_id, "ipPermissions": {"items": [rule]}}
+    handle(world, published, api_call("AuthorizeSecurityGroupIngress", request, eventID="many"))
+    assert opener(world, group_id) == "many"
+
+
 def test_a_resolved_issue_names_nobody(world: World, published: Received) -> None:
     group_id = world.group("tcp/22 from 0.0.0.0/0")
     handle(world, published, authorized(group_id))

@@ -178,9 +178,9 @@ def permissions(*rules: dict[str, Any]) -> dict[str, Any]:
         pytest.param(SHORT | {"ipProtocol": "p" * 513}, None, [], id="a longer protocol"),
         pytest.param(SHORT | {"cidrIp": "1" * 513}, None, [SSH._replace(cidr="1" * 512)], id="a long source is cut"),
         pytest.param(
-            permissions(*(SHORT | {"fromPort": port, "toPort": port} for port in range(101))),
+            permissions(*(SHORT | {"fromPort": port, "toPort": port} for port in range(1001))),
             None,
-            [OpenedRule("tcp", port, port, "0.0.0.0/0") for port in range(100)],
+            [OpenedRule("tcp", port, port, "0.0.0.0/0") for port in range(1000)],
             id="more rules than are taken",
         ),
     ],
