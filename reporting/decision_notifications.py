@@ -113,7 +113,7 @@ class DecisionNotifications:
                 self.jira.edit_labels(key, remove=[untold.label])
         except JiraError as error:
             problems.append(f"{issue.location}: what was decided is not in {key} yet: {error}")
-            return error.status == 404
+            return error.says_gone
         return True
 
     def _comment(self, issue: Issue, key: str, untold: Untold, problems: list[str]) -> None:

@@ -157,7 +157,7 @@ class JiraWorkflow:
             if not missing or isinstance(error, JiraOutcomeUnknownError):
                 raise
             reason = f"{error}: set {', '.join(missing)} in jira.close_fields"
-            raise JiraError(reason, error.status, error.fields) from None
+            raise JiraError(reason, error.status, error.fields, is_own=True) from None
 
     def reopen(self, key: str) -> None:
         """Bring a ticket back to a status that is not done. Raises JiraCannotReopenError, JiraError."""
@@ -283,7 +283,7 @@ class JiraClient:
         try:
             return self._connection.read(lambda client: _ticket(client.issue(key, fields="status,labels").raw))
         except JiraError as error:
-            if error.status == 404:
+            if error.says_gone:
                 return None
             raise
 
@@ -296,7 +296,7 @@ class JiraClient:
                 )
             )
         except JiraError as error:
-            if error.status == 404:
+            if error.says_gone:
                 return None
             raise
         log = ticket.get("changelog") or {}
@@ -336,7 +336,7 @@ class JiraClient:
                 if missing := sorted(error.fields.keys() - fields.keys()):
                     # Such as a mandatory field: other tickets, in other projects, may not need it.
                     reason = f"{error}: set {', '.join(missing)} in jira.fields, or let the project do without"
-                    raise JiraError(reason, error.status, error.fields) from None
+                    raise JiraError(reason, error.status, error.fields, is_own=True) from None
                 raise
 
     def _fields(self, ticket: NewTicket) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from jira import JIRA
 from jira.exceptions import JIRAError
+from requests import Response
 from requests.exceptions import ConnectTimeout, RequestException, SSLError
 from urllib3.exceptions import NewConnectionError
 
@@ -30,6 +31,7 @@ _REASON_LIMIT = 300
 _LOGIN_REASON_LIMIT = 80
 _LOGIN_FAILED = {"AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED", "AUTHORISATION_FAILED"}
 
+_OWN_ERRORS = {"errorMessages", "errors"}
 _TEXT_FIELDS = {"body", "comment", "description", "summary"}
 
 NOT_OFFERED = (404, 405, 410, 501)
@@ -47,22 +49,31 @@ class JiraError(HammerError):
     Attributes:
         status: the HTTP status; 0: there was no answer.
         fields: what JIRA said of single fields.
+        is_own: whether the answer is JIRA's own. A page of a proxy before it says nothing about a ticket.
     """
 
-    def __init__(self, reason: str, status: int = 0, fields: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, reason: str, status: int = 0, fields: Mapping[str, str] | None = None, *, is_own: bool = False
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.fields = dict(fields or {})
+        self.is_own = is_own
 
     @property
     def may_pass(self) -> bool:
         """Whether the same request may well succeed later."""
-        return self.status in (0, 401, 429) or self.status >= 500
+        return self.status in (0, 401, 429) or self.status >= 500 or 300 <= self.status < 400
 
     @property
     def is_refusal(self) -> bool:
         """Whether JIRA will answer the same to the same request until somebody changes something there."""
-        return 400 <= self.status < 500 and self.status not in (401, 408, 429)
+        return self.is_own and 400 <= self.status < 500 and self.status not in (401, 408, 429)
+
+    @property
+    def says_gone(self) -> bool:
+        """Whether there is no such ticket any more, or none that JIRA shows to Hammer."""
+        return self.is_own and self.status == 404
 
     @property
     def refuses_text(self) -> bool:
@@ -76,6 +87,10 @@ class JiraOutcomeUnknownError(JiraError):
 
 class JiraUnavailableError(JiraError):
     """JIRA cannot be used at all in this run: it is not asked again."""
+
+
+class _RedirectedError(RequestException):
+    """A request that was to change something was sent elsewhere."""
 
 
 class _Client(JIRA):
@@ -146,6 +161,7 @@ class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
             timeout=_TIMEOUT_S,
             **login,
         )
+        client._session.hooks["response"].append(_check_written)
         deployment_type = ""
         try:
             info = client.get_json("serverInfo")
@@ -160,6 +176,10 @@ class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
         match error:
             case JIRAError():
                 return self._refused(error, writes=writes)
+            case _RedirectedError():
+                status = error.response.status_code if error.response is not None else 0
+                reason = f"JIRA answered {status}, a redirect, which is not followed: set {self._setting} to its target"
+                return Failure(JiraError(reason, status))
             case RequestException() if not isinstance(error, ValueError):  # which answers that are no JSON are, too
                 return self._unreachable(error, writes=writes)
             case _:
@@ -182,7 +202,7 @@ class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
             # It may be about this one ticket: other tickets are still to be written.
             return Failure(JiraOutcomeUnknownError(reason, status))
         return Failure(
-            JiraError(reason, status, _field_errors(error)),
+            JiraError(reason, status, _field_errors(error), is_own=_is_own(error)),
             may_repeat=turned_away or status >= 500,
             wait_s=wait_s if turned_away or status >= 500 else None,
             down_after=NETWORK_LIMIT if status >= 500 or status == 429 else 0,
@@ -203,12 +223,37 @@ class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
         return Failure(JiraUnavailableError(reason), may_repeat=True, down_after=NETWORK_LIMIT, down=reason)
 
 
+def _check_written(answer: Response, **_: object) -> None:
+    """Raise if a request that was to change something did not reach JIRA, though its answer is no error.
+
+    requests sends a redirected POST on as a GET, which JIRA answers as if nothing was wrong. A proxy answers with its
+    page where one has to log in. JIRA answers with JSON, or nothing.
+    """
+    if answer.request.method == "GET":
+        return
+    if 300 <= answer.status_code < 400:
+        raise _RedirectedError(response=answer)
+    if answer.ok and answer.text.strip():
+        answer.json()
+
+
+def _is_own(error: JIRAError) -> bool:
+    """Whether an error is JIRA's own: it has messages, of the whole request or of single fields."""
+    return not _OWN_ERRORS.isdisjoint(_said(error))
+
+
+def _said(error: JIRAError) -> dict[str, Any]:
+    """The answer to a request that was refused; empty: it is no JSON."""
+    try:
+        said = error.response.json() if error.response is not None else {}
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def _field_errors(error: JIRAError) -> dict[str, str]:
     """What JIRA said of single fields of a request that it refused."""
-    try:
-        errors = error.response.json().get("errors", {}) if error.response is not None else {}
-    except (AttributeError, ValueError):
-        return {}
+    errors = _said(error).get("errors")
     if not isinstance(errors, dict):
         return {}
     return {str(name): flattened(str(reason), _REASON_LIMIT) for name, reason in errors.items()}

@@ -203,7 +203,7 @@ class Jira(JiraClient):
     def _there(self, key: str) -> KeptTicket:
         ticket = self._world.ticket(key)
         if ticket is None:
-            raise JiraError(f"{key} does not exist", 404)
+            raise JiraError(f"{key} does not exist", 404, is_own=True)
         return ticket
 
     def _change(self, key: str, change: Callable[[KeptTicket], object]) -> None:
@@ -212,7 +212,7 @@ class Jira(JiraClient):
         def effect() -> None:
             ticket = self._there(key)
             if ticket.project in self._world.archived:
-                raise JiraError(f"{ticket.project} is archived", 400)
+                raise JiraError(f"{ticket.project} is archived", 400, is_own=True)
             change(ticket)
 
         self._write(effect)

@@ -313,7 +313,7 @@ class World:
     def file_ticket(self, ticket: NewTicket) -> str:
         """File a ticket, which the search finds a little later."""
         if ticket.project in self.archived:
-            raise JiraError(f"{ticket.project} is archived", 400, {"project": "is archived"})
+            raise JiraError(f"{ticket.project} is archived", 400, {"project": "is archived"}, is_own=True)
         key = f"{ticket.project}-{len(self.tickets) + 1}"
         found_from = self.now + self.random.uniform(0, self.index_lag)
         self.tickets[key] = KeptTicket(key, ticket.title, list(ticket.labels), found_from, ticket.body)
