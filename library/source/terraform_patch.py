@@ -142,17 +142,17 @@ class _Attempt:
         if node is None:
             raise UnpatchableError(_SAME)
         if rule.shape == "single":
-            self._single(narrowing, node, wanted)
+            added = self._single(narrowing, node, wanted)
         elif node.kind == "list":
-            self._list(narrowing, node, wanted)
+            added = self._list(narrowing, node, wanted)
         else:
-            self._string(narrowing, node, wanted)
-        for each in wanted:
-            self._added.add((rule.traffic, each))
+            added = self._string(narrowing, node, wanted)
+        self._added |= {(rule.traffic, each) for each in added}
 
     # Lists
 
-    def _list(self, narrowing: Narrowing, node: Hcl, wanted: Sequence[str]) -> None:
+    def _list(self, narrowing: Narrowing, node: Hcl, wanted: Sequence[str]) -> Sequence[str]:
+        """Narrow a list. Returns the replacements that it holds then, of those that were wanted."""
         rule, source = narrowing.rule, narrowing.source
         path = source.value.file.path
         kind = LIST_KEYS.index(source.key)
@@ -162,7 +162,7 @@ class _Attempt:
         if len(hits) < len(node.items):
             self._remove(path, node, hits)
             copy.items = [self._copy(item) for item in node.items if id(item) not in hits]
-            return
+            return ()
         configured = [each for each in self.replacements if kind_of_source(each) == kind]
         if matching:
             first, *others = node.items
@@ -173,13 +173,15 @@ class _Attempt:
             rest = tuple(each for each in wanted if each not in matching)
             if rest and not self._others_stay(narrowing):
                 self.rest[narrowing] = rest
-        elif self._others_stay(narrowing):
+            return matching
+        if self._others_stay(narrowing):
             self._remove(path, node, hits)
             copy.items = []
-        elif configured or not wanted:
+            return ()
+        if configured or not wanted:
             raise UnpatchableError("other rules admit its replacements already: take this one out by hand")
-        else:
-            self._other_family(narrowing, node, wanted, rule, path)
+        self._other_family(narrowing, node, wanted, rule, path)
+        return wanted
 
     def _others_stay(self, narrowing: Narrowing) -> bool:
         """Whether the rule has sources beside this list once everything is narrowed."""
@@ -263,8 +265,8 @@ class _Attempt:
 
     # Strings
 
-    def _string(self, narrowing: Narrowing, node: Hcl, wanted: Sequence[str]) -> None:
-        """A string with CIDRs and commas between them, as modules of registries take."""
+    def _string(self, narrowing: Narrowing, node: Hcl, wanted: Sequence[str]) -> Sequence[str]:
+        """A string with CIDRs and commas between them, as modules of registries take. Returns the same as `_list`."""
         path = narrowing.source.value.file.path
         pieces = node.value.split(",")
         stay = [piece for piece in pieces if piece.strip() not in narrowing.pieces]
@@ -278,10 +280,11 @@ class _Attempt:
             raise UnpatchableError("no configured replacement fits into it")
         self._edit(path, node.start + 1, node.end - 1, new)
         self._copy(node).value = new
+        return () if stay else matching
 
     # Resources that hold one source
 
-    def _single(self, narrowing: Narrowing, node: Hcl, wanted: Sequence[str]) -> None:
+    def _single(self, narrowing: Narrowing, node: Hcl, wanted: Sequence[str]) -> Sequence[str]:
         rule, source = narrowing.rule, narrowing.source
         path = source.value.file.path
         if not wanted:
@@ -292,7 +295,7 @@ class _Attempt:
                 raise UnpatchableError("it holds one source only, and is given by a module's call")
             self._edit(path, node.start + 1, node.end - 1, same[0])
             self._copy(node).value = same[0]
-            return
+            return same
         block, attribute = rule.resource, source.attribute
         if attribute is None or attribute.items[0] is not node:
             raise UnpatchableError(_SAME)
@@ -316,6 +319,7 @@ class _Attempt:
         body = self._trees[path]
         index = next(i for i, item in enumerate(body.items) if item is self._copy(block))
         body.items[index + 1 : index + 1] = copied
+        return wanted
 
     def _new_names(self, rule: TerraformRule, count: int) -> list[str]:
         found = new_names(rule.resource.labels[-1], "_", self.taken_names(rule) | self._names, count)

@@ -1,0 +1,76 @@
+"""A sole source becomes the replacements, unless the group's other rules admit them once everything is narrowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from library.security_groups.exposure import Exposure
+from library.security_groups.group import SecurityGroup
+from library.source.hcl import TerraformFile, parse_hcl
+from library.source.location import Edit, Found
+from library.source.terraform_source import find_in_terraform
+
+pytest.importorskip("tree_sitter_hcl")
+
+WORLD = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+SOME = Exposure("tcp", 22, 22, "8.8.8.0/24", "open_partly")
+REPLACEMENTS = ("10.0.0.0/8", "172.16.0.0/12")
+BLOCK = """\
+  ingress {{
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = [{}]
+  }}
+"""
+
+
+def found(*lists: str, replacements: tuple[str, ...] = REPLACEMENTS) -> Found:
+    text = f'resource "aws_security_group" "web" {{\n  name = "web"\n{"".join(map(BLOCK.format, lists))}}}\n'
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    return find_in_terraform(
+        [TerraformFile("main.tf", "/x", text, parse_hcl(text))], group, [WORLD, SOME], replacements
+    )
+
+
+def lists_of(result: Found) -> list[str]:
+    return [line.strip() for line in result.patches["main.tf"].after.splitlines() if "cidr_blocks" in line]
+
+
+@pytest.mark.parametrize("first", ["taken out", "replaced"])
+def test_a_list_that_only_loses_a_source_holds_no_replacement(first: str) -> None:
+    lists = ['"10.1.0.0/16", "8.8.8.0/24"', '"0.0.0.0/0"']
+    narrowed = ['cidr_blocks = ["10.1.0.0/16"]', 'cidr_blocks = ["10.0.0.0/8", "172.16.0.0/12"]']
+    if first == "replaced":
+        lists, narrowed = lists[::-1], narrowed[::-1]
+    result = found(*lists)
+    assert {location.edit for location in result.rules.values()} == {Edit.PATCH}
+    assert lists_of(result) == narrowed
+
+
+def test_a_replacement_that_one_list_got_is_not_repeated_in_the_next() -> None:
+    result = found('"8.8.8.0/24"', '"0.0.0.0/0"')
+    assert lists_of(result) == ['cidr_blocks = ["10.0.0.0/8", "172.16.0.0/12"]', 'cidr_blocks = ["0.0.0.0/0"]']
+    assert result.rules[SOME].edit is Edit.PATCH
+    assert "other rules admit its replacements already" in result.rules[WORLD].note
+
+
+def test_a_replacement_of_another_family_that_did_not_fit_was_not_given() -> None:
+    text = (
+        f'resource "aws_security_group" "web" {{\n  name = "web"\n{BLOCK.format(chr(34) + "0.0.0.0/0" + chr(34))}}}\n'
+    )
+    text += """\
+resource "aws_vpc_security_group_ingress_rule" "some" {
+  security_group_id = aws_security_group.web.id
+  from_port         = 22
+  to_port           = 22
+  ip_protocol       = "tcp"
+  cidr_ipv4         = "8.8.8.0/24"
+}
+"""
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    file = TerraformFile("main.tf", "/x", text, parse_hcl(text))
+    result = find_in_terraform([file], group, [WORLD, SOME], ("10.0.0.0/8", "fd00::/8"))
+    after = result.patches["main.tf"].after
+    assert 'cidr_blocks = ["10.0.0.0/8"]' in after
+    assert 'cidr_ipv6         = "fd00::/8"' in after
