@@ -69,11 +69,14 @@ Traffic = tuple[str, int | None, int | None]
 """Protocol, first and last port of a rule."""
 
 
+def normalized(traffic: Traffic | None) -> Traffic | None:
+    """The same traffic with the protocol's name, as EC2 stores it, where a rule has the number."""
+    return traffic and (protocol_name(traffic[0]), *traffic[1:])
+
+
 def is_same_traffic(this: Traffic | None, other: Traffic | None) -> bool:
     """Whether two rules carry the same, whether they name the protocol or its number; False where one is not known."""
-    if this is None or other is None:
-        return False
-    return (protocol_name(this[0]), *this[1:]) == (protocol_name(other[0]), *other[1:])
+    return this is not None and normalized(this) == normalized(other)
 
 
 def admits(source: str, replacement: str) -> bool:

@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from library.security_groups.group import is_prefix_list
-from library.source.location import Traffic, admits, is_same_traffic
+from library.source.location import Traffic, admits, is_same_traffic, normalized
 from library.source.template_rules import TemplateGroup, TemplateGroups, TemplateRule, read_groups
 from library.source.template_text import TemplateError, TemplateValues, Tree, function_of, parse_template
 from library.source.text_edit import Patch, TextEdit, UnpatchableError, apply_edits, is_showable, line_end, new_names
@@ -166,11 +166,11 @@ class _Attempt:
         # What is there now is what later rules of the same traffic find.
         rule.rule = None
         for each in new:
-            self._added.append((group.logical_id, rule.traffic, each))
+            self._added.append((group.logical_id, normalized(rule.traffic), each))
 
     def _admitted(self, group: TemplateGroup, rule: TemplateRule, replacement: str) -> bool:
         """Whether another rule of the same traffic, which stays, admits a replacement already."""
-        if (group.logical_id, rule.traffic, replacement) in self._added:
+        if (group.logical_id, normalized(rule.traffic), replacement) in self._added:
             return True
         for other in group.rules:
             if other is rule or other.rule is None or rule_position(other) in self.wanted:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from library.security_groups.group import is_prefix_list
 from library.source.hcl import Hcl, HclError, TerraformFile, parse_hcl
+from library.source.location import normalized
 from library.source.terraform_rules import LIST_KEYS, SINGLE_KEYS, SourceList, TerraformRule
 from library.source.text_edit import Patch, TextEdit, UnpatchableError, apply_edits, line_end, new_names
 
@@ -136,7 +137,7 @@ class _Attempt:
     def _narrow(self, narrowing: Narrowing) -> None:
         rule, source = narrowing.rule, narrowing.source
         # All of them are rules of one group: EC2 refuses the same rule twice, whichever resource has it.
-        new = (each for each in self.replacements if (rule.traffic, each) not in self._added)
+        new = (each for each in self.replacements if (normalized(rule.traffic), each) not in self._added)
         wanted = [each for each in new if not self.admits(rule, each)]
         node = source.value.node
         if node is None:
@@ -147,7 +148,7 @@ class _Attempt:
             added = self._list(narrowing, node, wanted)
         else:
             added = self._string(narrowing, node, wanted)
-        self._added |= {(rule.traffic, each) for each in added}
+        self._added |= {(normalized(rule.traffic), each) for each in added}
 
     # Lists
 

@@ -376,7 +376,9 @@ def _patch(
 
     def is_admitted(rule: TerraformRule, replacement: str) -> bool:
         return any(
-            other is not rule and other.traffic == rule.traffic and _stays(other, replacement, rules_to_replace)
+            other is not rule
+            and is_same_traffic(other.traffic, rule.traffic)
+            and _stays(other, replacement, rules_to_replace)
             for other in rules
         )
 

@@ -1,4 +1,4 @@
-"""A sole source becomes the replacements, unless the group's other rules admit them once everything is narrowed."""
+"""An open source becomes the replacements, unless other rules of the group admit them once everything is narrowed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit, Found
+from library.source.template_source import Stack, find_in_template
 from library.source.terraform_source import find_in_terraform
 
 pytest.importorskip("tree_sitter_hcl")
@@ -74,3 +75,34 @@ resource "aws_vpc_security_group_ingress_rule" "some" {
     after = result.patches["main.tf"].after
     assert 'cidr_blocks = ["10.0.0.0/8"]' in after
     assert 'cidr_ipv6         = "fd00::/8"' in after
+
+
+def test_a_protocol_by_number_is_the_same_traffic_as_by_name_in_terraform() -> None:
+    """EC2 stores tcp for 6, and refuses the same rule twice."""
+    blocks = BLOCK.format('"8.8.8.0/24"') + BLOCK.format('"0.0.0.0/0"').replace('"tcp"', '"6"')
+    text = f'resource "aws_security_group" "web" {{\n  name = "web"\n{blocks}}}\n'
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    file = TerraformFile("main.tf", "/x", text, parse_hcl(text))
+    result = find_in_terraform([file], group, [WORLD, SOME], REPLACEMENTS)
+    assert lists_of(result) == ['cidr_blocks = ["10.0.0.0/8", "172.16.0.0/12"]', 'cidr_blocks = ["0.0.0.0/0"]']
+    assert "other rules admit its replacements already" in result.rules[WORLD].note
+
+
+def test_a_protocol_by_number_is_the_same_traffic_as_by_name_in_a_template() -> None:
+    text = """\
+Resources:
+  Web:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: web
+      SecurityGroupIngress:
+        - {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 8.8.8.0/24}
+        - {IpProtocol: '6', FromPort: 22, ToPort: 22, CidrIp: 0.0.0.0/0}
+"""
+    result = find_in_template(Stack("s", "eu-west-1"), text, "Web", [WORLD, SOME], REPLACEMENTS, ())
+    assert {location.edit for location in result.rules.values()} == {Edit.PATCH}
+    entries = [line.strip() for line in result.patches["s"].after.splitlines() if "CidrIp" in line]
+    assert entries == [
+        "- {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 10.0.0.0/8}",
+        "- {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 172.16.0.0/12}",
+    ]
