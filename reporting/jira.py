@@ -171,7 +171,7 @@ class Tickets:
                 else pending
             )
         if not key:
-            other = self._find_unrecorded(issue, left_over, known) if known and self.unknown_since else None
+            other = self._find_unrecorded(issue, left_over, known) if known and left_over else None
             key, assignee = (other.key, None) if other else self._file(step, context)
             pending = self._set_followups(key, pending_followups(context), assignee)
             notified |= {} if other else use_notified(issue)
@@ -195,10 +195,14 @@ class Tickets:
         return kept | ({"still": pending} if pending else {})
 
     def _find_unrecorded(self, issue: Issue, left_over: Mapping[str, Any], but: str = "") -> Ticket | None:
-        """A ticket of the issue that its item does not know of. `but`: the one that it knows, and that is of no use."""
+        """A ticket of the issue that its item does not know of.
+
+        `but`: the one that it knows, and that is of no use: what replaced it is open, others are of older occurrences.
+        """
 
         def search() -> list[Ticket]:
-            return [ticket for ticket in self.jira.find(label_of(issue)) if ticket.key != but]
+            found = self.jira.find(label_of(issue))
+            return [ticket for ticket in found if not but or (ticket.key != but and not ticket.done)]
 
         found = search()
         begun = parse_time(left_over.get("since"))
