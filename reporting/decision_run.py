@@ -217,7 +217,9 @@ class DecisionLabels:
                     problems.append(f"labels of tickets could not be read: {error}")
                 found += part
                 continue
-            found += [ticket.key for ticket in tickets if any(map(wanted_by, ticket.labels)) and ticket.key in part]
+            labels = {ticket.key: ticket.labels for ticket in tickets}
+            # A ticket that was moved comes with its new key: it is read under the one that is known.
+            found += [key for key in part if key not in labels or any(map(wanted_by, labels[key]))]
         return found
 
     def _read_ticket(self, key: str, issue: Issue) -> None:

@@ -83,6 +83,7 @@ class JiraStandIn(StandIn):
         renders: whether it gives another text back than the one it was given, as Cloud does.
         demands: fields that the transition to Done must have, which its screen shows.
         locks_closed: whether a ticket that is done takes no labels.
+        moved: keys that tickets had before they were moved to other projects, with those that they have now.
         newest_first: whether a ticket comes with the newest part of its history, as Cloud's does, and not the oldest.
     """
 
@@ -105,6 +106,7 @@ class JiraStandIn(StandIn):
         self.demands: set[str] = set()
         self.locks_closed = False
         self.newest_first = False
+        self.moved: dict[str, str] = {}
         self.transitions = {status: list(ways) for status, ways in _TRANSITIONS.items()}
         self.text_limit = 32_767
 
@@ -153,7 +155,7 @@ class JiraStandIn(StandIn):
         if self.cloud != request.path.endswith("/jql"):
             return Answer({"errorMessages": ["The requested API has been removed."]}, 410 if self.cloud else 404)
         if keys := re.fullmatch(r"key in \((.+)\)", request.query["jql"]):
-            named = keys[1].split(", ")
+            named = [self.moved.get(key, key) for key in keys[1].split(", ")]
             if set(named) - self.tickets.keys():
                 return Answer({"errorMessages": ["An issue with this key does not exist"]}, 400)
             return Answer({"issues": [self._shown(self.tickets[key]) for key in named], "isLast": True})
@@ -210,7 +212,7 @@ class JiraStandIn(StandIn):
         return Answer({"id": key, "key": key, "self": f"{self.url}/rest/api/2/issue/{key}"}, 201)
 
     def _issue(self, request: Request, key: str, part: str) -> Answer:  # noqa: PLR0912 - a table of what there is
-        ticket = self.tickets.get(key)
+        ticket = self.tickets.get(self.moved.get(key, key))
         if ticket is None:
             return Answer({"errorMessages": ["Issue does not exist or you do not have permission to see it."]}, 404)
         if ticket.archived and request.method != "GET":

@@ -242,6 +242,21 @@ def test_of_many_tickets_the_labels_are_searched_for(here: World) -> None:
     assert len(done) == 1
 
 
+def test_of_many_tickets_one_that_was_moved_is_read_under_its_old_key(here: World) -> None:
+    """JIRA finds a moved ticket by its old key, and answers with the new one."""
+    for number in range(2, 60):
+        here.found(f"sg-{number}")
+    here.report()
+    here.passes(hours=1)
+    moved = here.jira.tickets.pop("SEC-40")
+    here.jira.tickets["OPS-1"] = moved
+    moved.key, here.jira.moved = "OPS-1", {"SEC-40": "OPS-1"}
+    moved.label("hammer-close-now", AT, **person(here))
+    here.report()
+    assert len([name for name in here.groups if here.issue(name).decided.decisions]) == 1
+    assert "hammer-close-now" not in moved.labels
+
+
 @pytest.mark.parametrize("section", ["jira", "decisions"])
 def test_labels_mean_nothing_where_decisions_are_off(here: World, section: str) -> None:
     here.sections[section] = {}
