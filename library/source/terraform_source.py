@@ -408,6 +408,10 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
     rule, source = match.rule, match.source
     if rule_ignores_changes(rule):
         return "lifecycle.ignore_changes: Terraform leaves this source as it is in EC2"
+    kind = rule.resource.get("type")
+    if rule.shape == "rule" and kind is not None and configurations.text(kind, rule.file, rule.context) is None:
+        # It may be egress, of some uses or of all.
+        return f"{shown_expression(kind)} decides whether it is an ingress rule, at {rule.where}"
     if rule.shape == "dynamic":
         return _dynamic_decider(configurations, rule, source)
     if source is None or not match.sure:

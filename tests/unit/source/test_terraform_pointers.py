@@ -47,6 +47,25 @@ def test_an_expression_is_pointed_at_with_the_definitions_of_what_is_in_it(sourc
     assert location.note == f"{note} decides it, used at main.tf:4"
 
 
+@pytest.mark.parametrize(
+    ("of_each", "kind"), [('  for_each = toset(["ingress", "egress"])\n', "each.value"), ("", "var.office")]
+)
+def test_a_rule_that_may_be_egress_is_pointed_at(of_each: str, kind: str) -> None:
+    rule = f"""resource "aws_security_group_rule" "both" {{
+{of_each}  type              = {kind}
+  from_port         = 22
+  to_port           = 22
+  protocol          = "tcp"
+  cidr_blocks       = ["0.0.0.0/0"]
+  security_group_id = aws_security_group.web.id
+}}
+"""
+    result = found(GROUP + rule)
+    assert result.patches == {}
+    assert result.rules[SSH].edit is Edit.POINTER
+    assert result.rules[SSH].note == f"{kind} decides whether it is an ingress rule, at main.tf:5"
+
+
 def test_ports_that_an_expression_decides_are_pointed_at_with_its_definition() -> None:
     rule = """resource "aws_security_group_rule" "each" {
   for_each          = local.ports
