@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from library.network.ports import protocol_name
@@ -278,12 +278,30 @@ class Configurations:
     def definitions(self, node: Hcl, file: TerraformFile, context: Context) -> tuple[str, ...]:
         """Where the variables and locals that an expression names are defined, given or set, one text each."""
         found: dict[str, None] = {}
-        for tokens in _expressions(node):
+        for tokens in (each.tokens for each in _expressions_in(node)):
             for at, word in enumerate(tokens[:-2]):
                 if word in ("var", "local") and tokens[at + 1] == "." and (not at or tokens[at - 1] != "."):
                     named = Hcl("expression", tokens=tokens[at : at + 3])
                     found |= dict.fromkeys(text for _, text in self.resolve(named, file, context).steps)
         return tuple(found)
+
+    def other_uses(self, node: Hcl, context: Context, known: Collection[int]) -> Iterator[str]:
+        """Where else a module uses a variable that a call gives, and that an expression is: paths and lines.
+
+        `known`: by `id`, the expressions that are sources of ingress rules. The conditions of the variable's own block
+        are no use.
+        """
+        while context.call is not None and context.parent is not None and _is_variable(node):
+            name = node.tokens[2]
+            for file in self.files.get(context.folder, ()):
+                for block in file.tree.items:
+                    for each in _expressions_in(block) if block.name != "variable" else ():
+                        if id(each) not in known and each is not node and _names_variable(each.tokens, name):
+                            yield f"{file.path}:{line_of(file.text, each.start)}"
+            given = context.call[1].get(name)
+            if given is None:
+                return
+            node, context = given, context.parent
 
     def _values(self, folder: str, name: str) -> Iterator[tuple[TerraformFile, Hcl]]:
         """What the `.tfvars` files of a folder give a variable, in the order in which Terraform reads them.
@@ -478,12 +496,23 @@ class Configurations:
             return None
 
 
-def _expressions(node: Hcl) -> Iterator[tuple[str, ...]]:
-    """The tokens of an expression, or of those in a list or an object."""
+def _expressions_in(node: Hcl) -> Iterator[Hcl]:
+    """An expression, or those in a list, an object, a block."""
     if node.kind == "expression":
-        yield node.tokens
+        yield node
     for item in node.items:
-        yield from _expressions(item)
+        yield from _expressions_in(item)
+
+
+def _is_variable(node: Hcl) -> bool:
+    return node.kind == "expression" and len(node.tokens) == 3 and node.tokens[:2] == ("var", ".")
+
+
+def _names_variable(tokens: Sequence[str], name: str) -> bool:
+    return any(
+        tuple(tokens[at : at + 3]) == ("var", ".", name) and (not at or tokens[at - 1] != ".")
+        for at in range(len(tokens) - 2)
+    )
 
 
 def _with_step(kind: str, text: str, found: Resolved) -> Resolved:

@@ -7,7 +7,7 @@ is patched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from library.network.addresses import parse_network
@@ -475,7 +475,19 @@ def _shared(
                 continue
             if starts & {item.start for item in (node.items or [node])}:
                 shared[f"{traffic_text(*rule.traffic) if rule.traffic else 'a rule'} at {rule.where}"] = None
-    return list(shared)
+    known = {id(other.attribute.items[0]) for rule in everything for other in rule.sources if other.attribute}
+    known |= {id(group.block.get("ingress")) for group in search.groups}
+    return [*shared, *dict.fromkeys(f"what is at {at}" for at in _other_uses(search, match, source, known))]
+
+
+def _other_uses(search: _Search, match: _Match, source: SourceList, known: set[int]) -> Iterator[str]:
+    """Where a module uses the variable that gives a rule its sources for anything but ingress rules."""
+    if source.attribute is not None:
+        yield from search.configurations.other_uses(source.attribute.items[0], match.rule.context, known)
+    for group in search.groups:
+        ingress = group.block.get("ingress")
+        if ingress is not None and any(rule is match.rule for rule in group.rules):
+            yield from search.configurations.other_uses(ingress, group.context, known)
 
 
 def _rule_location(

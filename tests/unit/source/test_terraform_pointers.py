@@ -226,3 +226,70 @@ def test_strings_that_stand_for_billions_are_not_filled() -> None:
     main = "\n".join(["locals {", *lines, '  n8 = ""', "}", named])
     assert "name        = local.n0" in main
     assert found(main).rules == {}
+
+
+CALL = 'module "web" {\n  source = "./group"\n  name   = "web"\n  cidrs  = ["0.0.0.0/0"]\n}\n'
+CALLED = """variable "name" {}
+variable "cidrs" {
+  type = list(string)
+  validation {
+    condition     = length(var.cidrs) > 0
+    error_message = "none"
+  }
+}
+resource "aws_security_group" "this" {
+  name        = var.name
+  description = "web servers"
+  ingress {
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = var.cidrs
+  }
+}
+"""
+EGRESS = 'egress {\n  from_port = 0\n  to_port = 0\n  protocol = "-1"\n  cidr_blocks = var.cidrs\n}\n'
+
+
+def in_module(text: str, call: str = CALL, **others: str) -> Found:
+    files = {"main.tf": ("/live", call), "group/main.tf": ("/live/group", text)}
+    files |= {f"{folder}/main.tf": (f"/live/{folder}", content) for folder, content in others.items()}
+    read = [TerraformFile(path, folder, content, parse_hcl(content)) for path, (folder, content) in files.items()]
+    return find_in_terraform(read, SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ()), [SSH], ("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param(CALLED.removesuffix("}\n") + EGRESS + "}\n", 22, id="an egress block"),
+        pytest.param(
+            CALLED + 'resource "aws_security_group_rule" "out" {\n  type = "egress"\n  cidr_blocks = var.cidrs\n}\n',
+            21,
+            id="an egress rule",
+        ),
+        pytest.param(CALLED + 'output "from" {\n  value = join(",", var.cidrs)\n}\n', 20, id="anything else"),
+    ],
+)
+def test_a_list_that_a_call_gives_for_more_than_ingress_is_pointed_at(text: str, line: int) -> None:
+    result = in_module(text)
+    assert result.patches == {}
+    assert result.rules[SSH].edit is Edit.POINTER
+    assert result.rules[SSH].note == f"it decides also what is at group/main.tf:{line}"
+
+
+def test_a_list_of_rules_that_a_call_gives_for_both_directions_is_pointed_at() -> None:
+    rule = '{\n  from_port = 22\n  to_port = 22\n  protocol = "tcp"\n  cidr_blocks = ["0.0.0.0/0"]\n}'
+    call = f'module "web" {{\n  source = "./group"\n  name = "web"\n  rules = [{rule}]\n}}\n'
+    head = 'resource "aws_security_group" "this" {\n  name = var.name\n  description = "web servers"\n'
+    both = in_module(f"{head}  ingress = var.rules\n  egress = var.rules\n}}\n", call)
+    assert both.patches == {}
+    assert both.rules[SSH].note == "it decides also what is at group/main.tf:5"
+    assert in_module(f"{head}  ingress = var.rules\n}}\n", call).rules[SSH].edit is Edit.PATCH
+
+
+def test_a_list_that_a_call_gives_for_ingress_alone_is_patched_through_modules_too() -> None:
+    assert in_module(CALLED).rules[SSH].edit is Edit.PATCH
+    through = 'module "inner" {\n  source = "../inner"\n  name = var.name\n  cidrs = var.cidrs\n}\n'
+    assert in_module(through, inner=CALLED).rules[SSH].edit is Edit.PATCH
+    shown = in_module(through + 'output "from" {\n  value = var.cidrs\n}\n', inner=CALLED)
+    assert shown.rules[SSH].note == "it decides also what is at group/main.tf:7"
