@@ -155,7 +155,8 @@ class _Attempt:
 
     def _narrow(self, group: TemplateGroup, rule: TemplateRule) -> None:
         new = [each for each in self.replacements if not self._admitted(group, rule, each)]
-        if new and rule.source_key.value != rule.key:
+        is_own = rule.entry.start <= rule.source_key.start < rule.source.start < rule.entry.end
+        if new and (rule.source_key.value != rule.key or not is_own):
             raise UnpatchableError("its source is that of an anchor")
         if not new:
             self._take_out(rule)

@@ -29,6 +29,7 @@ from library.source.template_rules import (
 from library.source.template_text import TemplateValues, Tree, UnknownValueError, function_of, parse_template
 from library.source.text_edit import line_of
 
+_EGRESS = "AWS::EC2::SecurityGroupEgress"
 _SAM = "AWS::Serverless-2016-10-31"
 _SSM = "AWS::SSM::Parameter::Value"
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d*,)")
@@ -464,16 +465,31 @@ def _also_decided(context: _Context, groups: TemplateGroups, rule: TemplateRule,
             if other.source is not rule.source and _refers_to(other.source, name):
                 traffic = traffic_text(*other.traffic) if other.traffic else "a rule"
                 found.append(f"{traffic} of {other.logical_id} at line {context.line(other.source)}")
+    for logical_id, resource in context.values.section("Resources").items():
+        properties = resource.get("Properties")
+        if properties is None:
+            continue
+        inline = properties.get("SecurityGroupEgress") if resource.text("Type") == GROUP else None
+        egress = properties if resource.text("Type") == _EGRESS else inline
+        for part in _references(egress, name) if egress is not None else ():
+            found.append(f"an egress rule of {logical_id} at line {context.line(part)}")
     return found
 
 
 def _refers_to(tree: Tree, name: str) -> bool:
+    return any(_references(tree, name))
+
+
+def _references(tree: Tree, name: str) -> Iterator[Tree]:
+    """The parts of a template that name a parameter."""
     called = function_of(tree)
-    if called and called[0] == "Ref" and called[1].value == name:
-        return True
-    if called and called[0] == "Fn::Sub" and f"${{{name}}}" in called[1].value:
-        return True
-    return any(_refers_to(each, name) for each in [*tree.items, *(value for _, value in tree.pairs)])
+    if (called and called[0] == "Ref" and called[1].value == name) or (
+        called and called[0] == "Fn::Sub" and f"${{{name}}}" in called[1].value
+    ):
+        yield tree
+        return
+    for each in [*tree.items, *(value for _, value in tree.pairs)]:
+        yield from _references(each, name)
 
 
 def _commands(context: _Context) -> list[str]:

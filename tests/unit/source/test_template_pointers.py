@@ -231,3 +231,26 @@ def test_a_resource_that_the_stack_gave_up_is_of_no_stack(status: str, *, is_of_
     reader = StackReader(Answers(status), "123456789012", "eu-west-1")
     found = reader.resource_of("sg-1")
     assert found == (StackResource("arn:web", "web", "SG") if is_of_stack else None)
+
+
+def test_a_source_that_an_anchor_elsewhere_holds_is_pointed_at() -> None:
+    text = f"Metadata: {{Any: &any 0.0.0.0/0}}\n{GROUP}      SecurityGroupIngress:\n{SSH}*any}}\n"
+    result = found_in(text)
+    assert result.patches == {}
+    assert result.rules[EXPOSED].edit is Edit.POINTER
+    assert "its source is that of an anchor" in result.rules[EXPOSED].note
+
+
+def test_of_a_parameter_it_is_said_which_egress_it_decides_too() -> None:
+    text = (
+        "Parameters:\n  From: {Type: String}\n"
+        f"{GROUP}      SecurityGroupIngress:\n{SSH}!Ref From}}\n"
+        "      SecurityGroupEgress:\n        - {IpProtocol: '-1', CidrIp: !Sub '${From}'}\n"
+        "  Out:\n    Type: AWS::EC2::SecurityGroupEgress\n"
+        "    Properties: {GroupId: !Ref SG, IpProtocol: tcp, FromPort: 1, ToPort: 2, CidrIp: !Ref From}\n"
+        "  Topic:\n    Type: AWS::SNS::Topic\n    Properties: {TopicName: !Ref From}\n"
+    )
+    result = found_in(text, parameters={"From": "0.0.0.0/0"})
+    assert result.rules[EXPOSED].edit is Edit.PARAMETER
+    said = "it decides also an egress rule of SG at line 11, an egress rule of Out at line 14;"
+    assert said in result.rules[EXPOSED].note
