@@ -177,13 +177,13 @@ class _Filter:
                 self.runtime.now().date(),
             )
         )
-        plan = self._planned(decision)
+        plan, record = self._planned(decision)
         if plan.delivery is FindingDelivery.IN_PROGRESS:
             raise InProgressError(f"another invocation is publishing {finding.arn}: Lambda tries again")
         if plan.delivery is FindingDelivery.PUBLISH and plan.record is not None:
             self._publish_claimed(plan.record, decision)
         elif plan.is_current:
-            self._update_issue(decision)
+            self._update_issue(decision, record)
         _log.info(
             _COUNTS[plan.delivery],
             extra={
@@ -198,25 +198,26 @@ class _Filter:
         )
         return _COUNTS[plan.delivery]
 
-    def _planned(self, decision: FilterDecision) -> DeliveryPlan:
-        """The delivery plan, with its record written."""
+    def _planned(self, decision: FilterDecision) -> tuple[DeliveryPlan, FindingRecord]:
+        """The delivery plan, with its record written, and the record as it is now."""
         finding = decision.finding
         # A finding of which not even the account can be read is remembered in Hammer's own.
         key = finding.account_id or self.runtime.config.aws.main_account_id, record_id(finding)
         for _ in range(_TRIES):
-            plan = plan_delivery(self.records.read(*key), decision, self.claimant, self.ends, self.runtime.now())
+            record = self.records.read(*key)
+            plan = plan_delivery(record, decision, self.claimant, self.ends, self.runtime.now())
             try:
                 if plan.record is not None:
                     self.records.write(plan.record)
             except ConflictError:
                 continue
-            return plan
+            return plan, plan.record or record
         raise ConflictError(f"the record of {finding.arn} kept changing")
 
     def _publish_claimed(self, claim: FindingRecord, decision: FilterDecision) -> None:
         try:
             # First the issue, which may be written twice.
-            self._update_issue(decision)
+            self._update_issue(decision, claim)
             self._publish(decision)
         except Exception:
             # Others need not wait until the claim runs out.
@@ -240,19 +241,26 @@ class _Filter:
             # Another invocation handled a later event of the finding: its record is the newer one.
             _log.info("claimed by another invocation", extra={"issue_id": record.issue_id})
 
-    def _update_issue(self, decision: FilterDecision) -> None:
-        """Bring the finding's issue up to date, where findings are kept as issues."""
+    def _update_issue(self, decision: FilterDecision, record: FindingRecord) -> None:
+        """Bring the finding's issue up to date, where findings are kept as issues.
+
+        `record` is the finding's as this was decided on. If it has changed since, another event of the finding is
+        handled, which may be a newer one: who handles that one brings the issue up to date.
+        """
         wanted, finding, table = self.runtime.config.inspector, decision.finding, self.runtime.table
         if not (wanted.table or wanted.slack) or not can_be_issue(finding):
             return
+        unchanged = self.records.check_unchanged(record)
         for _ in range(_TRIES):
             known = table.get(finding.account_id, issue_id(finding), check=False)
             change = reconcile(known, detection(decision), self.runtime.now())
             if change is None:
                 return
             try:
-                table.write(change)
+                table.write(change, checks=[unchanged])
             except ConflictError:
+                if self.records.read(record.account_id, record.issue_id).revision != record.revision:
+                    return
                 continue
             return
         raise ConflictError(f"the issue of {finding.arn} kept changing")

@@ -14,7 +14,7 @@ from identification.inspector.delivery import FindingRecord, no_record
 from identification.inspector.events import ClassicNotification
 from identification.inspector.expected_ports import FilterDecision, decide_by_groups, needs_groups, without_groups
 from identification.inspector.finding import Finding, parse_classic
-from library.aws.conditional_writes import Items
+from library.aws.conditional_writes import Check, Items
 from library.aws.ec2 import PrefixListReader, security_group_pages
 from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
 from library.errors import HammerError
@@ -122,6 +122,12 @@ class FindingRecords:
             _log.warning("table %s is missing: what was published is not remembered", self._table_name)
             return no_record(account_id, issue_id)
         return FindingRecord.from_item(item) if item else no_record(account_id, issue_id)
+
+    def check_unchanged(self, record: FindingRecord) -> Check:
+        """The condition that no other event of the finding was handled since the record was read or written."""
+        if record.revision == 0:
+            return Check(record.issue_id, "attribute_not_exists(#revision)", {})
+        return Check(record.issue_id, "#revision = :revision_read", {":revision_read": record.revision})
 
     def write(self, record: FindingRecord) -> None:
         """Write a record that was made of the one with the revision before.

@@ -333,9 +333,11 @@ class Items:
         sets = {name: value for name, value in item.items() if name not in ("account_id", "issue_id")}
         self.update(item["account_id"], item["issue_id"], sets, condition=condition, values=values)
 
-    def put_new(self, item: Mapping[str, Any]) -> None:
-        """Write an item that must not exist yet. Raises ConflictError if it does."""
-        self.put(item, "attribute_not_exists(issue_id)")
+    def put_new(self, item: Mapping[str, Any], checks: Sequence[Check] = ()) -> None:
+        """Write an item that must not exist yet. Raises ConflictError if it does, or if a check does not hold."""
+        sets = {name: value for name, value in item.items() if name not in ("account_id", "issue_id")}
+        new = "attribute_not_exists(issue_id)"
+        self.update(item["account_id"], item["issue_id"], sets, condition=new, checks=checks)
 
     def update(
         self,

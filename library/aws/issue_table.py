@@ -159,7 +159,7 @@ class IssueTable:
         if before is None:
             # The other jobs make these attributes themselves: identification may not write any of them.
             self.items.put_new(
-                {name: value for name, value in item.items() if value or name not in OTHER_JOBS_ATTRIBUTES}
+                {name: value for name, value in item.items() if value or name not in OTHER_JOBS_ATTRIBUTES}, checks
             )
             return
         names = ["status", "issue_details", "revision"]

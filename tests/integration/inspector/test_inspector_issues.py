@@ -101,6 +101,36 @@ def test_a_findings_life_as_an_issue() -> None:
     assert "1 found again" in hammer("report").stdout
 
 
+OLDER, NEWER = "Fri Sep 06 00:00:00 UTC 2024", "Sat Sep 07 00:00:00 UTC 2024"
+
+
+def send_while(monkeypatch: pytest.MonkeyPatch, meanwhile: dict[str, Any], **detail: Any) -> None:
+    """Send an event, and another one when the first is about to read the issue."""
+    read = IssueTable.get
+
+    def get(table: IssueTable, *arguments: Any, **options: Any) -> Issue | None:
+        monkeypatch.setattr(IssueTable, "get", read)
+        send(**meanwhile)
+        return read(table, *arguments, **options)
+
+    monkeypatch.setattr(IssueTable, "get", get)
+    send(**detail)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_slow_copy_of_an_end_does_not_end_what_was_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    send()
+    send(status="CLOSED", updatedAt=OLDER)
+    send_while(monkeypatch, {"updatedAt": NEWER}, status="CLOSED", updatedAt=OLDER)
+    assert [(issue.status, issue.occurrence) for issue in issues()] == [(Status.OPEN, 2)]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_slow_event_does_not_find_what_ended_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    send_while(monkeypatch, {"status": "CLOSED", "updatedAt": NEWER}, updatedAt=OLDER)
+    assert [issue for issue in issues() if issue.status is Status.OPEN] == []
+
+
 def test_a_finding_that_is_expected_by_now_is_resolved(folder: Path) -> None:
     send()
     configure(folder, {**ON, "allowed_ports": {"web": [22]}})
