@@ -77,8 +77,13 @@ class MemoryItems:
             raise ConflictError(item["issue_id"])
         self.items[key] = clone(dict(item))
 
-    def put_new(self, item: Mapping[str, Any]) -> None:
-        self.put(item, "attribute_not_exists(issue_id)")
+    def put_new(self, item: Mapping[str, Any], checks: Sequence[Check] = ()) -> None:
+        if not checks:
+            self.put(item, "attribute_not_exists(issue_id)")
+            return
+        sets = {name: value for name, value in item.items() if name not in ("account_id", "issue_id")}
+        new = "attribute_not_exists(issue_id)"
+        self.update(item["account_id"], item["issue_id"], sets, condition=new, checks=checks)
 
     def update(
         self,
