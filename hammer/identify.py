@@ -5,7 +5,6 @@ For trying Hammer's whole life in a sandbox account or an emulator, and for a sc
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -16,7 +15,10 @@ from datetime import UTC, datetime
 import typer
 
 from hammer.scanner import ScanPlan, plan_scan, refuse_missing_groups
-from identification import describe_security_groups
+from identification.describe_security_groups import scan_target
+from identification.messages import ScanTarget
+from identification.runtime import start
+from identification.scan import ScanResult
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable
 from library.config import configuration_uri
@@ -40,7 +42,7 @@ def command(
 ) -> None:
     """Find exposed groups from here and store the issues in the table, as the Lambdas do.
 
-    Exits with 1 when something could not be read or written.
+    Exits with 1 when something could not be read, understood or written.
     """
     location = configuration_uri(config, os.environ)
     plan = plan_scan(location, account or (), region or (), datetime.now(UTC).date())
@@ -49,30 +51,31 @@ def command(
     # Its log is for CloudWatch Logs; here the result is told.
     logging.getLogger().addHandler(logging.NullHandler())
     problems = 0
-    for (account_id, region_name), changes in identify(plan.targets, group or ()):
-        if isinstance(changes, int):
-            print(f"{account_id} {region_name}: {counted(changes, 'issue')} changed")
+    for (account_id, region_name), result in identify(plan.targets, group or ()):
+        if isinstance(result, ScanResult):
+            print(f"{account_id} {region_name}: {counted(result.changes, 'issue')} changed")
+            reason = result.problem
         else:
+            is_own = isinstance(result, HammerError)
+            reason = str(result) if is_own else explain(result, plan.sessions.role_arn(account_id))
+        if reason:
             problems += 1
-            is_own = isinstance(changes, HammerError)
-            reason = str(changes) if is_own else explain(changes, plan.sessions.role_arn(account_id))
             print(f"hammer: {account_id} {region_name}: {printable(reason)}", file=sys.stderr)
     raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
 
 
 def identify(
     targets: Sequence[tuple[str, str]], group_ids: Sequence[str]
-) -> Iterator[tuple[tuple[str, str], int | Exception]]:
-    """Run the handler for each account and region.
+) -> Iterator[tuple[tuple[str, str], ScanResult | Exception]]:
+    """Scan each account and region as the Lambda does.
 
     Yields:
-        Each account and region, and how many of its issues changed, or why it could not be looked at.
+        Each account and region, and what was seen of it, or why it could not be looked at.
     """
-    for account_id, region in targets:
-        message = {"account_id": account_id, "region": region, **({"group_ids": list(group_ids)} if group_ids else {})}
-        event = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": json.dumps(message)}}]}
+    runtime = start(None)
+    for account_id, region in targets if runtime.config.secgrp_unrestricted_access.enabled else ():
         try:
-            yield (account_id, region), int(describe_security_groups.lambda_handler(event, None)["changes"])
+            yield (account_id, region), scan_target(ScanTarget(account_id, region, tuple(group_ids)), runtime)
         except (HammerError, *AWS_ERRORS) as error:
             yield (account_id, region), error
 

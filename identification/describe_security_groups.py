@@ -112,7 +112,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         scans = [(pool.submit(scan_target, target, runtime), records) for target, records in targets.items()]
     for scanned, records in scans:
         try:
-            changes += scanned.result()
+            changes += scanned.result().changes
         except Exception as error:  # noqa: BLE001 - told below, when every other target has had its turn
             deliveries.fail(error, *records)
     return deliveries.answer({"changes": changes})
@@ -147,11 +147,11 @@ def _was_swept_lately(target: ScanTarget, runtime: Runtime) -> bool:
     return swept is not None and runtime.now() - swept < EVENTUAL_CONSISTENCY
 
 
-def scan_target(target: ScanTarget, runtime: Runtime) -> int:
+def scan_target(target: ScanTarget, runtime: Runtime) -> ScanResult:
     """Scan one target, bring its issues up to date, and record what was seen of it.
 
     Returns:
-        How many issues changed.
+        What was seen. Of a region that the account or its organization does not use: nothing, and no problem.
 
     Raises:
         Exception: the target could not be read, or its issues not be written. No issue of what was not read changes.
@@ -190,7 +190,7 @@ def scan_target(target: ScanTarget, runtime: Runtime) -> int:
         if target.is_whole:
             _record(seen, runtime)
     _request_remediation(target, result, runtime)
-    return result.changes
+    return result
 
 
 def _request_remediation(target: ScanTarget, result: ScanResult, runtime: Runtime) -> None:

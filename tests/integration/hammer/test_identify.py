@@ -62,3 +62,19 @@ def test_a_group_that_is_nowhere_is_a_typing_error_and_one_that_is_gone_is_not(l
     assert hammer("identify", "--config", location, "--group", group_id).stdout == f"{MAIN} {REGION}: 1 issue changed\n"
     ec2.delete_security_group(GroupId=group_id)
     assert hammer("identify", "--config", location, "--group", group_id).stdout == f"{MAIN} {REGION}: 1 issue changed\n"
+
+
+def test_a_scan_that_was_not_complete_says_so(location: str) -> None:
+    """The other groups are judged, and who runs it hears of the issue that cannot be read."""
+    hammer("bootstrap", "--config", location)
+    ec2 = boto3.client("ec2", region_name=REGION)
+    group_id = ec2.create_security_group(GroupName="open", Description="test")["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+    damaged = {"account_id": MAIN, "issue_id": "sg-1", "status": "open", "open_region": REGION, "issue_details": "x"}
+    row = {name: {"S": text} for name, text in damaged.items()}
+    boto3.client("dynamodb", region_name=REGION).put_item(TableName="issues", Item=row)
+    result = hammer("identify", "--config", location)
+    assert (result.stdout, result.exit_code) == (f"{MAIN} {REGION}: 1 issue changed\n", 1)
+    assert result.stderr.startswith(f"hammer: {MAIN} {REGION}: ")
+    assert "sg-1" in result.stderr
+    assert result.stderr.count("\n") == 1
