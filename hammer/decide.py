@@ -7,6 +7,7 @@ a restore, need somebody whom `decisions.allow_extend` and `decisions.allow_rest
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import uuid
@@ -71,6 +72,8 @@ def command(
 
     Exits with 0 when it is done, 1 when it is refused, 2 when an option is wrong.
     """
+    # Its log is the host's; here the result is told, in one line.
+    logging.getLogger().addHandler(logging.NullHandler())
     decided = _kind(kind)
     named = [account or (), region or (), group or ()]
     if any(len(values) != 1 for values in named):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -49,6 +50,18 @@ def run(command: Any, *arguments: str) -> Result:
 def decided(here: World, kind: str, group: str, *options: str, account: str = MAIN) -> Result:
     location = ("--account", account, "--region", REGION, "--group", group)
     return run(decide, kind, "--config", str(here.folder), *location, *options)
+
+
+def test_a_refusal_is_one_line(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python prints what no handler takes: it would be a line that says `decision`."""
+    group = an_issue(here, SSH)
+    section(here, enabled=True)
+    assert decided(here, "exempt", group, "--days", "2", "--reason", "until the migration").exit_code == 0
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    refused = decided(here, "close-now", group)
+    assert refused.exit_code == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert refused.stderr.startswith("hammer: ")
 
 
 def section(here: World, **decisions: Any) -> None:
