@@ -238,8 +238,12 @@ def _check_written(answer: Response, **_: object) -> None:
 
 
 def _is_own(error: JIRAError) -> bool:
-    """Whether an error is JIRA's own: it has messages, of the whole request or of single fields."""
-    return not _OWN_ERRORS.isdisjoint(_said(error))
+    """Whether an error is JIRA's own: it has messages, of the whole request or of single fields, or says nothing.
+
+    What is between says more: a page, or JSON with other members.
+    """
+    is_empty = error.response is None or error.response.text.strip() in ("", "{}")
+    return is_empty or not _OWN_ERRORS.isdisjoint(_said(error))
 
 
 def _said(error: JIRAError) -> dict[str, Any]:

@@ -79,6 +79,25 @@ def test_a_page_of_a_proxy_leaves_no_ticket_open(fault: Fault) -> None:
         assert world.issue().status is Status.CLOSED
 
 
+@pytest.mark.parametrize("body", [{"errorMessages": ["Issue Does Not Exist"], "errors": {}}, {}, ""])
+def test_what_jira_itself_says_is_gone_gets_a_new_ticket(body: object) -> None:
+    with reporting_world() as world:
+        reported(world)
+        world.found("sg-1", SSH, RDP)
+        world.jira.faults.append(Fault("GET /issue/SEC-1", Answer(body, 404)))
+        assert world.report().problems == []
+        assert list(world.jira.tickets) == ["SEC-1", "SEC-2"]
+
+
+def test_json_of_a_gateway_does_not_say_that_a_ticket_is_gone() -> None:
+    with reporting_world() as world:
+        reported(world)
+        world.found("sg-1", SSH, RDP)
+        world.jira.faults.append(Fault("GET /issue/SEC-1", Answer({"status": 404, "error": "Not Found"}, 404)))
+        assert len(world.report().problems) == 1
+        assert list(world.jira.tickets) == ["SEC-1"]
+
+
 @pytest.mark.parametrize("status", [301, 302, 303])
 def test_what_is_written_follows_no_redirect_which_would_only_read(status: int) -> None:
     """Requests sends a redirected POST on as a GET, which JIRA answers with what there is: nothing was written."""
