@@ -321,6 +321,8 @@ def _seen(issue: Issue) -> Seen:
 
 BUTTONS_A_RUN = 20
 """How many messages with buttons a run sends to one destination at most; the other issues name the command."""
+LABELS_AFTER_THE_END = timedelta(days=7)
+"""How long the ticket of a closed issue is still looked at: who decides too late is told so."""
 
 
 @dataclass(slots=True)
@@ -348,18 +350,18 @@ class DecisionRun:
         jira = self.services.jira
         if jira is None or not (self.config.decisions.enabled and self.config.jira.decisions):
             return
-        labels = DecisionLabels(self.config, self.notifier, jira)
+        labels, now = DecisionLabels(self.config, self.notifier, jira), self.services.now()
         for account_id in self.config.scanned_accounts():
             self.services.renew()
             try:
                 # What cannot be read is named where the issues are read to be reported.
-                # Of one that was resolved since the label was set the person is told so, before its ticket is closed.
+                # Of one that was resolved since the label was set the person is told so, before its ticket is closed;
+                # of one that is closed, for some days after it.
                 issues = [
                     issue
-                    for issue in self.services.table.with_status(
-                        account_id, Status.OPEN, Status.WHITELISTED, Status.RESOLVED, unreadable=lambda _: None
-                    )
+                    for issue in self.services.table.with_status(account_id, *Status, unreadable=lambda _: None)
                     if selection.takes(account_id, issue.details.region, issue.issue_id)
+                    and (issue.timestamps.closed is None or now - issue.timestamps.closed < LABELS_AFTER_THE_END)
                 ]
             except AWS_ERRORS as error:
                 self.summary.problem(f"account {account_id}: labels of tickets could not be read: {explain(error)}")

@@ -228,6 +228,26 @@ def test_a_long_history_is_read_to_its_end(here: World, *, newest_first: bool, f
     assert results(here) == [("close-now", "done")]
 
 
+@pytest.mark.parametrize("days", [1, 8])
+def test_a_label_on_the_ticket_of_a_closed_issue_is_answered_for_some_days(here: World, days: int) -> None:
+    here.fixed()
+    here.report()
+    assert ticket(here).status == "Done"
+    here.passes(days=days)
+    before = len(ticket(here).comments)
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    assert here.report().problems == []
+    said = ticket(here).comments[before:]
+    assert len(said) == (1 if days == 1 else 0)
+    assert ("hammer-close-now" in ticket(here).labels) is (days == 8)
+    assert ticket(here).status == "Done"
+    if said:
+        assert "It was refused: " in said[0]
+        here.passes(hours=1)
+        assert here.report().problems == []
+        assert len(ticket(here).comments) == before + 1
+
+
 def test_of_many_tickets_the_labels_are_searched_for(here: World) -> None:
     for number in range(2, 60):
         here.found(f"sg-{number}")
