@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 from moto.cloudformation.models import CloudFormationBackend
+from moto.core.exceptions import ServiceException
 from typer.testing import CliRunner
 
 from hammer.__main__ import application
@@ -137,3 +138,26 @@ def test_a_stack_of_more_resources_than_are_described_is_listed(config: str, mon
     hammer(config, "identify")
     assert group_id in hammer(config, "report")
     assert set(listed) == {"others"}
+
+
+def test_a_refusal_of_cloudformation_ends_the_reading_of_a_region(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ec2 = boto3.client("ec2")
+    asked: list[object] = []
+    group_ids = []
+    for name in ("web", "api", "queue"):
+        group_id = ec2.create_security_group(GroupName=name, Description=name)["GroupId"]
+        group_ids.append(group_id)
+        ec2.authorize_security_group_ingress(
+            GroupId=group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
+        )
+
+    def refuse(*arguments: object) -> Any:
+        asked.append(arguments)
+        raise ServiceException("AccessDenied", "not authorized to perform: cloudformation:DescribeStackResources")
+
+    monkeypatch.setattr(CloudFormationBackend, "describe_stack_resources", refuse)
+    hammer(config, "bootstrap")
+    hammer(config, "identify")
+    ticket = hammer(config, "report")
+    assert all(group_id in ticket for group_id in group_ids)
+    assert len(asked) == 2  # for the first of the groups, and for its rule

@@ -76,3 +76,5 @@ def test_the_empty_set() -> None:
     assert not EMPTY
     assert IntervalSet.of([]) == EMPTY
     assert EMPTY.covers(EMPTY)
+    ports = IntervalSet.of([(22, 23)])
+    assert ports - EMPTY is ports
