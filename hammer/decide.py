@@ -7,7 +7,6 @@ a restore, need somebody whom `decisions.allow_extend` and `decisions.allow_rest
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 import uuid
@@ -37,6 +36,7 @@ from library.jobs.command_line import (
     read_configuration,
     utc_now,
 )
+from library.jobs.host_logs import host_logging, logs_client
 from library.jobs.run import run_by
 
 if TYPE_CHECKING:
@@ -72,8 +72,6 @@ def command(
 
     Exits with 0 when it is done, 1 when it is refused, 2 when an option is wrong.
     """
-    # Its log is the host's; here the result is told, in one line.
-    logging.getLogger().addHandler(logging.NullHandler())
     decided = _kind(kind)
     named = [account or (), region or (), group or ()]
     if any(len(values) != 1 for values in named):
@@ -108,7 +106,8 @@ def command(
         owner=owner,
         key=f"cli:{uuid.uuid4().hex}",
     )
-    outcome = Decisions(table, utc_now).carry_out(account_id, issue.issue_id, request, limits)
+    with host_logging("hammer.decide", lambda: logs_client(configuration.aws.region)):  # as the other ways to decide do
+        outcome = Decisions(table, utc_now).carry_out(account_id, issue.issue_id, request, limits)
     if outcome is None:
         raise NotThereError(f"the issue table has no issue of {issue.issue_id} any more")
     if outcome.pending:

@@ -27,6 +27,7 @@ from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue
 from library.issues.notified_exposures import NotifiedExposures, exposure_texts
 from library.jobs.command_line import application
+from library.jobs.host_logs import LOG_GROUP
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
@@ -62,6 +63,16 @@ def test_a_refusal_is_one_line(here: World, monkeypatch: pytest.MonkeyPatch) -> 
     assert refused.exit_code == 1
     assert len(refused.stderr.splitlines()) == 1
     assert refused.stderr.startswith("hammer: ")
+
+
+def test_a_decision_is_in_the_log(here: World) -> None:
+    """As one by a button or a label is."""
+    group = an_issue(here)
+    assert decided(here, "exempt", group, "--days", "2", "--reason", REASON).exit_code == 0
+    logs = here.sessions.client("logs")
+    events = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName="hammer.decide")["events"]
+    (line,) = [json.loads(event["message"]) for event in events]
+    assert (line["message"], line["group_id"], line["decision"]["kind"]) == ("decision", group, "exempt")
 
 
 def section(here: World, **decisions: Any) -> None:
