@@ -47,6 +47,9 @@ def command(
     location = configuration_uri(config, os.environ)
     plan = plan_scan(location, account or (), region or (), datetime.now(UTC).date())
     _refuse_unknown_groups(plan, group or ())
+    if plan.config is not None and not plan.config.secgrp_unrestricted_access.enabled:
+        print("hammer: secgrp_unrestricted_access.enabled is false: nothing was looked at", file=sys.stderr)
+        raise typer.Exit(Exit.DONE)
     os.environ["HAMMER_CONFIG"] = location  # where the handler finds it, as in a Lambda
     # Its log is for CloudWatch Logs; here the result is told.
     logging.getLogger().addHandler(logging.NullHandler())
@@ -73,7 +76,7 @@ def identify(
         Each account and region, and what was seen of it, or why it could not be looked at.
     """
     runtime = start(None)
-    for account_id, region in targets if runtime.config.secgrp_unrestricted_access.enabled else ():
+    for account_id, region in targets:
         try:
             yield (account_id, region), scan_target(ScanTarget(account_id, region, tuple(group_ids)), runtime)
         except (HammerError, *AWS_ERRORS) as error:

@@ -312,6 +312,8 @@ _OPENS_AGAIN = {
     Kind.SERVICE: "it may open again what is closed in EC2 alone",
     Kind.OTHER: "its next deployment may open again what is closed in EC2 alone",
 }
+_TOOLS = {"Terraform": Kind.TERRAFORM, "Pulumi": Kind.OTHER, "Crossplane": Kind.OTHER}
+"""Tools that the user agent of a call names, and whose code opens again what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,12 +354,12 @@ def fix_location(issue: Issue) -> FixLocation | None:
     if stack:
         where = f'CloudFormation stack "{flattened(stack, _WHERE_LIMIT)}"'
         return FixLocation(where, f"Fix it in {where}: {_OPENS_AGAIN[Kind.CLOUDFORMATION]}.")
-    # No tag names Terraform's code; the call that opened the group does name the tool.
-    agent = issue.opened_by.user_agent if issue.opened_by is not None else ""
-    if managed_by({}, agent) == "Terraform":
-        where = "the Terraform code that opened it"
-        return FixLocation("Terraform", f"Fix it in {where}: {_OPENS_AGAIN[Kind.TERRAFORM]}.", is_terraform=True)
-    return None
+    # No tag names the tool's code; the call that opened the group does name the tool.
+    tool = managed_by({}, issue.opened_by.user_agent if issue.opened_by is not None else "")
+    if tool not in _TOOLS:
+        return None
+    again = _OPENS_AGAIN[_TOOLS[tool]]
+    return FixLocation(tool, f"Fix it in the {tool} code that opened it: {again}.", is_terraform=tool == "Terraform")
 
 
 def _named(kind: Kind, where: str) -> str:

@@ -169,7 +169,6 @@ _LIMIT = 100
 _SESSION = re.compile(r"arn:[^:]*:sts::\d*:assumed-role/([^/]+)/(.+)", re.DOTALL)
 _IDENTITY = re.compile(r"arn:[^:]*:iam::\d*:(user|role)/(.+)", re.DOTALL)
 _ROOT = re.compile(r"arn:[^:]*:iam::(\d*):root")
-# What programs say of themselves, and what people call them; the first that is found counts.
 
 
 def opened_by_text(opened: OpenedBy) -> str:

@@ -143,7 +143,7 @@ _SLACK = {**_NOTIFIED, "heard": _is_delivered, "destinations": _are_texts, "remi
 _WEBHOOK = {**_NOTIFIED, "reminded": _is_number, "sent": _is_number, "reported": _is_number}
 
 
-_ACCOUNTS_AT_ONCE = 10  # as many connections as a client of boto3 keeps
+_ACCOUNTS_AT_ONCE = 10  # of the sixteen connections that a client keeps (docs/performance.md)
 
 
 class AccountIssues(NamedTuple):

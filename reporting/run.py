@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 
 
 _ISSUES_A_RUN = 200
-_REGIONS_AT_ONCE = 10  # as many connections as a client keeps: most of it is waiting
+_REGIONS_AT_ONCE = 10  # of the sixteen connections that a client keeps; most of it is waiting
 _WITHOUT_SOURCE = (Update.EXEMPTION_ENDS, Update.USE)
 
 

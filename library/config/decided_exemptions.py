@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
     from library.config.models import Configuration
 
-_CONCURRENT_READS = 10  # as many connections as a client keeps
+_CONCURRENT_READS = 10  # of the sixteen connections that a client keeps
 
 
 def with_decided_exemptions(

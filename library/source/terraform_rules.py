@@ -509,10 +509,16 @@ def _is_variable(node: Hcl) -> bool:
 
 
 def _names_variable(tokens: Sequence[str], name: str) -> bool:
+    """Whether an expression depends on what is in a variable. `length(var.x) > 0` does not: no patch empties a list."""
     return any(
-        tuple(tokens[at : at + 3]) == ("var", ".", name) and (not at or tokens[at - 1] != ".")
+        tuple(tokens[at : at + 3]) == ("var", ".", name)
+        and (not at or tokens[at - 1] != ".")
+        and not (tuple(tokens[max(at - 2, 0) : at]) == ("length", "(") and tuple(tokens[at + 3 : at + 6]) in _NOT_EMPTY)
         for at in range(len(tokens) - 2)
     )
+
+
+_NOT_EMPTY = ((")", ">", "0"), (")", "!=", "0"))
 
 
 def _with_step(kind: str, text: str, found: Resolved) -> Resolved:

@@ -78,3 +78,13 @@ def test_a_scan_that_was_not_complete_says_so(location: str) -> None:
     assert result.stderr.startswith(f"hammer: {MAIN} {REGION}: ")
     assert "sg-1" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_check_that_is_off_is_said(location: str, tmp_path: Path) -> None:
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["secgrp_unrestricted_access"]["enabled"] = False
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    hammer("bootstrap", "--config", location)
+    result = hammer("identify", "--config", location)
+    said = "hammer: secgrp_unrestricted_access.enabled is false: nothing was looked at\n"
+    assert (result.stdout, result.stderr, result.exit_code) == ("", said, 0)

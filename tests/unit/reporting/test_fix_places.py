@@ -67,6 +67,13 @@ def source(group: dict[str, str], *rules: dict[str, str]) -> dict[str, Any]:
             id="opened with Terraform",
         ),
         pytest.param(
+            {"opened_by": replace(ANA, user_agent="APN/1.0 Pulumi/1.0 PulumiAWS/6.5 Terraform/1.5")},
+            "Fix it in the Pulumi code that opened it: its next deployment may open again what is closed in EC2 alone.",
+            "Look at it",
+            False,
+            id="opened with Pulumi",
+        ),
+        pytest.param(
             {"tags": {"elbv2.k8s.aws/cluster": "shop", "ingress.k8s.aws/stack": "web"}},
             "Fix it in AWS Load Balancer Controller, cluster shop, which made the group and may open it again: change "
             "the annotation alb.ingress.kubernetes.io/inbound-cidrs of ingress web.",

@@ -289,6 +289,10 @@ def test_a_list_of_rules_that_a_call_gives_for_both_directions_is_pointed_at() -
 
 def test_a_list_that_a_call_gives_for_ingress_alone_is_patched_through_modules_too() -> None:
     assert in_module(CALLED).rules[SSH].edit is Edit.PATCH
+    asks = 'resource "null_resource" "a" {\n  count = length(var.cidrs) > 0 ? 1 : 0\n}\n'
+    assert in_module(CALLED + asks).rules[SSH].edit is Edit.PATCH  # whether there is one stays so
+    counts = 'resource "null_resource" "a" {\n  count = length(var.cidrs)\n}\n'
+    assert in_module(CALLED + counts).rules[SSH].edit is Edit.POINTER
     through = 'module "inner" {\n  source = "../inner"\n  name = var.name\n  cidrs = var.cidrs\n}\n'
     assert in_module(through, inner=CALLED).rules[SSH].edit is Edit.PATCH
     shown = in_module(through + 'output "from" {\n  value = var.cidrs\n}\n', inner=CALLED)
