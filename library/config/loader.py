@@ -1,28 +1,23 @@
 """Where a configuration is found, how its files are read, and how they become one value.
 
 `load_configuration` reads a folder or S3; `parse_configuration` is given the files. From the top: which files there
-are, the models that validate what they say, and JSON and YAML as sections, lists and scalars. "Could not read" is never
-"nothing there": folder and prefix are listed first, and a file that is listed must be readable.
+are, and the models that validate what they say; `text.py` reads their JSON and YAML. "Could not read" is never "nothing
+there": folder and prefix are listed first, and a file that is listed must be readable.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from itertools import count
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.session import active_accounts
-from library.config.errors import ConfigurationError, Location, Problem, explained, kind, path_text
+from library.config.errors import ConfigurationError, Problem, explained, kind, path_text
 from library.config.models import (
     ConfigFile,
     Configuration,
@@ -31,17 +26,15 @@ from library.config.models import (
     public_replacements,
     unknown_accounts,
 )
+from library.config.text import Mistake, TextError, read_json, without_comments
 from library.config.types import Section
-from library.documents.text import printable, shortened
+from library.documents.text import printable
 
 if TYPE_CHECKING:
     from types_boto3_organizations import OrganizationsClient
     from types_boto3_s3 import S3Client
 
     from library.aws.session import Sessions
-
-Mistake = tuple[Location, str]
-"""Where a value is wrong in its file, and what is wrong with it."""
 
 Files = Mapping[str, tuple[str, bytes]]
 """What was read: `config`, `whitelist` and `ticket_owners`, those there are, to file name and content."""
@@ -199,6 +192,8 @@ def _decoded(name: str, content: bytes) -> Any:
         raise TextError("begins with a byte order mark: save it as UTF-8 without one")
     if name.endswith(".json"):
         return read_json(text)
+    from library.config.yaml_text import read_yaml  # noqa: PLC0415 - 5 ms of a cold start, and the sample is JSON
+
     return read_yaml(text)
 
 
@@ -237,180 +232,6 @@ def misnamed(
         elif is_format:
             others.append(name)
     return resembling, others
-
-
-COMMENT = "__"
-"""How a key begins that is a comment."""
-_MOST_VALUES = 1_000_000
-
-
-class TextError(Exception):
-    """A text that is not what its file's name says. The message never shows the text itself."""
-
-
-class RawSection(dict[str, Any]):
-    """A mapping as the file has it.
-
-    Attributes:
-        repeated: the keys that it has more than once, comments among them; the last one of each counts.
-    """
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        self.repeated = _repeated([key for key, _ in pairs])
-
-
-def _repeated(keys: Sequence[str]) -> tuple[str, ...]:
-    return tuple(key for key, times in Counter(keys).items() if times > 1) if len(set(keys)) < len(keys) else ()
-
-
-def without_comments(value: object, mistakes: list[Mistake]) -> object:
-    """A value without the keys that are comments, at any depth.
-
-    A repeated key is added to `mistakes`, unless it is a comment.
-
-    Raises:
-        TextError: aliases of YAML let a few lines stand for more than any memory holds.
-    """
-    numbers = count()
-
-    def copied(value: object, location: Location) -> object:
-        if next(numbers) > _MOST_VALUES:
-            raise TextError("is too large once its aliases are written out")
-        if isinstance(value, list):
-            return [copied(entry, (*location, index)) for index, entry in enumerate(value)]
-        if not isinstance(value, RawSection):
-            return value
-        mistakes.extend(((*location, key), "is there more than once") for key in value.repeated if not _is_comment(key))
-        return {key: copied(entry, (*location, key)) for key, entry in value.items() if not _is_comment(key)}
-
-    return copied(value, ())
-
-
-def _is_comment(key: str) -> bool:
-    return key.startswith(COMMENT)
-
-
-def read_json(text: str) -> Any:
-    """The value that a JSON text stands for, its objects as `RawSection`.
-
-    Raises:
-        TextError: it is not JSON.
-    """
-    try:
-        return json.loads(text, object_pairs_hook=RawSection, parse_constant=_refuse)
-    except json.JSONDecodeError as error:
-        reason = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
-        raise TextError(f"is not JSON: {reason}, at line {error.lineno}, column {error.colno}") from None
-    except RecursionError:
-        raise TextError("is nested too deeply") from None
-    except ValueError:
-        # Python's own bound on the digits of a number.
-        raise TextError("has a number in it that is too long") from None
-
-
-def _refuse(name: str) -> NoReturn:
-    raise TextError(f"is not JSON: it has no {name}")
-
-
-# Only true, false, null and plain whole numbers are more than text. YAML 1.1 also makes a number of an account id with
-# a zero in front, a date of 2027-03-01, 1340 of the range 22:20, and true of `yes`.
-_STRING, _INTEGER, _BOOLEAN, _NULL, _MERGE = (
-    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "bool", "null", "merge")
-)
-_SCALARS = {
-    _INTEGER: re.compile(r"-?(?:0|[1-9][0-9]{0,18})"),
-    _BOOLEAN: re.compile(r"true|True|TRUE|false|False|FALSE"),
-    _NULL: re.compile(r"~|null|Null|NULL|"),
-    _MERGE: re.compile(r"<<"),
-}
-# Text here, and another number in Terraform, whose modules read the same file.
-_OTHER_NUMBER = re.compile(r"[-+]?0[0-9]+|[-+]?0[box][0-9A-Fa-f_]+|[-+]?[0-9]+(?:_[0-9]+)+|\+[0-9]+")
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with fewer kinds of values: keys are text always, and repeated ones are noted."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # PyYAML's is one of the class, too
-    yaml_constructors: ClassVar[dict[Any, Any]] = {}
-
-    def construct_document(self, node: yaml.Node) -> Any:
-        self.deep_construct = True  # so that an alias that contains itself is found here
-        return super().construct_document(node)
-
-    def section(self, node: yaml.MappingNode) -> RawSection:
-        own = [key for key, _ in node.value if key.tag != _MERGE]
-        for key in own:
-            if not isinstance(key, yaml.ScalarNode):
-                raise TextError(f"has a key that is not text{_at(key.start_mark)}")
-            _check_number(key)
-        self.flatten_mapping(node)
-        # What `<<` brings comes first, so that the section's own keys replace it.
-        section = RawSection([(key.value, self.construct_object(value)) for key, value in node.value])
-        section.repeated = _repeated([key.value for key in own])
-        return section
-
-    def sequence(self, node: yaml.SequenceNode) -> list[Any]:
-        return self.construct_sequence(node)
-
-    def scalar(self, node: yaml.ScalarNode) -> Any:
-        pattern = _SCALARS.get(node.tag)
-        if pattern is None:
-            _check_number(node)
-            return node.value
-        if not pattern.fullmatch(node.value):
-            raise TextError(f"has a value of a kind that is not supported{_at(node.start_mark)}")
-        if node.tag == _INTEGER:
-            return int(node.value)
-        return node.value.lower() == "true" if node.tag == _BOOLEAN else None
-
-    def unknown(self, node: yaml.Node) -> NoReturn:
-        raise TextError(f"has a value of a kind that is not supported{_at(node.start_mark)}")
-
-
-for _tag, _pattern in _SCALARS.items():
-    _Loader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern.pattern})\Z"), None)
-    _Loader.add_constructor(_tag, _Loader.scalar)
-_Loader.add_constructor(_STRING, _Loader.scalar)
-_Loader.add_constructor("tag:yaml.org,2002:seq", _Loader.sequence)
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.section)
-_Loader.add_constructor(None, _Loader.unknown)
-_YAML_PROBLEMS = {
-    "found unconstructable recursive node": "has an alias that contains itself",
-    "expected a mapping or list of mappings for merging": "merges something that is not a section",
-    "expected a mapping for merging": "merges something that is not a section",
-}
-
-
-def read_yaml(text: str) -> Any:
-    """The value that a YAML text stands for, its mappings as `RawSection`.
-
-    Raises:
-        TextError: it is not one YAML document, or uses more of YAML than a configuration needs.
-    """
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        reason = error.problem or error.context or "it cannot be read"
-        known = _YAML_PROBLEMS.get(reason.partition(", but")[0])
-        raise TextError(f"{known or f'is not YAML: {reason}'}{_at(error.problem_mark)}") from None
-    except RecursionError:
-        raise TextError("is nested too deeply") from None
-    except (yaml.YAMLError, ValueError, OverflowError):
-        # The parser lets Python's own errors through for an escape beyond Unicode, say.
-        raise TextError("is not YAML: it has a character or an escape that YAML does not know") from None
-
-
-def _check_number(node: yaml.ScalarNode) -> None:
-    if node.style is None and node.tag == _STRING and _OTHER_NUMBER.fullmatch(node.value):
-        raise TextError(
-            f"has {shortened(node.value, 20)} without quotes, which Terraform reads as another number: write "
-            f'"{shortened(node.value, 20)}"{_at(node.start_mark)}'
-        )
-
-
-def _at(mark: yaml.Mark | None) -> str:
-    return f", at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
 
 
 def with_organization(config: Configuration, sessions: Sessions) -> Configuration:

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from library.config.loader import COMMENT, FILES
+from library.config.loader import FILES
+from library.config.text import COMMENT
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 

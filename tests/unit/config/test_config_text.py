@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from library.config import ConfigurationError, Problem, parse_configuration
-from library.config.loader import TextError, read_json, read_yaml, without_comments
+from library.config.text import TextError, read_json, without_comments
+from library.config.yaml_text import read_yaml
 from tests.builders.config_files import MINIMAL
 
 YAML = """
