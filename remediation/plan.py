@@ -20,7 +20,7 @@ from datetime import date, datetime
 from library.documents.text import and_more
 from library.issues.schedule import Skipped, SkipReason
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
-from library.network.intervals import IntervalSet, Span, sweep
+from library.network.intervals import IntervalSet, Span, segments
 from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, networks_of, rule_text, traffic_text
@@ -28,7 +28,7 @@ from library.security_groups.group import IngressRule, RuleKey, SecurityGroup, i
 from remediation.eligibility import DueExposures, Policy
 from remediation.rules import lets_in_all_of, missing_rules, without_contained, without_contained_in
 
-_OWN = -1  # stands for the rule itself in `sweep`, where the exemptions have their indexes, 0 and up
+_OWN = -1  # stands for the rule itself in `segments`, where the exemptions have their indexes, 0 and up
 
 
 def carved_ports(
@@ -57,7 +57,7 @@ def carved_ports(
     exempting: dict[int, None] = {}
     left = bool(public)
     # Within a segment all ports are treated alike.
-    for segment in sweep([(_OWN, own), *enumerate(ports for ports, _ in scopes)]):
+    for segment in segments([(_OWN, own), *enumerate(ports for ports, _ in scopes)]):
         for ended in segment.ended:
             exempting.pop(ended, None)
         exempting |= dict.fromkeys(index for index in segment.begun if index != _OWN)

@@ -23,14 +23,14 @@ from typing import Any, NamedTuple
 
 from library.issues.times import format_time, parse_time
 from library.network.addresses import AddressSet, parse_network
-from library.network.intervals import IntervalSet, sweep
+from library.network.intervals import IntervalSet, segments
 from library.network.ports import protocol_name, traffic_of
 from library.security_groups.exposure import Exposure
 
 ENTRIES_LIMIT = 400
 """How many exposures a record lists, of about 40 bytes each. What is beyond counts as told when the record was made."""
 
-_WANTED = -1  # stands for the exposure itself in `sweep`, where those that were told have their indexes, 0 and up
+_WANTED = -1  # stands for the exposure itself in `segments`, where those that were told have their indexes, 0 and up
 
 
 class Extent(NamedTuple):
@@ -68,7 +68,7 @@ def is_within(wanted: Extent, extents: Iterable[Extent]) -> bool:
         return False
     there: set[int] = set()
     # Within a segment of traffic the same extents count.
-    for segment in sweep([(_WANTED, wanted.traffic), *enumerate(each.traffic for each in near)]):
+    for segment in segments([(_WANTED, wanted.traffic), *enumerate(each.traffic for each in near)]):
         there -= set(segment.ended)
         there |= set(segment.begun)
         if _WANTED in there:

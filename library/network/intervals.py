@@ -1,7 +1,7 @@
 """Sets of whole numbers as closed intervals: the arithmetic below ports and addresses.
 
-Pure. A set is never listed member by member, so the whole IPv6 space costs as much as one port. `sweep` walks along an
-axis once, and says at each segment of it which of many intervals are there.
+Pure. A set is never listed member by member, so the whole IPv6 space costs as much as one port. `segments` walks along
+an axis once, and says at each segment of it which of many intervals are there.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Segment(NamedTuple, Generic[T]):
     ended: list[T]
 
 
-def sweep(items: Iterable[tuple[T, IntervalSet]]) -> Iterator[Segment[T]]:
+def segments(items: Iterable[tuple[T, IntervalSet]]) -> Iterator[Segment[T]]:
     """The segments from the first position where an item is to the last, in order.
 
     Each item comes once, with the positions where it is.

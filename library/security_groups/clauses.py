@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from library.network.addresses import INTERNET, PUBLIC, AddressSet, Network, parse_network
-from library.network.intervals import EMPTY, IntervalSet, sweep
+from library.network.intervals import EMPTY, IntervalSet, segments
 from library.network.ports import (
     ALL_WITHOUT_PORTS,
     EVERYTHING,
@@ -126,7 +126,7 @@ def clauses(perms: Iterable[Exposure], restricted: PortSet) -> tuple[Clause, ...
         judged = EVERYTHING
     active: dict[tuple[Exposure, Network], None] = {}
     by_sources: dict[tuple[Network, ...], tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
-    for segment in sweep(((perm, network), traffic) for perm, network, traffic in rules):
+    for segment in segments(((perm, network), traffic) for perm, network, traffic in rules):
         for item in segment.ended:
             active.pop(item, None)
         for item in segment.begun:

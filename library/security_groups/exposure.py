@@ -19,7 +19,7 @@ from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 
 from library.network.addresses import INTERNET, PUBLIC, AddressSet, Network, parse_network
-from library.network.intervals import EMPTY, IntervalSet, sweep
+from library.network.intervals import EMPTY, IntervalSet, segments
 from library.network.ports import (
     ALL_WITHOUT_PORTS,
     EVERYTHING,
@@ -101,7 +101,7 @@ class _Left(NamedTuple):
     internet_size: Mapping[int, int]
 
 
-class SweepState:
+class SegmentState:
     """Where on the axis the walk is: a segment within which all traffic is treated alike.
 
     Args:
@@ -181,21 +181,21 @@ class SweepState:
         return AddressSet.of(source for family in self._admitted.values() for source in family.sources()) & self.public
 
 
-def sweep_states(
+def segment_states(
     rule_sources: Iterable[RuleSource],
     scopes: Iterable[ExemptionScope],
     restricted: IntervalSet,
     public: AddressSet,
     internet: AddressSet,
-) -> Iterator[SweepState]:
+) -> Iterator[SegmentState]:
     """The segments of restricted traffic of a group's rules, in order: one object, which changes with every step.
 
     `public` are the addresses that count as public; of them `internet` must be admitted, in one family, to be the whole
     Internet.
     """
-    state = SweepState(public, internet)
+    state = SegmentState(public, internet)
     items: list[RuleSource | ExemptionScope] = [*dict.fromkeys(rule_sources), *dict.fromkeys(scopes)]
-    for segment in sweep((item, item.traffic) for item in items):
+    for segment in segments((item, item.traffic) for item in items):
         state.restricted = restricted.within(segment.first, segment.last)
         state.change(segment.ended, segment.begun)
         if state.restricted:
@@ -407,7 +407,7 @@ class Evaluator:
     ) -> tuple[Exposure, ...]:
         """The exposures of a group's rules, sorted, with what is exempt taken out."""
         statuses: dict[RuleSource, OpenStatus] = {}
-        for state in self._sweep_states(rule_sources, scopes):
+        for state in self._segment_states(rule_sources, scopes):
             for rule_source in [rule_source for rule_source in state.undecided if state.exposes(rule_source)]:
                 statuses.setdefault(rule_source, "open_partly")
                 del state.undecided[rule_source]
@@ -432,15 +432,15 @@ class Evaluator:
         """Who may send what, segment by segment."""
         return tuple(
             OpenTraffic(IntervalSet((span,)), sources, state.internet)
-            for state in self._sweep_states(rule_sources, scopes)
+            for state in self._segment_states(rule_sources, scopes)
             if (sources := state.sources())
             for span in state.restricted.spans
         )
 
-    def _sweep_states(
+    def _segment_states(
         self, rule_sources: Iterable[RuleSource], scopes: Iterable[ExemptionScope]
-    ) -> Iterator[SweepState]:
-        return sweep_states(rule_sources, scopes, self._restricted, self._public, self._internet)
+    ) -> Iterator[SegmentState]:
+        return segment_states(rule_sources, scopes, self._restricted, self._public, self._internet)
 
 
 def _exempt_traffic(exemption: Exemption) -> IntervalSet:

@@ -38,9 +38,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(owner, name, counting)
 
     for owner, name in (
-        (exposure.SweepState, "change"),
-        (exposure.SweepState, "exposes"),
-        (exposure.SweepState, "completing"),
+        (exposure.SegmentState, "change"),
+        (exposure.SegmentState, "exposes"),
+        (exposure.SegmentState, "completing"),
         (IntervalSet, "covers"),
         (IntervalSet, "__or__"),
         (IntervalSet, "__sub__"),
