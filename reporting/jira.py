@@ -15,7 +15,7 @@ last: no ticket fails for them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -171,7 +171,9 @@ class Tickets:
                 else pending
             )
         if not key:
-            other = self._find_unrecorded(issue, left_over, known) if known and left_over else None
+            # JIRA finds a ticket that was moved under the key that it has now.
+            useless = {known, ticket.key} if ticket else {known}
+            other = self._find_unrecorded(issue, left_over, useless) if known and left_over else None
             key, assignee = (other.key, None) if other else self._file(step, context)
             pending = self._set_followups(key, pending_followups(context), assignee)
             notified |= {} if other else use_notified(issue)
@@ -194,15 +196,16 @@ class Tickets:
             pending = {**pending, _DUPLICATE: since}
         return kept | ({"still": pending} if pending else {})
 
-    def _find_unrecorded(self, issue: Issue, left_over: Mapping[str, Any], but: str = "") -> Ticket | None:
+    def _find_unrecorded(self, issue: Issue, left_over: Mapping[str, Any], but: Collection[str] = ()) -> Ticket | None:
         """A ticket of the issue that its item does not know of.
 
-        `but`: the one that it knows, and that is of no use: what replaced it is open, others are of older occurrences.
+        `but`: every key of the one that it knows, and that is of no use: what replaced it is open, others are of older
+        occurrences.
         """
 
         def search() -> list[Ticket]:
             found = self.jira.find(label_of(issue))
-            return [ticket for ticket in found if not but or (ticket.key != but and not ticket.done)]
+            return [ticket for ticket in found if not but or (ticket.key not in but and not ticket.done)]
 
         found = search()
         begun = parse_time(left_over.get("since"))
