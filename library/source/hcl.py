@@ -6,9 +6,9 @@ the same. An expression that is no literal is kept as its tokens. The package is
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from library.errors import HammerError
@@ -107,8 +107,27 @@ def parse_hcl(text: str) -> Hcl:
         raise HclError("it cannot be parsed: it is nested too deeply") from error
 
 
-@cache
+class _OfThread(threading.local):
+    """What one thread parses with: reporting reads several regions at a time.
+
+    A parser keeps the state of the text that it is at, and tree-sitter's are not made to be shared by threads.
+    """
+
+    parser: Parser | None = None
+
+
+_of_thread = _OfThread()
+
+
 def _parser() -> Parser:
+    """The parser of this thread."""
+    parser = _of_thread.parser
+    if parser is None:
+        parser = _of_thread.parser = _new_parser()
+    return parser
+
+
+def _new_parser() -> Parser:
     try:
         import tree_sitter  # noqa: PLC0415 - an extra
         import tree_sitter_hcl  # noqa: PLC0415
