@@ -13,9 +13,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from textwrap import indent
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from library.aws.ec2 import read_security_groups
@@ -77,11 +79,15 @@ class SourceReading:
 
     The policy `source-in-account` is optional. Some accounts and regions are read at the same time, and the groups of
     one in turn: where CloudFormation did not answer, it is not asked again.
+
+    Attributes:
+        stopped: set when the run ends, as by a signal or a lost lock: each region ends after the group that it is at.
     """
 
     config: Configuration
     services: Services
     summary: ReportSummary
+    stopped: Event = field(default_factory=Event)
 
     def with_sources(self, steps: Sequence[Step], *, dry_run: bool) -> list[Step]:
         """The steps, each new or changed ticket's with the source of its group. A `dry_run` records nothing."""
@@ -93,11 +99,21 @@ class SourceReading:
         for step in wanted:
             regions.setdefault((step.issue.account_id, step.issue.details.region), []).append(step.issue)
         found: dict[str, Issue] = {}
-        with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
+        # Whatever ends this block, the pool waits for the regions that it has begun.
+        with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool, self._stopping_all():
             for issues, notes in pool.map(lambda each: self._read_region(each, files, dry_run), regions.values()):
                 found |= {issue_key(issue): issue for issue in issues}
                 self.summary.notes += notes
         return [replace(step, issue=found.get(issue_key(step.issue), step.issue)) for step in steps]
+
+    @contextmanager
+    def _stopping_all(self) -> Iterator[None]:
+        """Have every region end when an exception ends this block."""
+        try:
+            yield
+        except BaseException:
+            self.stopped.set()
+            raise
 
     def _is_wanted(self, step: Step) -> bool:
         issue = step.issue
@@ -116,11 +132,17 @@ class SourceReading:
         self, issues: Sequence[Issue], files: TerraformFiles, dry_run: bool
     ) -> tuple[list[Issue], list[str]]:
         """Those issues of one account and region whose source was read, with it; and a note on each that was not."""
+        with self._stopping_all():
+            return self._read_issues(issues, files, dry_run)
+
+    def _read_issues(
+        self, issues: Sequence[Issue], files: TerraformFiles, dry_run: bool
+    ) -> tuple[list[Issue], list[str]]:
         found: list[Issue] = []
         notes: list[str] = []
         is_refused = False  # whether CloudFormation did not answer
         for issue in issues:
-            if is_refused and not files.files:
+            if self.stopped.is_set() or (is_refused and not files.files):
                 break
             self.services.renew()
             try:
