@@ -21,8 +21,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.aws.decision_messages import ButtonMessage
 from library.aws.decision_store import Decisions
 from library.aws.failures import AWS_ERRORS, explain
@@ -323,6 +325,8 @@ BUTTONS_A_RUN = 20
 """How many messages with buttons a run sends to one destination at most; the other issues name the command."""
 LABELS_AFTER_THE_END = timedelta(days=7)
 """How long the ticket of a closed issue is still looked at: who decides too late is told so."""
+CLOSED_TICKET_PREFIX = "closed-ticket#"
+"""Before an issue's id: the id of the record which says that its ticket is still looked at, though it is closed."""
 
 
 @dataclass(slots=True)
@@ -348,9 +352,9 @@ class DecisionRun:
     def read_labels(self, selection: Selection) -> None:
         """Carry out what labels of tickets ask for."""
         jira = self.services.jira
-        if jira is None or not (self.config.decisions.enabled and self.config.jira.decisions):
+        if jira is None or not self._labels_decide:
             return
-        labels, now = DecisionLabels(self.config, self.notifier, jira), self.services.now()
+        labels = DecisionLabels(self.config, self.notifier, jira)
         for account_id in self.config.scanned_accounts():
             self.services.renew()
             try:
@@ -359,9 +363,11 @@ class DecisionRun:
                 # of one that is closed, for some days after it.
                 issues = [
                     issue
-                    for issue in self.services.table.with_status(account_id, *Status, unreadable=lambda _: None)
+                    for issue in (
+                        *self.services.table.not_closed(account_id, lambda _: None),
+                        *self._closed_lately(account_id),
+                    )
                     if selection.takes(account_id, issue.details.region, issue.issue_id)
-                    and (issue.timestamps.closed is None or now - issue.timestamps.closed < LABELS_AFTER_THE_END)
                 ]
             except AWS_ERRORS as error:
                 self.summary.problem(f"account {account_id}: labels of tickets could not be read: {explain(error)}")
@@ -369,6 +375,39 @@ class DecisionRun:
             problems, unread = labels.read(issues)
             self.unread |= unread
             self.summary.problem(*problems)
+
+    @property
+    def _labels_decide(self) -> bool:
+        return self.config.decisions.enabled and self.config.jira.decisions
+
+    def keep_ticket(self, issue: Issue) -> None:
+        """Have the labels of an issue's ticket be read for some days, though the issue is closed.
+
+        To be called before the issue is closed. Of an issue that is not closed after all the record changes nothing.
+
+        Raises:
+            ClientError, BotoCoreError: the table could not be written.
+        """
+        ticket = issue.jira_details.get("ticket")
+        if not ticket or not self._labels_decide:
+            return
+        expires = self.services.now() + LABELS_AFTER_THE_END
+        sets = {"ticket": str(ticket), TIME_TO_LIVE_ATTRIBUTE: int(expires.timestamp())}
+        self.services.table.items.update(issue.account_id, f"{CLOSED_TICKET_PREFIX}{issue.issue_id}", sets)
+
+    def _closed_lately(self, account_id: str) -> list[Issue]:
+        """The closed issues whose tickets are still looked at. All closed ones, ever more of them, are never read."""
+        table, now = self.services.table, self.services.now().timestamp()
+        condition = "account_id = :account AND begins_with(issue_id, :prefix)"
+        records = table.items.query(condition, {":account": account_id, ":prefix": CLOSED_TICKET_PREFIX})
+        kept = [
+            str(record["issue_id"]).removeprefix(CLOSED_TICKET_PREFIX)
+            for record in records
+            # DynamoDB deletes a record up to days after it has expired.
+            if isinstance(expires := record.get(TIME_TO_LIVE_ATTRIBUTE), Decimal) and expires > now
+        ]
+        issues = table.get_many(account_id, kept, unreadable=lambda _: None)
+        return [issue for issue in issues.values() if issue.status is Status.CLOSED]
 
     def note(self, issue: Issue) -> None:
         """Remember an issue of which something is still to be told. Called in several threads."""

@@ -514,6 +514,7 @@ class Reporter:
             if sets:
                 self._services.table.update(issue, sets)
             if last and step.close:
+                self._decisions.keep_ticket(issue)
                 if issue.status is Status.RESOLVED:
                     self._services.table.close_resolved(issue, now)
                 else:

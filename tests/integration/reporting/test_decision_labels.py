@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from library.aws.conditional_writes import Items
 from library.aws.decision_store import exemption_records
+from library.aws.issue_table import IssueTable
+from library.issues.issue import Status
 from tests.standins.jira import Ticket
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import MAIN, RDP, SSH, World, reporting_world
@@ -246,6 +249,75 @@ def test_a_label_on_the_ticket_of_a_closed_issue_is_answered_for_some_days(here:
         here.passes(hours=1)
         assert here.report().problems == []
         assert len(ticket(here).comments) == before + 1
+
+
+def closed_tickets(here: World) -> list[dict[str, Any]]:
+    """The records of tickets of closed issues."""
+    condition = "account_id = :account AND begins_with(issue_id, :prefix)"
+    return list(here.table.items.query(condition, {":account": MAIN, ":prefix": "closed-ticket#"}))
+
+
+def test_closed_issues_are_not_read_for_their_labels(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are ever more of them: only those that were closed lately are read, each by its key."""
+    here.found("sg-2")
+    here.report()
+    here.fixed("sg-2")
+    here.report()
+    here.passes(days=6)
+    here.fixed()
+    here.report()
+    here.passes(days=2)
+    ticket(here).label("hammer-close-now", AT, **person(here))
+
+    def refuse(_: object, account_id: str, status: Status) -> Any:
+        raise AssertionError(f"all {status} issues of {account_id} are read")
+
+    read: list[str] = []
+    get_many = Items.get_many
+
+    def get_and_note(items: Items, account_id: str, item_ids: Iterable[str]) -> Iterator[Any]:
+        wanted = list(item_ids)
+        read.extend(wanted)
+        return get_many(items, account_id, wanted)
+
+    monkeypatch.setattr(IssueTable, "items_with_status", refuse)
+    monkeypatch.setattr(Items, "get_many", get_and_note)
+    assert here.report().problems == []
+    assert [kind for kind, _ in results(here)] == ["close-now"]
+    assert set(read) == {"sg-1"}
+
+
+def test_the_ticket_of_a_closed_issue_is_kept_with_its_end(here: World) -> None:
+    here.fixed()
+    here.report()
+    (record,) = closed_tickets(here)
+    end = here.clock + timedelta(days=7)
+    assert record == {
+        "account_id": MAIN,
+        "issue_id": "closed-ticket#sg-1",
+        "ticket": "SEC-1",
+        "expires_at": int(end.timestamp()),
+    }
+
+
+@pytest.mark.parametrize("section", ["jira", "decisions"])
+def test_no_ticket_of_a_closed_issue_is_kept_where_labels_mean_nothing(here: World, section: str) -> None:
+    here.sections[section] = {}
+    here.fixed()
+    here.report()
+    assert str(here.issue().status) == "closed"
+    assert closed_tickets(here) == []
+
+
+def test_a_ticket_that_is_kept_though_its_issue_is_open_changes_nothing(here: World) -> None:
+    """The run died before it closed the issue, which was found again since. Or somebody else wrote the record."""
+    end = int((here.clock + timedelta(days=7)).timestamp())
+    for group_id, expires in (("sg-1", end), ("sg-gone", end), ("sg-2", "later"), ("sg-3", None)):
+        here.table.items.update(MAIN, f"closed-ticket#{group_id}", {"ticket": "SEC-1", "expires_at": expires})
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    assert here.report().problems == []
+    assert results(here) == [("close-now", "done")]
+    assert [text for text in ticket(here).comments if "It was refused" in text] == []
 
 
 def test_of_many_tickets_the_labels_are_searched_for(here: World) -> None:
