@@ -193,7 +193,9 @@ class DecisionLabels:
         """
         problems: list[str] = []
         unread: set[tuple[str, str]] = set()
-        ticketed = {str(issue.jira_details["ticket"]): issue for issue in issues if issue.jira_details.get("ticket")}
+        # Other tooling may have filed one ticket for two groups: a label on it is about the one that is exposed.
+        ordered = sorted(issues, key=lambda issue: (issue.status.is_exposed, issue.status is not Status.CLOSED))
+        ticketed = {str(issue.jira_details["ticket"]): issue for issue in ordered if issue.jira_details.get("ticket")}
         for key in self._labelled(list(ticketed), problems):
             issue = ticketed[key]
             try:

@@ -12,6 +12,7 @@ from library.aws.conditional_writes import Items
 from library.aws.decision_store import exemption_records
 from library.aws.issue_table import IssueTable
 from library.issues.issue import Status
+from library.issues.times import format_time
 from tests.standins.jira import Ticket
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import MAIN, RDP, SSH, World, reporting_world
@@ -318,6 +319,33 @@ def test_a_ticket_that_is_kept_though_its_issue_is_open_changes_nothing(here: Wo
     assert here.report().problems == []
     assert results(here) == [("close-now", "done")]
     assert [text for text in ticket(here).comments if "It was refused" in text] == []
+
+
+def test_an_open_issue_was_closed_long_ago_for_all_that_its_times_say(here: World) -> None:
+    """Other tooling may leave `closed` in an issue that was found again."""
+    closed = format_time(here.clock - timedelta(days=30))
+    here.table.update(here.issue(), {"timestamps.closed": closed})
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    assert results(here) == [("close-now", "done")]
+
+
+@pytest.mark.parametrize("over", ["sg-1", "sg-2"])
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "resolved"])
+def test_the_label_of_a_ticket_for_two_groups_is_about_the_one_that_is_exposed(
+    here: World, over: str, *, is_closed: bool
+) -> None:
+    """Other tooling filed one ticket for both."""
+    here.found("sg-2")
+    here.report()
+    here.table.update(here.issue("sg-2"), {"jira_details": here.issue().jira_details})
+    here.fixed(over)
+    if is_closed:
+        here.report()
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    decided = [(name, [each.result for each in here.issue(name).decided.decisions]) for name in ("sg-1", "sg-2")]
+    assert {name: found for name, found in decided if found} == {({"sg-1", "sg-2"} - {over}).pop(): ["done"]}
 
 
 def test_of_many_tickets_the_labels_are_searched_for(here: World) -> None:
