@@ -178,11 +178,13 @@ class DecisionLabels:
     Attributes:
         notification: the ways to reach people, among them the issues.
         jira: JIRA.
+        decided: the issues about which something was decided, or refused. Something may still be to be told of them.
     """
 
     config: Configuration
     notification: DecisionNotifications
     jira: JiraClient
+    decided: list[Issue] = field(default_factory=list)
 
     def read(self, issues: Iterable[Issue]) -> tuple[list[str], set[tuple[str, str]]]:
         """Carry out what the labels of these issues' tickets ask for.
@@ -258,6 +260,7 @@ class DecisionLabels:
         if outcome.repeated and not any(untold.label == entry.label for untold in outcome.issue.decided.outbox):
             # It was decided and answered; the process ended before it took the label off.
             self.jira.edit_labels(key, remove=[entry.label])
+        self.decided.append(outcome.issue)
         for problem in self.notification.notify(outcome.issue):
             _log.warning("%s", printable(problem))
 
@@ -377,6 +380,9 @@ class DecisionRun:
             problems, unread = labels.read(issues)
             self.unread |= unread
             self.summary.problem(*problems)
+            # Issues that are closed are not among those that are read to be reported.
+            for issue in (*issues, *labels.decided):
+                self.note(issue)
 
     @property
     def _labels_decide(self) -> bool:

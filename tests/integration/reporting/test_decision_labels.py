@@ -252,6 +252,25 @@ def test_a_label_on_the_ticket_of_a_closed_issue_is_answered_for_some_days(here:
         assert len(ticket(here).comments) == before + 1
 
 
+@pytest.mark.parametrize("faults", [0, 100], ids=["at once", "by the next run"])
+def test_the_webhook_hears_of_a_refused_decision_about_a_closed_issue(here: World, faults: int) -> None:
+    with here.webhook.running():
+        here.sections["webhook"] = {"url": f"{here.webhook.url}/hook"}
+        here.fixed()
+        here.report()
+        here.passes(days=1)
+        ticket(here).label("hammer-close-now", AT, **person(here))
+        if faults:
+            here.webhook.faults.append(Fault("POST /", Answer(status=503), times=faults))
+            assert any("the event decided was not sent" in problem for problem in here.report().problems)
+            here.webhook.faults.clear()
+        for _ in range(2):
+            assert here.report().problems == []
+        (result,) = [event["decision"]["result"] for event in here.webhook.events if event["type"] == "decided"]
+    assert result.startswith("refused: ")
+    assert here.issue().decided.outbox == ()
+
+
 def closed_tickets(here: World) -> list[dict[str, Any]]:
     """The records of tickets of closed issues."""
     condition = "account_id = :account AND begins_with(issue_id, :prefix)"
