@@ -13,6 +13,7 @@ lost, so that "there already" and "not there" may be the call's own doing.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -120,11 +121,16 @@ def _refuses_tags(error: Exception) -> bool:
     """Whether a call was refused for its tags alone: an organization's policy denies them, or these values.
 
     EC2 names ec2:CreateTags in the message of an UnauthorizedOperation (EC2 API Reference, "Grant permission to tag
-    resources during creation").
+    resources during creation"). Where it names no action, because only the encoded part of the message would tell, it
+    may be the tags: the call without them shows it.
     """
-    code = error_code(error) if isinstance(error, ClientError) else ""
-    is_denied = code in ("UnauthorizedOperation", "AccessDenied") and "CreateTags" in str(error)
-    return is_denied or code.startswith(("TagPolicy", "TagLimit"))
+    code, text = error_code(error), str(error)
+    is_denied = code in ("UnauthorizedOperation", "AccessDenied")
+    may_be_tags = "CreateTags" in text or not _ACTION.search(text)
+    return (is_denied and may_be_tags) or code.startswith(("TagPolicy", "TagLimit"))
+
+
+_ACTION = re.compile(r"\bec2:[A-Za-z]+")
 
 
 def revoke(client: EC2Client, group_id: str, rule_ids: Sequence[str]) -> CallResult:

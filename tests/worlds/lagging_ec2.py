@@ -104,6 +104,7 @@ class LaggingEc2:
         acts: done before the write of this number: what somebody else does.
         made: the writes, in order.
         denies_tags: whether an organization's policy denies tags of rules.
+        tags_denial: the message that says so.
         tags: of rules that were added with tags, by their ids.
         is_default_vpc: whether EC2 revokes what it finds and names the rest, rather than revoke nothing.
         watch: called after each write with the operation, and the rules of each group right before and after it.
@@ -121,6 +122,7 @@ class LaggingEc2:
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     dead: bool = False
     denies_tags: bool = False
+    tags_denial: str = "no policy allows the ec2:CreateTags action"
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
 
     # What people do, and what is true.
@@ -234,7 +236,7 @@ class LaggingEc2:
         TagSpecifications: Sequence[Mapping[str, Any]] = (),  # noqa: N803
     ) -> Any:
         if TagSpecifications and self.denies_tags:
-            raise _error("UnauthorizedOperation", AUTHORIZE, 403, "no policy allows the ec2:CreateTags action")
+            raise _error("UnauthorizedOperation", AUTHORIZE, 403, self.tags_denial)
         new = [rule for permission in IpPermissions for rule in parse_permission(permission)]
         there = self.rules(GroupId)
         if any(rule_key(rule) in there for rule in new):

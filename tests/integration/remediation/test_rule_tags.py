@@ -64,8 +64,15 @@ def test_a_restore_brings_tags_and_descriptions_back(world: EventualWorld, strat
     assert [rule.description for rule in world.ec2.rules(group).values()] == ["wide"]
 
 
-def test_where_tags_are_denied_rules_are_added_without(world: EventualWorld) -> None:
-    world.ec2.denies_tags = True
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param("no policy allows the ec2:CreateTags action", id="names the action"),
+        pytest.param("Encoded authorization failure message: k1jHG-x", id="encoded alone"),
+    ],
+)
+def test_where_tags_are_denied_rules_are_added_without(world: EventualWorld, message: str) -> None:
+    world.ec2.denies_tags, world.ec2.tags_denial = True, message
     group = tagged(world, SSH)
     assert world.batch().problems == []
     assert tags(world, group) == {(22, cidr): {} for cidr in RFC_1918}
