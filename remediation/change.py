@@ -30,6 +30,7 @@ from botocore.exceptions import (
     ParamValidationError,
     ProxyConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
 from library.aws.decision_store import UnreadableExemptionError
 from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, error_code, explain
@@ -114,7 +115,7 @@ def authorize(
                 _log.warning("rules of %s are added without tags: %s", group_id, explain(error))
                 return authorize(client, group_id, permissions)
             return _failed(error, attempts)
-    return CallResult(ChangeAnswer.DONE, rule_ids=_ids(answer))
+    return _not_done(answer) or CallResult(ChangeAnswer.DONE, rule_ids=_ids(answer))
 
 
 def _refuses_tags(error: Exception) -> bool:
@@ -137,10 +138,10 @@ def revoke(client: EC2Client, group_id: str, rule_ids: Sequence[str]) -> CallRes
     """Revoke exactly these rules, all of them or none."""
     with _attempts(client, "RevokeSecurityGroupIngress") as attempts:
         try:
-            client.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=rule_ids)
+            answer = client.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=rule_ids)
         except AWS_ERRORS as error:
             return _failed(error, attempts)
-    return CallResult(ChangeAnswer.DONE)
+    return _not_done(answer) or CallResult(ChangeAnswer.DONE)
 
 
 def revoke_unchanged(
@@ -151,6 +152,9 @@ def revoke_unchanged(
     By what they are, because a rule keeps its id when somebody edits it (ModifySecurityGroupRules): its id would revoke
     whatever it has become. In a default VPC, EC2 revokes those that it finds and names the others; elsewhere it revokes
     all of them or none (EC2 API Reference, RevokeSecurityGroupIngress). `written` is of `ports_as_written`.
+
+    EC2 may name them in another form than they were sent in. If that is not understood, any of them may be gone, by
+    this call's own doing or before.
     """
     singles = (
         with_ports(ip_permission_of(rule._replace(description="")), written.get(rule_key(rule))) for rule in rules
@@ -161,12 +165,29 @@ def revoke_unchanged(
             answer = client.revoke_security_group_ingress(GroupId=group_id, IpPermissions=permissions)
         except AWS_ERRORS as error:
             return _failed(error, attempts)
-    not_found = frozenset(
-        rule_key(rule) for raw in answer.get("UnknownIpPermissions", ()) for rule in parse_permission(raw)
-    )
-    if not_found.issuperset(map(rule_key, rules)):
+    sent, not_found = frozenset(map(rule_key, rules)), _unknown(answer)
+    if not_found is None or not not_found <= sent:
+        return CallResult(ChangeAnswer.NOT_THERE, was_lost=True)
+    if not_found == sent:
         return CallResult(ChangeAnswer.NOT_THERE, attempts.lost_before_last)
-    return CallResult(ChangeAnswer.DONE, attempts.lost_before_last, not_found=not_found)
+    return _not_done(answer) or CallResult(ChangeAnswer.DONE, attempts.lost_before_last, not_found=not_found)
+
+
+def _unknown(answer: Mapping[str, Any]) -> frozenset[RuleKey] | None:
+    """The rules that EC2 did not find by its answer to a revoke; None: it names them in a form not understood."""
+    try:
+        return frozenset(
+            rule_key(rule) for raw in answer.get("UnknownIpPermissions") or () for rule in parse_permission(raw)
+        )
+    except ShapeError:
+        return None
+
+
+def _not_done(answer: Mapping[str, Any]) -> CallResult | None:
+    """That EC2 says, without an error, that it did not change the group; None: it does not say so."""
+    if answer.get("Return") is not False:
+        return None
+    return CallResult(ChangeAnswer.LOST, error=ResponseParserError("EC2 answered that the change was not made"))
 
 
 def _ids(answer: Mapping[str, Any]) -> dict[RuleKey, str]:

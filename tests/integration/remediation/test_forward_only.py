@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -407,6 +408,43 @@ def test_what_a_run_relies_on_is_asked_for(world: EventualWorld, lag: dict[str, 
     problems = run(world)
     assert problems == [] or healthy_runs(world) == []
     assert sources(world, group) == private(SSH)
+
+
+@pytest.mark.parametrize("is_sent_again", [False, True], ids=["its owner was first", "sent again"])
+def test_rules_that_ec2_does_not_find_may_be_named_in_another_form(
+    world: EventualWorld, monkeypatch: pytest.MonkeyPatch, is_sent_again: bool
+) -> None:
+    """ "In some cases, unknownIpPermissionSet might be in a different format" (RevokeSecurityGroupIngress)."""
+    wide = IngressRule("tcp", 22, 22, cidr="::/0")
+    group = world.group(SSH, wide)
+    world.ec2.is_default_vpc = True
+    world.hold_to_the_contract()
+    real = world.ec2._revoke
+
+    def revoke(**arguments: Any) -> Any:
+        answer = real(**arguments)
+        named = answer["UnknownIpPermissions"]
+        return answer | {"UnknownIpPermissions": [{"IpProtocol": each["IpProtocol"]} for each in named]}
+
+    monkeypatch.setattr(world.ec2, "_revoke", revoke)
+    if is_sent_again:
+        world.ec2.fault = (1, FAULTS["repeated"])
+    else:
+        world.ec2.acts = {1: lambda: world.ec2.remove(group, wide)}
+    run(world)
+    assert healthy_runs(world) == []
+    assert sources(world, group) == private(SSH)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["authorize", "revoke"])
+def test_a_change_that_ec2_says_was_not_made_does_not_count(world: EventualWorld, number: int) -> None:
+    group = world.group(SSH, WEB)
+    world.hold_to_the_contract()
+    world.ec2.fault = (number, lambda _operation, _call: {"Return": False})
+    run(world)
+    assert healthy_runs(world) == []
+    assert sources(world, group) == private(SSH) | {("tcp", "0.0.0.0/0")}
+    assert not world.exposed(group)
 
 
 def test_rules_of_a_finished_change_stay_when_a_later_one_on_the_same_day_comes_to_nothing(

@@ -29,6 +29,11 @@ def without(*cidrs: str) -> tuple[int, str]:
     return 200, f"<R><return>true</return><unknownIpPermissionSet>{unknown}</unknownIpPermissionSet></R>"
 
 
+def unknown_as(part: str) -> tuple[int, str]:
+    """In a default VPC: done, but for what this names."""
+    return 200, f"<R><return>true</return><unknownIpPermissionSet>{part}</unknownIpPermissionSet></R>"
+
+
 class _Raw:
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -58,6 +63,16 @@ def _client() -> Any:
             id="none was found, perhaps by the call's own doing",
         ),
         pytest.param([THROTTLED, DONE], CallResult(ChangeAnswer.DONE), id="throttled at first"),
+        pytest.param(
+            [unknown_as("<item><ipProtocol>tcp</ipProtocol></item>")],
+            CallResult(ChangeAnswer.NOT_THERE, was_lost=True),
+            id="what was not found is in a form that is not understood",
+        ),
+        pytest.param(
+            [without("9.0.0.0/8")],
+            CallResult(ChangeAnswer.NOT_THERE, was_lost=True),
+            id="what was not found is nothing that was sent",
+        ),
     ],
 )
 def test_an_answer(
