@@ -122,12 +122,12 @@ def _refuses_tags(error: Exception) -> bool:
     """Whether a call was refused for its tags alone: an organization's policy denies them, or these values.
 
     EC2 names ec2:CreateTags in the message of an UnauthorizedOperation (EC2 API Reference, "Grant permission to tag
-    resources during creation"). Where it names no action, because only the encoded part of the message would tell, it
-    may be the tags: the call without them shows it.
+    resources during creation"). Where only the encoded part of the message would tell, it may be the tags: the call
+    without them shows it.
     """
     code, text = error_code(error), str(error)
     is_denied = code in ("UnauthorizedOperation", "AccessDenied")
-    may_be_tags = "CreateTags" in text or not _ACTION.search(text)
+    may_be_tags = "CreateTags" in text or ("Encoded authorization" in text and not _ACTION.search(text))
     return (is_denied and may_be_tags) or code.startswith(("TagPolicy", "TagLimit"))
 
 

@@ -414,7 +414,7 @@ def test_what_a_run_relies_on_is_asked_for(world: EventualWorld, lag: dict[str, 
 def test_rules_that_ec2_does_not_find_may_be_named_in_another_form(
     world: EventualWorld, monkeypatch: pytest.MonkeyPatch, is_sent_again: bool
 ) -> None:
-    """ "In some cases, unknownIpPermissionSet might be in a different format" (RevokeSecurityGroupIngress)."""
+    """RevokeSecurityGroupIngress: in some cases, unknownIpPermissionSet might be in a different format."""
     wide = IngressRule("tcp", 22, 22, cidr="::/0")
     group = world.group(SSH, wide)
     world.ec2.is_default_vpc = True
