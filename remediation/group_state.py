@@ -7,10 +7,12 @@ EC2 gives the ids and tags of rules in another answer than the group, and each o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from botocore.parsers import ResponseParserError
 
 from library.aws.ec2 import security_group_pages
 from library.errors import HammerError
@@ -82,14 +84,14 @@ def describe_live(client: EC2Client, group_id: str, entry: JournalEntry | None =
         InconsistentReadError: the two answers differ.
         ClientError, BotoCoreError: it could not be read.
     """
-    # The group comes first: rules that are gone by the second call are known to be gone.
-    found = [raw for page in security_group_pages(client, [group_id]) for raw in page if raw["GroupId"] == group_id]
-    pages = client.get_paginator("describe_security_group_rules").paginate(
-        Filters=[{"Name": "group-id", "Values": [group_id]}]
-    )
-    raw_rules: list[Mapping[str, Any]] = [
-        rule for page in pages for rule in page["SecurityGroupRules"] if rule.get("GroupId", group_id) == group_id
+    # The group comes first: rules that are gone by the second call are known to be gone. One without an id may be it.
+    found = [
+        raw
+        for page in security_group_pages(client, [group_id])
+        for raw in page
+        if (raw.get("GroupId") or group_id) == group_id
     ]
+    raw_rules = list(_rules_of(client, group_id))
     if not found:
         if raw_rules:
             raise InconsistentReadError(f"EC2 shows rules of {group_id}, and not the group")
@@ -97,7 +99,7 @@ def describe_live(client: EC2Client, group_id: str, entry: JournalEntry | None =
     group = parse_security_group(found[0])
     if group.unreadable:
         return LiveGroup(found[0], raw_rules, group)
-    listed = [parse_rule(raw) for raw in raw_rules if not raw["IsEgress"]]
+    listed = [parse_rule(raw) for raw in raw_rules if not raw.get("IsEgress")]
     if differing := differing_keys(group.ingress, listed, entry):
         text = ", ".join(f"{_text(key)} only in {call}" for key, call in sorted(differing.items(), key=str))
         raise InconsistentReadError(f"EC2's answers about {group_id} differ, so one of them is old: {text}")
@@ -106,6 +108,17 @@ def describe_live(client: EC2Client, group_id: str, entry: JournalEntry | None =
         rule._replace(description=rule.description or descriptions.get(rule_key(rule), "")) for rule in listed
     )
     return LiveGroup(found[0], raw_rules, replace(group, ingress=rules))
+
+
+def _rules_of(client: EC2Client, group_id: str) -> Iterator[Mapping[str, Any]]:
+    """A group's rules, egress among them. Raises ResponseParserError on an answer that lists none, not even no rule."""
+    pages = client.get_paginator("describe_security_group_rules").paginate(
+        Filters=[{"Name": "group-id", "Values": [group_id]}]
+    )
+    for page in pages:
+        if "SecurityGroupRules" not in page:
+            raise ResponseParserError("the answer to DescribeSecurityGroupRules holds no list of rules")
+        yield from (rule for rule in page["SecurityGroupRules"] if rule.get("GroupId", group_id) == group_id)
 
 
 def _text(key: RuleKey) -> str:

@@ -137,7 +137,7 @@ def _parsed(key: str, raw: Mapping[str, Any], group: SecurityGroup) -> _Parsed:
         raise BackupError(f"{key} is no backup of a change by Hammer")
     try:
         before = parse_security_group(raw)
-        rules = tuple(parse_rule(rule) for rule in notes["rules"] if not rule["IsEgress"])
+        rules = tuple(parse_rule(rule) for rule in notes["rules"] if not rule.get("IsEgress"))
         planned = rules_from_item(notes.get("add", ()))
         # What an older version wrote does not tell what it closed: then all of its rules count as needed.
         replaces = purposes_from_item(notes["replaces"]) if notes.get("records_closing") else {}

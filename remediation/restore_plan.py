@@ -324,7 +324,7 @@ class BackupNotes:
         notes = raw.get("hammer") or {}
         try:
             replaces, listed = notes.get("replaces"), notes.get("rules")
-            ingress = [rule for rule in listed or () if not rule["IsEgress"]]
+            ingress = [rule for rule in listed or () if not rule.get("IsEgress")]
             rules = [(parse_rule(raw), without_reserved(tags_of(raw))) for raw in ingress]
             return cls(
                 kind=str(notes.get("kind", "")),

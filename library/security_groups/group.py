@@ -72,10 +72,18 @@ class RuleKey(NamedTuple):
 
         >>> RuleKey.of("6", 22, 22, "10.1.2.3/8")
         RuleKey(protocol='tcp', from_port=22, to_port=22, source='10.0.0.0/8')
+        >>> RuleKey.of("icmp", None, None, "::/0") == RuleKey.of("1", -1, -1, "::/0")  # all types, all codes
+        True
         """
         with suppress(ValueError):
             source = str(parse_network(source))
-        return cls(protocol_name(protocol), from_port, to_port, source)
+        name = protocol_name(protocol)
+        if name in _ICMP and (from_port, to_port) == (-1, -1):
+            from_port = to_port = None
+        return cls(name, from_port, to_port, source)
+
+
+_ICMP = ("icmp", "icmpv6")
 
 
 def is_prefix_list(source: str) -> bool:
@@ -244,9 +252,9 @@ def checked_ports(protocol: str, first: Any, last: Any) -> tuple[int | None, int
         ShapeError: these are no ports.
     """
     name = protocol_name(protocol)
-    if name in ("icmp", "icmpv6") and all(number is None or type(number) is int for number in (first, last)):
+    if name in _ICMP and all(number is None or type(number) is int for number in (first, last)):
         return first, last  # a type and a code
-    if name not in ("tcp", "udp", "icmp", "icmpv6"):
+    if name not in ("tcp", "udp", *_ICMP):
         return None, None
     if (first is None and last is None) or (first == -1 and last == -1):
         return 0, HIGHEST_PORT

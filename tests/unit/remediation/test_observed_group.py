@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from botocore.parsers import ResponseParserError
 
-from library.security_groups.group import EVENTUAL_CONSISTENCY, IngressRule, rule_key
-from remediation.group_state import ObservedGroup, differing_keys, observe
+from library.security_groups.group import EVENTUAL_CONSISTENCY, IngressRule, ShapeError, rule_key
+from remediation.group_state import ObservedGroup, describe_live, differing_keys, observe
 from remediation.journal import (
     AddedRule,
     AddedState,
@@ -184,3 +188,39 @@ def test_where_ec2_s_two_answers_differ_but_for_what_hammer_changed() -> None:
         replace(EMPTY, withdrawn=(AddedRule(SSH, AddedState.ADDED),)),
     ):
         assert differing_keys([SSH, OTHER], [OTHER, web], facts) == {rule_key(web): "DescribeSecurityGroupRules"}
+
+
+PERMISSION = {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+GROUP = {"GroupId": "sg-1", "GroupName": "web", "IpPermissions": [PERMISSION]}
+LISTED = {"SecurityGroupRuleId": "sgr-1", "IpProtocol": "icmp", "CidrIpv4": "0.0.0.0/0"}
+
+
+def answering(groups: Mapping[str, Any], rules: Mapping[str, Any]) -> Any:
+    """A client whose two describes answer so."""
+    pages = {"describe_security_groups": groups, "describe_security_group_rules": rules}
+    return SimpleNamespace(
+        get_paginator=lambda operation: SimpleNamespace(paginate=lambda **_: [pages[operation]]),
+    )
+
+
+def test_answers_may_leave_out_what_means_nothing() -> None:
+    live = describe_live(answering({"SecurityGroups": [GROUP]}, {"SecurityGroupRules": [LISTED]}), "sg-1")
+    assert live is not None
+    assert live.group.ingress == (IngressRule("icmp", None, None, cidr="0.0.0.0/0", rule_id="sgr-1"),)
+
+
+@pytest.mark.parametrize(
+    ("groups", "rules", "error"),
+    [
+        pytest.param({"SecurityGroups": [GROUP]}, {}, ResponseParserError, id="no list of rules"),
+        pytest.param({}, {"SecurityGroupRules": [LISTED]}, ResponseParserError, id="no list of groups"),
+        pytest.param(
+            {"SecurityGroups": [{"GroupName": "web"}]}, {"SecurityGroupRules": []}, ShapeError, id="a group without id"
+        ),
+    ],
+)
+def test_what_is_no_answer_says_nothing(
+    groups: Mapping[str, Any], rules: Mapping[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        describe_live(answering(groups, rules), "sg-1")

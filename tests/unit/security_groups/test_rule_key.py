@@ -27,6 +27,9 @@ CASES: dict[str, tuple[IngressRule | Exposure, RuleKey]] = {
         RuleKey("udp", 53, 53, "pl-1"),
     ),
     "a group": (IngressRule("tcp", 22, 22, group_id="sg-1"), RuleKey("tcp", 22, 22, "sg-1")),
+    "ICMP of all types": (IngressRule("1", -1, -1, cidr="::/0"), RuleKey("icmp", None, None, "::/0")),
+    "ICMP without a type": (IngressRule("icmp", None, None, cidr="::/0"), RuleKey("icmp", None, None, "::/0")),
+    "ICMP of one type": (IngressRule("icmp", 8, -1, cidr="::/0"), RuleKey("icmp", 8, -1, "::/0")),
     "no CIDR": (IngressRule("tcp", 22, 22, cidr="anywhere"), RuleKey("tcp", 22, 22, "anywhere")),
 }
 
