@@ -169,6 +169,13 @@ def observe(
     return ObservedGroup((*(rule for rule in rules if rule not in gone), *missing), entry, tuple(pending))
 
 
+def perhaps_revoked(observed: ObservedGroup) -> frozenset[RuleKey]:
+    """The rules that are shown, and that a call without an answer may have revoked so recently that EC2 shows them."""
+    revoke = observed.entry.revoke if observed.entry else ()
+    sent = {rule_key(revoked.rule) for revoked in revoke if revoked.state is RevokedState.SENT}
+    return frozenset(sent.intersection(map(rule_key, observed.pending)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Freshness:
     """Which facts count more than what is read now."""

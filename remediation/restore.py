@@ -20,7 +20,14 @@ from library.issues.times import format_time
 from library.security_groups.group import parse_security_group
 from remediation import console
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
-from remediation.group_state import InconsistentReadError, LiveGroup, ObservedGroup, describe_live, observe
+from remediation.group_state import (
+    InconsistentReadError,
+    LiveGroup,
+    ObservedGroup,
+    describe_live,
+    observe,
+    perhaps_revoked,
+)
 from remediation.journal import ChangeKind, Journal, JournalEntry, JournalStep, RemediationDetails, read_details
 from remediation.notify import (
     given_up_message,
@@ -110,6 +117,7 @@ def assess_restore(
         context.quota(live.group, target.account_id, target.region, default),
         exact=exact,
         ids=live.change_keys,
+        unsure=perhaps_revoked(observed),
         is_known=not source.unknown,
     )
     if planned.problem:

@@ -126,6 +126,7 @@ def plan_restore(
     *,
     exact: bool,
     ids: Collection[str] = (),
+    unsure: Collection[RuleKey] = (),
     is_known: bool = True,
 ) -> RestorePlan:
     """What to change so that a group has its backup's rules again.
@@ -138,14 +139,17 @@ def plan_restore(
         exact: revoke also what others made since.
         ids: the ids of rules that Hammer added, as the table has them. They count only for rules that a change since
             was to add.
+        unsure: rules that EC2 shows, and that a call without an answer may have revoked a moment ago. They count as
+            gone: to add one is how EC2 is asked whether it is there.
         is_known: whether `since` is all that Hammer changed; if it is not, no rule of Hammer's is taken for needless.
     """
     wanted = {rule_key(rule): rule for rule in backup}
-    there: dict[RuleKey, IngressRule] = {rule_key(rule): rule for rule in now}
-    later = [rule for key, rule in there.items() if key not in wanted]
+    shown: dict[RuleKey, IngressRule] = {rule_key(rule): rule for rule in now}
+    there = {key: rule for key, rule in shown.items() if key not in unsure}
+    later = [rule for key, rule in shown.items() if key not in wanted]
     add = tuple(rule for key, rule in wanted.items() if key not in there)
-    excess = quota.exceeded((*now, *add)) if add else ""
-    judged = _Judgement(frozenset(wanted), later, since, frozenset(ids), exact=exact)
+    excess = quota.exceeded((shown | {rule_key(rule): rule for rule in add}).values()) if add else ""
+    judged = _Judgement(frozenset(wanted), later, since, frozenset(ids), unsure, exact=exact)
     ours = judged.hammers
     missing = {rule_key(rule): judged.missing(rule) for rule in ours}
     removable = {key for key, rules in missing.items() if is_known and not rules}
@@ -169,6 +173,7 @@ class _Judgement:
         later: the rules of the group that the backup does not have.
         since: Hammer's changes since the backup, the oldest first.
         ids: the ids of rules that Hammer added, as the table has them.
+        unsure: the rules of these that may be gone.
         exact: whether all is revoked that the backup does not have.
     """
 
@@ -178,6 +183,7 @@ class _Judgement:
         later: Sequence[IngressRule],
         since: Sequence[ChangeSince],
         ids: frozenset[str],
+        unsure: Collection[RuleKey] = (),
         *,
         exact: bool,
     ) -> None:
@@ -190,7 +196,7 @@ class _Judgement:
         brought_back = [rule for rule in later if rule not in replacing and _identity(rule) in self._restored]
         theirs = {rule_key(rule) for rule in later} - {rule_key(rule) for rule in (*replacing, *brought_back)}
         # A rule that a restore brought back goes again only where the rules that the restore revoked for it are back.
-        self._stay = {*wanted} if exact else {*wanted, *theirs}
+        self._stay = {*wanted} if exact else {*wanted, *(key for key in theirs if key not in unsure)}
         self._missing: dict[RuleKey, tuple[IngressRule, ...]] = {}
         for rule in brought_back:
             gone = tuple(each for each in self._restored[_identity(rule)] if rule_key(each) not in self._stay)

@@ -16,9 +16,10 @@ import pytest
 
 from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule
+from remediation.rules import lets_in_all_of
 from tests.worlds.aws_faults import KilledError
 from tests.worlds.eventual_world import ACCOUNT, REGION, EventualWorld
-from tests.worlds.lagging_ec2 import AUTHORIZE, FAULTS, GROUPS, REVOKE, RULES, Fault, _error
+from tests.worlds.lagging_ec2 import AUTHORIZE, FAULTS, GROUPS, REVOKE, RULES, Fault, State, _error
 
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh")
 ALL = IngressRule("-1", None, None, cidr="0.0.0.0/0", description="all")
@@ -351,6 +352,34 @@ def test_a_change_over_two_runs_restores_to_the_first_state(world: EventualWorld
     world.clock.pass_by(3600)
     assert world.restore(group) == []
     assert sources(world, group) == {("tcp", "0.0.0.0/0")}
+
+
+@pytest.mark.parametrize("fault", ["lost_before", "lost_after", "killed_before", "killed_after"])
+@pytest.mark.parametrize(
+    "lag", [{}, {GROUPS: 100, RULES: 100}, {GROUPS: 100}], ids=["no lag", "both lag", "groups lag"]
+)
+def test_a_restore_right_after_a_revoke_without_an_answer(
+    world: EventualWorld, lag: dict[str, float], fault: str
+) -> None:
+    """EC2 may show the rule that is gone: what stands in for it goes only where EC2 says that it is back."""
+    group = world.group(SSH, WEB)
+    world.ec2.lags, world.ec2.fault = dict(lag), (1, FAULTS[fault])
+    seen: list[bool] = []
+
+    def watch(operation: str, before: State, after: State) -> None:
+        del operation, before
+        seen.append(
+            all(any(lets_in_all_of(rule, TEN._replace(cidr=each)) for rule in after[group]) for each in RFC_1918)
+        )
+
+    run(world)
+    world.ec2.fault = None
+    world.clock.pass_by(30)
+    world.ec2.watch = watch
+    assert [text for text in world.restore(group) if "not complete yet" not in text] == []
+    assert all(seen)
+    assert sources(world, group) == {("tcp", "0.0.0.0/0")}
+    assert len(world.ec2.rules(group)) == 2
 
 
 def test_the_lock_is_renewed_before_each_change(world: EventualWorld) -> None:
