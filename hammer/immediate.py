@@ -28,7 +28,8 @@ from library.config.models import remediation_terms
 from library.documents.text import counted, flattened
 from library.issues.issue import Issue, Status
 from library.issues.schedule import SkipReason
-from library.jobs.command_line import ConfigOption, end, open_table, read_configuration, utc_now
+from library.jobs.command_line import ConfigOption, Exit, end, open_table, read_configuration, utc_now
+from library.jobs.run import InterruptedRunError
 from remediation.eligibility import Policy, account_policy, why_not_due
 
 if TYPE_CHECKING:
@@ -157,10 +158,13 @@ def command(config: ConfigOption = None, queue: QueueOption = None, wait: WaitOp
     access = open_table(configuration)
     configuration, table = access.config, access.table
     records = JobRecords(table.items, aws.main_account_id)
-    with records.recorded("immediate", this_process(), utc_now) as problems:
-        problems += requests.malformed
-        done = _carry_out(configuration, config, table, requests, problems)
-        remove(client, url, [receipt for location in done for receipt in requests.receipts[location]])
+    try:
+        with records.recorded("immediate", this_process(), utc_now) as problems:
+            problems += requests.malformed
+            done = _carry_out(configuration, config, table, requests, problems)
+            remove(client, url, [receipt for location in done for receipt in requests.receipts[location]])
+    except InterruptedRunError as stopped:  # the job has said so
+        raise typer.Exit(Exit.INCOMPLETE) from stopped
     left = len(requests.receipts) - len(done)
     typer.echo(f"{counted(len(requests.receipts), 'group')} asked for, {left} left for later")
     end(problems)
@@ -243,10 +247,19 @@ def _issues(
 
 
 def _failure(job: Callable[[], None]) -> str:
-    """Run a job in this process. Returns why it could not do everything; empty: it could."""
+    """Run a job in this process.
+
+    Returns:
+        Why it could not do everything; empty: it could.
+
+    Raises:
+        InterruptedRunError: a signal asked it to stop, and so all of this process.
+    """
     try:
         job()
     except typer.Exit as ended:
+        if isinstance(ended.__cause__, InterruptedRunError):
+            raise ended.__cause__ from None
         return "its own lines say what" if ended.exit_code else ""
     except typer.BadParameter as error:
         return error.message

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -202,3 +204,20 @@ def test_a_later_run_of_the_jobs_themselves_does_the_same(queue: Queue) -> None:
     notice = given.stored(group).closing_notice
     assert notice is not None
     assert datetime.now(UTC) - notice.at < timedelta(minutes=5)
+
+
+def test_a_signal_ends_all_of_it_and_the_request_comes_again(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = queue.world
+    group = a_group(given, reported_days=30)
+    queue.asks(group)
+
+    def stopped(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("reporting.run.Reporter.run", stopped)
+    result = queue.run()
+    assert result.exit_code == 1
+    assert "hammer: stopped by SIGTERM" in result.output
+    assert (given.exposed(group), queue.left) == (OPEN, 1)
+    (record,) = (run for run in JobRecords(given.table.items, MAIN).runs() if run.job == "immediate")
+    assert (record.outcome, record.problems) == ("failed", ["stopped by SIGTERM"])
