@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, error_cod
 from library.aws.issue_table import UnreadableIssueError
 from library.errors import ConflictError, HammerError
 from library.issues.times import format_time
+from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, RuleKey, ShapeError, parse_permission, parse_rule, rule_key
 from remediation.backups import BackupError
 from remediation.group_state import InconsistentReadError
@@ -275,6 +277,7 @@ class ChangeFailedError(HammerError):
         may_help: whether to try again soon may help: an answer was lost.
         is_quota: whether the group would have more rules than it may.
         is_lasting: whether EC2 will answer the same until something changes (`remediation.planning`).
+        is_source_gone: whether EC2 did not find what a rule names: another group, or a prefix list.
     """
 
     def __init__(
@@ -285,12 +288,14 @@ class ChangeFailedError(HammerError):
         may_help: bool = False,
         is_quota: bool = False,
         is_lasting: bool = False,
+        is_source_gone: bool = False,
     ) -> None:
         super().__init__(text)
         self.entry = entry
         self.may_help = may_help
         self.is_quota = is_quota
         self.is_lasting = is_lasting
+        self.is_source_gone = is_source_gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,16 +411,28 @@ class GroupChange:
         return format_time(self.now()) or ""
 
     def _add(self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry) -> JournalEntry:
-        batches = [*_by_tags(changes), *([rule] for rule in changes.relied_on)]
-        for number, batch in enumerate(batches):
-            if number:
+        left = deque([*_by_tags(changes), *([rule] for rule in changes.relied_on)])
+        gone: list[str] = []
+        is_renewed = True
+        while left:
+            batch = left.popleft()
+            if not is_renewed:
                 self.renew_lock()
+            is_renewed = False
             try:
                 entry = self._add_batch(entry, batch, changes, known)
             except ChangeFailedError as error:
-                not_sent = [rule_key(rule) for later in batches[number + 1 :] for rule in later]
-                error.entry = _without_attempt(error.entry, known, not_sent)
-                raise
+                if not (entry.is_restore and error.is_source_gone):
+                    not_sent = [rule_key(rule) for later in left for rule in later]
+                    error.entry = _without_attempt(error.entry, known, not_sent)
+                    raise
+                if len(batch) > 1:  # the others come back all the same
+                    left.extendleft([rule] for rule in reversed(batch))
+                else:
+                    entry = error.entry
+                    gone.append(f"{rule_text(batch[0])}: {error}")
+        if gone:
+            raise ChangeFailedError("; ".join(gone), entry)
         return entry
 
     def _add_batch(
@@ -452,7 +469,8 @@ class GroupChange:
                     error.entry = _without_attempt(error.entry, known, keys[number + 1 :])
                     raise
             return entry
-        if result.answer is ChangeAnswer.REFUSED and not is_unsure:
+        is_refused = result.answer is ChangeAnswer.REFUSED or _is_source_gone(result)
+        if is_refused and not is_unsure:
             entry = _without_attempt(entry, known, keys)
         raise _failure(result, entry)
 
@@ -667,4 +685,16 @@ def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:
     is_quota = _is_over_quota(result.error)
     is_lost = result.answer is ChangeAnswer.LOST
     lasting = not is_lost and is_lasting(result.error)
-    return ChangeFailedError(text, entry, may_help=is_lost, is_quota=is_quota, is_lasting=lasting)
+    return ChangeFailedError(
+        text,
+        entry,
+        may_help=is_lost,
+        is_quota=is_quota,
+        is_lasting=lasting,
+        is_source_gone=_is_source_gone(result),
+    )
+
+
+def _is_source_gone(result: CallResult) -> bool:
+    """Whether EC2 refused to add a rule because it did not find the group or the prefix list that the rule names."""
+    return not result.was_lost and result.error is not None and error_code(result.error).endswith(".NotFound")

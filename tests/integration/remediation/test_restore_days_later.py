@@ -357,3 +357,23 @@ def test_a_restore_that_died_goes_on_with_its_backup_whatever_is_proved_by_then(
     assert world.restore_quietly(group) == []
     assert not is_unfinished(world.stored(group))
     assert ("tcp", 8000, 8000, "10.0.0.0/8") in world.rules(group)
+
+
+def test_what_a_rule_names_is_gone_and_the_other_rules_come_back(world: World) -> None:
+    peer = world.group()
+    theirs = permission("tcp", (22, 22), peer)
+    group = world.group(permission("tcp", (22, 22), ANYWHERE, peer), RDP)
+    world.issue(group)
+    assert world.batch().remediated == 1
+    world.clock += timedelta(days=3)
+    world.ec2().revoke_security_group_ingress(GroupId=group, IpPermissions=[theirs])
+    world.ec2().delete_security_group(GroupId=peer)
+    before = world.rules(group)
+    for _ in range(2):
+        (problem,) = world.restore_quietly(group)
+        assert f"tcp/22 from {peer}: An error occurred (InvalidGroup.NotFound)" in problem
+        assert world.rules(group) == before | {OPEN, ("tcp", 3389, 3389, ANYWHERE)}, "what stands in for them stays"
+    assert world.stored(group).remediation_details["restored"]
+    world.clock += timedelta(days=3)
+    world.batch()
+    assert world.exposed(group), "it is left alone until somebody decides"
