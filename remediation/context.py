@@ -21,7 +21,7 @@ from rich.text import Text
 
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable
-from library.aws.lock import Lock, login_name, this_process
+from library.aws.lock import Lock, LockedError, login_name, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.documents.text import printable
@@ -138,10 +138,13 @@ class RemediationContext:
         return self.backups.write(issue.account_id, issue.details.region, live.raw, notes, now)
 
     def mark_finished(self, account_id: str, region: str, group_id: str) -> None:
-        """Note in the lock that nothing is left to do in a group."""
+        """Note in the lock that nothing is left to do in a group.
+
+        The journal says so already. Where another run has taken the lock over, that is told before the next change.
+        """
         try:
             self.lock.mark_finished(account_id, region, group_id)
-        except AWS_ERRORS:
+        except (*AWS_ERRORS, LockedError):
             return  # the next run looks once more, and finds the journal finished
 
 

@@ -365,6 +365,7 @@ class GroupWork(ABC):
         self.waiting_for = ""
         """What it waits for, after `advance` gave no result."""
         self.result: GroupResult | None = None
+        self._completed: GroupResult | None = None  # once the journal says that the change is complete
 
     @property
     def issue(self) -> Issue:
@@ -421,7 +422,12 @@ class GroupWork(ABC):
         _log.info("%s: refused until something changes: %s", self.issue.location, reason)
 
     def give_up(self, reason: str = "") -> GroupResult:
-        """What became of the group when nobody waits any longer; an empty `reason`: EC2 took too long."""
+        """What became of the group when nobody waits any longer; an empty `reason`: EC2 took too long.
+
+        A signal may come right after it was recorded that the change is complete.
+        """
+        if self._completed is not None and not self._journal.details.is_unfinished:
+            return replace(self._completed, issue=self.issue)
         return self._failed(reason or self.waiting_for)
 
     @abstractmethod
@@ -612,6 +618,7 @@ class GroupRemediation(GroupWork):
 
     def _record(self, entry: JournalEntry, *, remediated: bool) -> GroupResult:
         kind, text, message = self._outcome(entry)
+        self._completed = GroupResult(self.issue, kind, text, entry.backup, entry, message=message)
         try:
             entry = self._finish(entry, message, remediated=remediated)
         except GROUP_ERRORS as error:

@@ -21,6 +21,7 @@ from library.jobs.run import InterruptedRunError, stop_at_signals
 from library.security_groups.group import IngressRule
 from remediation import restore, runs
 from remediation.context import RemediationContext
+from remediation.journal import is_unfinished
 from remediation.remediate import Assessment, GroupWork, assess
 from tests.worlds.aws_faults import KilledError
 from tests.worlds.eventual_world import ACCOUNT, BUCKET, REGION, EventualWorld
@@ -94,6 +95,33 @@ def test_a_run_that_loses_the_lock_stops_at_once_and_tells_what_it_did(world: Ev
     assert world.batch().problems == []
     assert all(sources(world, group) == PRIVATE for group in groups)
     assert made
+
+
+@pytest.mark.parametrize("after", range(8))
+def test_a_run_that_loses_the_lock_tells_what_became_of_each_group(world: EventualWorld, after: int) -> None:
+    """A host that slept goes on where it was: what is complete by then is not told as left alone."""
+    groups = [world.group(SSH) for _ in range(2)]
+    world.lock.taken_over_after = after
+    with suppress(LockedError):  # after the last group nothing is left to be stopped
+        world.batch()
+    told = {group: text for group, text in world.people.comments if "changed nothing" in text}
+    assert all(sources(world, group) == {"0.0.0.0/0"} for group in told)
+    complete = [group for group in groups if world.entry(group) and not is_unfinished(world.stored(group))]
+    assert complete == [group for group, text in world.people.comments if text.startswith("Hammer closed the group")]
+
+
+def test_a_signal_right_after_a_change_is_recorded_as_complete(world: EventualWorld) -> None:
+    group = world.group(SSH)
+    run = world.new_batch()
+    with (
+        patch.object(world.lock, "mark_finished", lambda *_: os.kill(os.getpid(), signal.SIGTERM)),
+        pytest.raises(InterruptedRunError),
+        stop_at_signals(),
+    ):
+        run.run()
+    assert [heading for heading, _ in world.people.alerts] == ["Remediated"]
+    assert (run.summary.remediated, run.summary.problems) == (1, [])
+    assert sources(world, group) == PRIVATE
 
 
 ODD: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
