@@ -225,7 +225,10 @@ class Tickets:
     def _searched_duplicates(self, issue: Issue, key: str, since: str) -> bool:
         """Close other open tickets of the issue. Returns whether none can appear any more."""
         try:
-            self._close_duplicates(self.jira.find(label_of(issue)), key)
+            found = self.jira.find(label_of(issue))
+            known = self.jira.get(key) if any(ticket.key != key for ticket in found) else None
+            # A ticket that was moved is found under the key that it has now.
+            self._close_duplicates(found, known.key if known else key)
         except JiraError as error:
             self.problems.append(f"{issue.location}: whether it has a second ticket is not known: {error}")
             return not error.may_pass

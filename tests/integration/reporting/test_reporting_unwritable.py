@@ -150,6 +150,26 @@ def test_a_second_ticket_that_a_later_search_shows_is_closed_with_a_word() -> No
         assert len(world.jira.requests) == asked
 
 
+def test_a_ticket_that_was_moved_is_not_closed_as_a_duplicate_of_itself() -> None:
+    """JIRA finds it under the key that it has now."""
+    with reporting_world() as world:
+        jira_alone(world)
+        world.jira.slow_index = True
+        world.found()
+        world.jira.faults.append(Fault("POST /issue", done=True))
+        world.report()
+        world.passes(minutes=20)
+        assert world.report().problems == []
+        moved = world.jira.tickets.pop("SEC-2")
+        world.jira.tickets["NEW-1"] = moved
+        moved.key, world.jira.moved = "NEW-1", {"SEC-2": "NEW-1"}
+        for ticket in world.jira.tickets.values():
+            ticket.indexed = True
+        world.passes(minutes=20)
+        assert world.report().problems == []
+        assert (world.jira.tickets["SEC-1"].status, moved.status, moved.comments) == ("Done", "To Do", [])
+
+
 @pytest.mark.parametrize("service", ["jira", "slack"])
 @pytest.mark.parametrize("wait", ["1800", "Sun, 22 Nov 2026 03:30:00 GMT"], ids=["seconds", "a date"])
 def test_a_service_that_asks_for_a_long_wait_is_not_asked_again_and_named_once(service: str, wait: str) -> None:
