@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check
 from library.errors import ConflictError
 from library.issues.opening_calls import OpeningCall, latest_per_rule, superseded
-from library.issues.times import format_time, parse_time, stored_time
+from library.issues.times import format_time, parse_time
 from library.security_groups.group import EVENTUAL_CONSISTENCY
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ CLOCK_MARGIN = timedelta(seconds=5)
 Sync Service); this leaves room for a machine whose clock is being corrected."""
 
 _KEPT = timedelta(days=90)  # as long as CloudTrail's own event history
-_USERS_KEPT = timedelta(days=1)
+_USERS_SPAN = timedelta(minutes=10)
+"""How long a record of a prefix list's new users takes more. It is longer than EC2 takes to show a rule, so that the
+record of now and the one before have all groups that EC2 may not show yet."""
+_USERS_KEPT = timedelta(hours=1)
 _CONCURRENT_WRITES = 8
 
 
@@ -59,7 +62,7 @@ class EventHints:
 
 
 class EventHintRecords:
-    """The hints in one table (`look#<group>`, `look#<prefix list>`)."""
+    """The hints in one table (`look#<group>`, `look#<prefix list>#<minutes>`)."""
 
     def __init__(self, items: Items) -> None:
         self._items = items
@@ -84,21 +87,25 @@ class EventHintRecords:
         return Check(_item_id(group_id), condition, {":latest": latest})
 
     def add_users(self, account_id: str, prefix_list_id: str, group_ids: Iterable[str], now: datetime) -> None:
-        """Keep that events told of these groups that a rule of theirs names a prefix list."""
-        expires = int((now + _USERS_KEPT).timestamp())
-        sets = {TIME_TO_LIVE_ATTRIBUTE: expires, "newest_user": format_time(now)}
-        self._items.update(account_id, _item_id(prefix_list_id), sets, adds={"users": set(group_ids)})
+        """Keep that events told of these groups that a rule of theirs names a prefix list.
+
+        Each ten minutes have a record of their own: one that always grew would be refused in the end (400 KB).
+        """
+        sets = {TIME_TO_LIVE_ATTRIBUTE: int((now + _USERS_KEPT).timestamp())}
+        self._items.update(account_id, _users_id(prefix_list_id, now), sets, adds={"users": set(group_ids)})
 
     def new_users(self, account_id: str, prefix_list_ids: Iterable[str], now: datetime) -> dict[str, set[str]]:
-        """The groups of which events told that they name a prefix list, where EC2 may not show the last one yet."""
-        ids = {_item_id(prefix_list_id): prefix_list_id for prefix_list_id in prefix_list_ids}
-        found = self._items.get_many(account_id, ids) if ids else ()
-        shown_from = now - EVENTUAL_CONSISTENCY - CLOCK_MARGIN
-        return {
-            ids[item["issue_id"]]: _users(item)
-            for item in found
-            if (newest := stored_time(item.get("newest_user"))) and newest >= shown_from
-        }
+        """The groups of which events told in the last ten to twenty minutes that they name a prefix list.
+
+        EC2 may not show that they do yet.
+        """
+        latest = now + CLOCK_MARGIN  # whoever wrote the newest record may have a clock that is ahead
+        times = (latest, latest - _USERS_SPAN)
+        ids = {_users_id(listed, time): listed for listed in prefix_list_ids for time in times}
+        found: dict[str, set[str]] = {}
+        for item in self._items.get_many(account_id, ids) if ids else ():
+            found.setdefault(ids[item["issue_id"]], set()).update(_users(item))
+        return found
 
     def _add(self, account_id: str, group_id: str, new: EventHints, now: datetime) -> EventHints:
         sets: dict[str, object] = {TIME_TO_LIVE_ATTRIBUTE: int((now + _KEPT).timestamp())}
@@ -136,5 +143,11 @@ def _users(item: Item) -> set[str]:
     return {user for user in users if str(user).startswith("sg-")} if isinstance(users, set) else set()
 
 
-def _item_id(about: str) -> str:
-    return f"look#{about}"
+def _item_id(group_id: str) -> str:
+    return f"look#{group_id}"
+
+
+def _users_id(prefix_list_id: str, time: datetime) -> str:
+    """The record of the ten minutes that a time is in, by the minute they begin, counted from 1970."""
+    span = int(_USERS_SPAN.total_seconds())
+    return f"look#{prefix_list_id}#{int(time.timestamp()) // span * span // 60}"

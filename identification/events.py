@@ -178,7 +178,7 @@ class TargetFinder:
         """What these hints ask to look at.
 
         Raises:
-            ClientError, BotoCoreError: the table could not be read or written.
+            ClientError, BotoCoreError: the exposed groups could not be read from the table.
         """
         targets = Targets()
         self._keep_users(hints)
@@ -215,14 +215,25 @@ class TargetFinder:
                 targets.region = True
 
     def _keep_users(self, hints: Sequence[Hint]) -> None:
-        """Keep which groups calls opened to a prefix list: the list may change before EC2 shows that they name it."""
+        """Keep which groups calls opened to a prefix list: the list may change before EC2 shows that they name it.
+
+        What cannot be kept ends nothing: the calls' own scans see the groups all the same, and a scan of the region
+        sees what the list changes later.
+        """
         users: dict[str, set[str]] = {}
         for hint in hints:
             for rule in hint.opening.rules if hint.opening and hint.group_ids else ():
                 if rule.prefix_list_id:
                     users.setdefault(rule.prefix_list_id, set()).update(hint.group_ids)
         for prefix_list_id, group_ids in users.items():
-            self._records.add_users(self._account_id, prefix_list_id, group_ids, self._runtime.now())
+            try:
+                self._records.add_users(self._account_id, prefix_list_id, group_ids, self._runtime.now())
+            except AWS_ERRORS as error:
+                _log.warning(
+                    "that groups began to name a prefix list could not be kept: %s",
+                    explain(error),
+                    extra={"account_id": self._account_id, "region": self._region, "prefix_list_id": prefix_list_id},
+                )
 
     def _find_users(self, hints: Sequence[Hint], targets: Targets) -> None:
         """Groups whose rules name a prefix list, or of which a call told so that EC2 may not show yet.

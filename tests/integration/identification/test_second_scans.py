@@ -12,6 +12,7 @@ from identification.receive_security_group_events import lambda_handler as recei
 from tests.builders.api_calls import api_call, authorized, in_sqs, revoked
 from tests.integration.identification.conftest import Received
 from tests.integration.identification.test_receive_events import modified, prefix_list
+from tests.worlds.emulated_aws import Rejection
 from tests.worlds.identification_world import World, sns_event, target
 
 SSH = "tcp/22 from 0.0.0.0/0"
@@ -119,9 +120,36 @@ def test_a_list_that_changes_later_leads_to_those_that_name_it_alone(world: Worl
     list_id, group_id = prefix_list(world), world.group()
     receive(in_sqs(authorized(group_id, f"tcp/22 from {list_id}")), None)
     delayed()
-    world.later(minutes=6)
+    world.later(minutes=20)
     receive(in_sqs(modified(list_id, "8.8.8.0/24")), None)
     assert delayed() == []
+
+
+def test_a_list_that_groups_keep_beginning_to_name_has_no_record_that_keeps_growing(
+    world: World, delayed: Received
+) -> None:
+    list_id = prefix_list(world)
+    for number in range(12):
+        receive(in_sqs(authorized(f"sg-{number:017}", f"tcp/22 from {list_id}")), None)
+        world.later(minutes=9)
+    records = [item for name, item in world.items(other=True).items() if name.startswith(f"look#{list_id}")]
+    assert max(len(item["users"]) for item in records) == 2
+    assert max(item["expires_at"] for item in records) <= world.clock.timestamp() + 3600
+    delayed()
+    receive(in_sqs(modified(list_id, "8.8.8.0/24")), None)
+    assert [message["group_ids"] for message in delayed()] == [[f"sg-{10:017}", f"sg-{11:017}"]], "the newest alone"
+
+
+def test_that_a_group_names_a_list_and_cannot_be_kept_ends_nothing(
+    world: World, published: Received, caplog: pytest.LogCaptureFixture
+) -> None:
+    list_id, group_id = prefix_list(world), world.group()
+    world.aws.refuse("UpdateItem", Rejection("ValidationException", 400), times=1)
+    event = authorized(group_id, f"tcp/22 from {list_id}")
+    assert receive(in_sqs(event), None) == {"batchItemFailures": []}
+    assert [message["group_ids"] for message in published()] == [[group_id]]
+    [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "began to name a prefix list could not be kept" in warning.message
 
 
 def test_the_scan_of_an_old_event_may_resolve(world: World, published: Received) -> None:
