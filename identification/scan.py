@@ -383,6 +383,8 @@ class _Attempt:
         }
         again = self._resolved_meanwhile(detections)
         decided = self._decide({group_id: each for group_id, each in detections.items() if group_id not in again})
+        # Once for all of them: about most groups events told nothing, and so they still have no hints after it.
+        self._learn(decided.keys() - self._hints.keys())
         again |= self._wait_for_observation(decided)
         decided = self._without_what_is_not_shown(decided, detections)
         changes = {group_id: self._with_opener(change) for group_id, change in decided.items()}
@@ -484,7 +486,6 @@ class _Attempt:
         """
         if not self._may_wait or self._target.may_take_away_from:
             return set()
-        self._learn(decided.keys() - self._hints.keys())
         missed = {
             group_id: observed_from - self._scan_start
             for group_id, change in decided.items()
@@ -501,7 +502,6 @@ class _Attempt:
         self, decided: Mapping[str, Change], detections: Mapping[str, Detection]
     ) -> dict[str, Change]:
         """The changes without what EC2 may only seem to have taken away, because it does not show a call yet."""
-        self._learn(decided.keys() - self._hints.keys())
         now, target = self._runtime.now(), self._target
         found: dict[str, Change] = {}
         for group_id, change in decided.items():

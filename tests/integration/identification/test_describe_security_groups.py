@@ -576,3 +576,13 @@ def test_no_more_targets_at_once_than_the_function_has_room_for(world: World) ->
     describe_security_groups.lambda_handler(event, None)
     assert 1 <= most <= 5
     assert len(world.aws.operations("sts")) == 1
+
+
+def test_what_events_told_is_read_once_however_many_groups_are_new(world: World) -> None:
+    groups = [world.group("tcp/22 from 0.0.0.0/0", name=name) for name in ("one", "two")]
+    world.aws.forget()
+    world.describe()
+    assert sorted(world.items()) == sorted(groups)
+    asked = [call for call in world.aws.calls if call.operation == "BatchGetItem" and "look#" in str(call.parameters)]
+    # Before anything is written, and after, for those that were written.
+    assert len(asked) == 2
