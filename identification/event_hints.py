@@ -80,8 +80,8 @@ class EventHintRecords:
             }
         return {group_id: each.result() for group_id, each in added.items()}
 
-    def no_event_since(self, group_id: str, scan_start: datetime) -> Check:
-        """The condition that EC2 had shown each call about a group when a scan began."""
+    def newest_event_was_shown(self, group_id: str, scan_start: datetime) -> Check:
+        """The condition that EC2 had shown the newest call about a group when a scan began."""
         latest = format_time(scan_start - EVENTUAL_CONSISTENCY)
         condition = "attribute_not_exists(#newest_event) OR #newest_event <= :latest"
         return Check(_item_id(group_id), condition, {":latest": latest})

@@ -575,7 +575,7 @@ class _Attempt:
             return ()
         return (
             self._coverage.no_scan_begun_since(self._region, self._state),
-            self._hint_records.no_event_since(change.issue.issue_id, self._scan_start),
+            self._hint_records.newest_event_was_shown(change.issue.issue_id, self._scan_start),
         )
 
     def _record_seen(self, group_ids: Iterable[str]) -> set[str]:
