@@ -357,7 +357,7 @@ def with_reachability(
         since a second list of a large region is what a scan would need most memory for.
     """
     if not detections:
-        return [], ()
+        return detections, ()
     exposed = frozenset(detection.group_id for detection in detections)
     swept = Sweep(clients, exposed, prefix_lists, whole_region=whole_region).run()
     judge = Judge(swept.network)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 
@@ -82,6 +82,17 @@ def sweep(
         owner_keys=owner_keys,
     )
     return Attached(*attached)
+
+
+def test_without_exposures_the_same_list_comes_back_and_nothing_is_called() -> None:
+    def clients(service: str) -> Any:
+        raise AssertionError(service)
+
+    detections: list[Detection] = []
+    lists = PrefixListReader(cast(Any, None))
+    attached = with_reachability(detections, {}, clients, lists, whole_region=True)
+    assert attached == ([], ())
+    assert attached[0] is detections
 
 
 def verdict(attached: Attached) -> Reachability:
