@@ -388,7 +388,8 @@ class Items:
             else:
                 answer = self._client.update_item(ReturnValues="ALL_NEW" if returning else "NONE", **update)
         except ClientError as error:
-            raise _as_conflict(error, account_id, item_id) from error
+            keys = [(account_id, item_id), *((account_id, check.item_id) for check in checks)]
+            raise _as_conflict(error, keys) from error
         return _item(answer.get("Attributes", {}))
 
     def update_together(
@@ -416,15 +417,15 @@ class Items:
         Raises:
             ConflictError: a condition does not hold, or another transaction is writing one of the items.
         """
-        keys = ("account_id", "issue_id")
-        other_sets = {name: value for name, value in item.items() if name not in keys}
+        other_sets = {name: value for name, value in item.items() if name not in ("account_id", "issue_id")}
         first = self._update(account_id, item_id, _update_expression(sets, {}, {}, ()), condition, values)
         made = _update_expression(other_sets, {}, {}, ())
         other = self._update(str(item["account_id"]), str(item["issue_id"]), made, only_if, {})
         try:
             self._client.transact_write_items(TransactItems=[{"Update": first}, {"Update": other}])
         except ClientError as error:
-            raise _as_conflict(error, account_id, item_id) from error
+            keys = [(account_id, item_id), (item["account_id"], item["issue_id"])]
+            raise _as_conflict(error, keys) from error
 
     def _update(
         self,
@@ -495,21 +496,35 @@ def _key(account_id: str, item_id: str) -> dict[str, Any]:
     return {"account_id": {"S": account_id}, "issue_id": {"S": item_id}}
 
 
-def _as_conflict(error: ClientError, account_id: str, item_id: str) -> Exception:
-    """What a write that failed raises. Where DynamoDB refuses the item itself, the text names it."""
-    code = error_code(error)
+def _as_conflict(error: ClientError, keys: Sequence[tuple[str, str]]) -> Exception:
+    """What a write that failed raises. Where DynamoDB refuses an item itself, the text names it.
+
+    `keys` are the account and id of each item that was written or checked, in the request's order. The first one was
+    to be changed.
+    """
+    code, item_id = error_code(error), keys[0][1]
     if code in _CONFLICTS:
         return ConflictError(item_id)
+    message = error.response["Error"].get("Message", "")
     if code == "TransactionCanceledException":
-        # Any other reason, such as a limit of the table, is no conflict.
+        # One for each item; that the transaction was cancelled is all that the message tells. Any reason but a
+        # conflict, such as a limit of the table, is none.
         reasons: Any = error.response.get("CancellationReasons") or ()
-        codes = {str(reason.get("Code")) for reason in reasons} - {"None"}
-        if codes and codes <= _CONFLICTS:
+        failed = [(key, reason) for key, reason in zip(keys, reasons, strict=False) if reason.get("Code") != "None"]
+        if failed and {str(reason.get("Code")) for _, reason in failed} <= _CONFLICTS:
             return ConflictError(item_id)
-    elif code != "ValidationException":
+        named = [_named(key, reason.get("Message") or reason.get("Code")) for key, reason in failed]
+        message = "; ".join(named) or message
+    elif code == "ValidationException":
+        message = _named(keys[0], message)
+    else:
         return error
-    message = f"{item_id} in {account_id}: {error.response['Error'].get('Message', '')}"
     return ClientError({**error.response, "Error": {"Code": code, "Message": message}}, error.operation_name)
+
+
+def _named(key: tuple[str, str], reason: str) -> str:
+    account_id, item_id = key
+    return f"{item_id} in {account_id}: {reason}"
 
 
 def _names(expression: str) -> dict[str, Any]:
