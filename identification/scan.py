@@ -36,6 +36,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -44,7 +45,7 @@ from identification.event_hints import CLOCK_MARGIN, EventHintRecords, EventHint
 from identification.reachability.sweep import with_reachability
 from library.aws.decision_store import with_decided
 from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
-from library.aws.failures import ACCESS_DENIED, REGION_MAY_BE_OFF, error_code, one_line
+from library.aws.failures import ACCESS_DENIED, REGION_MAY_BE_OFF, error_code, explain, one_line
 from library.aws.issue_table import backfill_index
 from library.aws.records import CoverageRecords, RegionState
 from library.errors import ConflictError, HammerError
@@ -543,7 +544,8 @@ class _Attempt:
         """Write changes. Returns the ids of the groups whose issue had changed meanwhile.
 
         Raises:
-            Exception: a write failed otherwise. All others were tried, so that no issue keeps another one open.
+            Exception: a write failed otherwise: the first that did. All others were tried, so that no issue keeps
+                another one open.
         """
 
         def write(change: Change) -> None:
@@ -561,13 +563,18 @@ class _Attempt:
 
         taking = {group_id: change for group_id, change in changes.items() if change.takes_away}
         others = {group_id: change for group_id, change in changes.items() if group_id not in taking}
-        taken: set[str] = set()
+        # One after the other: transactions that check the same item at the same time cancel each other.
+        take = partial(_conflicts, write, taking, concurrent=1)
         try:
             conflicts = _conflicts(write, others)
-        finally:
-            # One after the other: transactions that check the same item at the same time cancel each other.
-            taken = _conflicts(write, taking, concurrent=1)
-        return conflicts | taken
+        except Exception:
+            try:
+                take()
+            except Exception as error:  # noqa: BLE001 - the first one is on its way up
+                extra = {"account_id": self._account_id, "region": self._region}
+                _log.error("what is fixed could not be written, either: %s", explain(error), extra=extra)
+            raise
+        return conflicts | take()
 
     def _checks(self, change: Change) -> Sequence[Check]:
         """What must hold, beside the issue itself, for a change to be written."""

@@ -407,6 +407,27 @@ def test_an_issue_that_cannot_be_written_keeps_no_other_one_open(world: World) -
     assert f"{full} in {SLAVE}" in world.coverage().reason, "somebody must mend that item"
 
 
+def test_of_an_addition_and_a_resolution_that_fail_the_first_is_raised_and_the_other_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    full, fixed = (world.group("tcp/22 from 0.0.0.0/0", name=name) for name in ("full", "fixed"))
+    world.describe()
+    world.allow(full, "tcp/22 from 8.8.8.8/32")
+    world.revoke(fixed, "tcp/22 from 0.0.0.0/0")
+
+    def refuse(call: Call) -> Rejection | None:
+        is_full = call.operation == "UpdateItem" and call.parameters["Key"]["issue_id"] == {"S": full}
+        return Rejection("ValidationException", 400, TOO_LARGE) if is_full else None
+
+    world.aws.hooks.append(refuse)
+    world.aws.refuse("TransactWriteItems", DENIED)
+    with pytest.raises(ClientError, match="maximum allowed size"):
+        world.describe()
+    assert full in world.coverage().reason
+    [other] = [each.message for each in caplog.records if each.message.startswith("what is fixed could not be written")]
+    assert "may not call TransactWriteItems" in other
+
+
 def test_a_table_that_cannot_be_written_does_not_hide_why_the_scan_failed(world: World) -> None:
     world.describe()
     world.aws.refuse("DescribeSecurityGroups", DENIED)
