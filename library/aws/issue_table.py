@@ -110,9 +110,9 @@ class IssueTable:
             known = (item for item in found if str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES))
             yield from _issues(known, unreadable, check=True)
 
-    def items_with_status(self, account_id: str, status: Status) -> Iterator[dict[str, Any]]:
-        """The items of an account's issues in a status, as they are."""
-        for item in self._query(account_id, STATUS_INDEX, "status", status):
+    def items_with_status(self, account_id: str, status: Status, *, only: str = "") -> Iterator[dict[str, Any]]:
+        """The items of an account's issues in a status, as they are; those alone for which `only` holds."""
+        for item in self._query(account_id, STATUS_INDEX, "status", status, only=only):
             if str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES):
                 yield item
 
@@ -320,6 +320,7 @@ class IssueTable:
         value: str,
         *,
         comparison: str = "=",
+        only: str = "",
         wanted: WantedAttributes | None = None,
     ) -> Iterator[dict[str, Any]]:
         """An account's items in an index; from the table itself where it was made without indexes.
@@ -330,15 +331,15 @@ class IssueTable:
         values = {":account": account_id, ":value": str(value)}
         try:
             condition = f"account_id = :account AND #{attribute} {comparison} :value"
-            yield from self.items.query(condition, values, index=index, wanted=wanted)
+            yield from self.items.query(condition, values, index=index, only=only, wanted=wanted)
         except ClientError as error:
             if not any(phrase in str(error) for phrase in _NO_SUCH_INDEX):
                 raise
-            yield from _of_whole_table(self.items, values, index, comparison, wanted)
+            yield from _of_whole_table(self.items, values, index, comparison, only, wanted)
 
 
 def _of_whole_table(
-    items: Items, values: dict[str, Any], index: str, comparison: str, wanted: WantedAttributes | None
+    items: Items, values: dict[str, Any], index: str, comparison: str, more: str, wanted: WantedAttributes | None
 ) -> Iterator[dict[str, Any]]:
     """What a query of an index would give.
 
@@ -350,7 +351,7 @@ def _of_whole_table(
         condition += " AND begins_with(issue_id, :sg)"
         only = "#status IN (:open, :whitelisted) AND #issue_details.#region = :value"
         values = values | {":open": "open", ":whitelisted": "whitelisted", ":sg": "sg-"}
-    yield from items.query(condition, values, only=only, wanted=wanted)
+    yield from items.query(condition, values, only=f"{only} AND {more}" if more else only, wanted=wanted)
 
 
 def _as_read(issue: Issue) -> dict[str, Any]:
@@ -412,16 +413,24 @@ _SEARCHED_AGAIN = timedelta(days=1)
 def backfill_index(table: IssueTable, account_id: str, now: datetime) -> None:
     """Give an account's open issues that other tooling wrote the key of the index.
 
-    All open issues of the account are read for it, so it is done once a day. One that cannot be read is left as it is:
-    the jobs name it.
+    All open issues of the account are searched for it, so it is done once a day, by the first of the scans of the
+    account's regions, which come together: it marks that before it begins. The others go on without it. If it fails or
+    ends early, what it left is done a day later. An issue that cannot be read is left as it is: the jobs name it.
     """
-    last = stored_time((table.items.get(account_id, _ADOPTED) or {}).get("searched"))
+    marked = table.items.get(account_id, _ADOPTED) or {}
+    last = stored_time(marked.get("searched"))
     if last is not None and now - last < _SEARCHED_AGAIN:
         return
+    unchanged, read = "attribute_not_exists(#searched)", {}
+    if "searched" in marked:
+        unchanged, read = "#searched = :read", {":read": marked["searched"]}
+    sets = {"adopted": True, "searched": format_time(now)}
+    try:
+        table.items.update(account_id, _ADOPTED, sets, condition=unchanged, values=read)
+    except ConflictError:  # another scan does it
+        return
     for status in (Status.OPEN, Status.WHITELISTED):
-        for item in table.items_with_status(account_id, status):
-            if "open_region" in item or not str(item["issue_id"]).startswith("sg-"):
-                continue
-            with suppress(ConflictError, UnreadableIssueError):
-                table.backfill_index(read_issue(item, check=True))
-    table.items.update(account_id, _ADOPTED, {"adopted": True, "searched": format_time(now)})
+        for item in table.items_with_status(account_id, status, only="attribute_not_exists(#open_region)"):
+            if str(item["issue_id"]).startswith("sg-"):
+                with suppress(ConflictError, UnreadableIssueError):
+                    table.backfill_index(read_issue(item, check=True))

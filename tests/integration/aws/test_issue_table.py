@@ -10,16 +10,17 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from library.aws.conditional_writes import TABLE_DEFINITION, serialized
-from library.aws.issue_table import IssueTable, UnreadableIssueError
+from library.aws.issue_table import IssueTable, UnreadableIssueError, backfill_index
 from library.aws.records import CoverageRecords
 from library.errors import ConflictError
 from library.issues.issue import Issue, Status
 from library.issues.reconcile import Change, Event, reconcile
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.builders.issues import DETAILS, NOW, a_detection, an_issue
-from tests.worlds.emulated_aws import EmulatedAws
+from tests.worlds.emulated_aws import Call, EmulatedAws, Rejection
 
 ACCOUNT = "210987654321"
 
@@ -178,6 +179,55 @@ def test_an_issue_that_other_tooling_wrote(table: IssueTable, client: Any) -> No
 
 
 # Closing
+
+
+def foreign(client: Any, group_id: str) -> None:
+    """An issue with nothing but what the contract names."""
+    item = an_issue(Status.OPEN).to_item() | {"issue_id": group_id}
+    del item["open_region"]
+    client.put_item(TableName="issues", Item=serialized(item))
+
+
+@pytest.mark.parametrize("searched", [None, NOW - timedelta(days=2)], ids=["never searched", "two days ago"])
+def test_of_scans_that_come_together_one_searches_for_them(
+    table: IssueTable, client: Any, aws: EmulatedAws, searched: Any
+) -> None:
+    if searched:
+        backfill_index(table, ACCOUNT, searched)
+    foreign(client, "sg-2")
+    begun: list[bool] = []
+
+    def another(call: Call) -> None:
+        if call.operation in ("Query", "UpdateItem") and not begun:
+            begun.append(True)
+            backfill_index(table, ACCOUNT, NOW)
+
+    aws.forget()
+    aws.hooks.append(another)
+    backfill_index(table, ACCOUNT, NOW)
+    assert aws.operations("dynamodb").count("Query") == 2, "open and whitelisted, once"
+    assert set(table.exposed(ACCOUNT, "eu-west-1")) == {"sg-2"}
+
+
+def test_only_those_that_lack_the_index_are_answered(table: IssueTable, client: Any, aws: EmulatedAws) -> None:
+    put(table, an_issue(Status.OPEN))
+    foreign(client, "sg-2")
+    aws.forget()
+    backfill_index(table, ACCOUNT, NOW)
+    answered = [each.body["Items"] for each in aws.answers if each.call.operation == "Query"]
+    assert [item["issue_id"]["S"] for items in answered for item in items] == ["sg-2"]
+    assert set(table.exposed(ACCOUNT, "eu-west-1")) == {"sg-1", "sg-2"}
+
+
+def test_what_a_search_that_failed_left_is_done_a_day_later(table: IssueTable, client: Any, aws: EmulatedAws) -> None:
+    foreign(client, "sg-2")
+    aws.refuse("Query", Rejection("AccessDeniedException"), times=1)
+    with pytest.raises(ClientError):
+        backfill_index(table, ACCOUNT, NOW)
+    backfill_index(table, ACCOUNT, NOW + timedelta(hours=23))
+    assert table.exposed(ACCOUNT, "eu-west-1") == {}
+    backfill_index(table, ACCOUNT, NOW + timedelta(hours=24))
+    assert set(table.exposed(ACCOUNT, "eu-west-1")) == {"sg-2"}
 
 
 def test_closing(table: IssueTable) -> None:
