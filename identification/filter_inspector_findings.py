@@ -246,6 +246,10 @@ class _Filter:
 
         `record` is the finding's as this was decided on. If it has changed since, another event of the finding is
         handled, which may be a newer one: who handles that one brings the issue up to date.
+
+        Raises:
+            ConflictError: the issue kept changing; or the record is gone, since it had expired, so that nobody else
+                handles this event.
         """
         wanted, finding, table = self.runtime.config.inspector, decision.finding, self.runtime.table
         if not (wanted.table or wanted.slack) or not can_be_issue(finding):
@@ -258,8 +262,11 @@ class _Filter:
                 return
             try:
                 table.write(change, checks=[unchanged])
-            except ConflictError:
-                if self.records.read(record.account_id, record.issue_id).revision != record.revision:
+            except ConflictError as error:
+                now = self.records.read(record.account_id, record.issue_id)
+                if now.revision == 0 and record.revision:
+                    raise ConflictError(f"the record of {finding.arn} expired meanwhile: Lambda tries again") from error
+                if now.revision != record.revision:
                     return
                 continue
             return

@@ -17,6 +17,7 @@ from hammer.__main__ import application
 from identification.filter_inspector_findings import lambda_handler
 from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
+from library.errors import ConflictError
 from library.issues.issue import INSPECTOR_FINDING, FindingDetails, Issue, Status
 from tests.builders.inspector_samples import ACCOUNT, v2_event
 
@@ -129,6 +130,40 @@ def test_a_slow_copy_of_an_end_does_not_end_what_was_found_again(monkeypatch: py
 def test_a_slow_event_does_not_find_what_ended_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     send_while(monkeypatch, {"status": "CLOSED", "updatedAt": NEWER}, updatedAt=OLDER)
     assert [issue for issue in issues() if issue.status is Status.OPEN] == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_end_whose_record_expires_meanwhile_is_raised_and_handled_when_it_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DynamoDB deletes a record some time after it has expired. This end has no time, so none is written for it."""
+    send()
+    client = boto3.client("dynamodb", region_name=REGION)
+    items = client.scan(TableName="issues")["Items"]
+    [key] = [
+        {name: item[name] for name in ("account_id", "issue_id")}
+        for item in items
+        if item["issue_id"]["S"].startswith("inspector#")
+    ]
+    client.update_item(
+        TableName="issues",
+        Key=key,
+        UpdateExpression="SET expires = :past",
+        ExpressionAttributeValues={":past": {"S": "2024-09-01T00:00:00+00:00"}},
+    )
+    read = IssueTable.get
+
+    def get(table: IssueTable, *arguments: Any, **options: Any) -> Issue | None:
+        client.delete_item(TableName="issues", Key=key)
+        return read(table, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(IssueTable, "get", get)
+        with pytest.raises(ConflictError, match=r"expired meanwhile"):
+            send(status="CLOSED", updatedAt=None)
+    assert [issue.status for issue in issues()] == [Status.OPEN]
+    send(status="CLOSED", updatedAt=None)
+    assert [issue.status for issue in issues()] == [Status.RESOLVED]
 
 
 def test_a_finding_that_is_expected_by_now_is_resolved(folder: Path) -> None:
