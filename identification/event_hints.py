@@ -12,7 +12,7 @@ scans that follow:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check
 from library.errors import ConflictError
-from library.issues.opening_calls import OpeningCall, latest_per_rule, superseded
+from library.issues.opening_calls import OpeningCall, exposing_by, latest_per_rule, superseded
 from library.issues.times import format_time, parse_time
 from library.security_groups.group import EVENTUAL_CONSISTENCY
 
 if TYPE_CHECKING:
     from library.aws.conditional_writes import Item, Items
+    from library.security_groups.exposure import Evaluator
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """How far the clocks of two machines may be apart. AWS keeps those of Lambda and EC2 within milliseconds (Amazon Time
@@ -72,11 +73,18 @@ class EventHintRecords:
         ids = {_item_id(group_id): group_id for group_id in group_ids}
         return {ids[item["issue_id"]]: _hints(item) for item in self._items.get_many(account_id, ids)} if ids else {}
 
-    def add(self, account_id: str, new: Mapping[str, EventHints], now: datetime) -> dict[str, EventHints]:
-        """Keep what events told about groups. Returns all that is kept about these."""
+    def add(
+        self, account_id: str, new: Mapping[str, EventHints], now: datetime, evaluator: Evaluator
+    ) -> dict[str, EventHints]:
+        """Keep what events told about groups. Returns all that is kept about these.
+
+        Where there is no room for all calls, those that expose a group by the evaluator have it.
+        """
+        exposes = exposing_by(evaluator)
         with ThreadPoolExecutor(_CONCURRENT_WRITES) as pool:
             added = {
-                group_id: pool.submit(self._add, account_id, group_id, hints, now) for group_id, hints in new.items()
+                group_id: pool.submit(self._add, account_id, group_id, hints, now, exposes)
+                for group_id, hints in new.items()
             }
         return {group_id: each.result() for group_id, each in added.items()}
 
@@ -107,10 +115,12 @@ class EventHintRecords:
             found.setdefault(ids[item["issue_id"]], set()).update(_users(item))
         return found
 
-    def _add(self, account_id: str, group_id: str, new: EventHints, now: datetime) -> EventHints:
+    def _add(
+        self, account_id: str, group_id: str, new: EventHints, now: datetime, exposes: Callable[[OpeningCall], bool]
+    ) -> EventHints:
         sets: dict[str, object] = {TIME_TO_LIVE_ATTRIBUTE: int((now + _KEPT).timestamp())}
         # Limited before they are added: an item that is too big, even for a moment, is refused.
-        openings = {opening.to_text() for opening in latest_per_rule(new.openings)}
+        openings = {opening.to_text() for opening in latest_per_rule(new.openings, exposes)}
         adds = {"openings": openings} if openings else {}
         # Not from the future: nothing would be resolved until then.
         newest = format_time(min(new.newest, now + CLOCK_MARGIN)) if new.newest else None
@@ -127,7 +137,7 @@ class EventHintRecords:
         except ConflictError:  # a newer one is known
             item = self._items.update(account_id, _item_id(group_id), sets, adds=adds, returning=True)
         found = _hints(item)
-        if more := superseded(found.openings):
+        if more := superseded(found.openings, exposes):
             deletes = {"openings": {opening.to_text() for opening in more}}
             self._items.update(account_id, _item_id(group_id), {}, deletes=deletes)
         return found

@@ -42,13 +42,12 @@ from identification.event_hints import EventHintRecords
 from identification.messages import events_item
 from library.aws.ec2 import read_security_groups, security_groups_named
 from library.aws.failures import AWS_ERRORS, explain
-from library.issues.opening_calls import OpeningCall, latest_per_rule, opened_item
+from library.issues.opening_calls import OpeningCall, exposing_by, latest_per_rule, may_expose, opened_item
 from library.issues.times import format_time
-from library.security_groups.group import EVENTUAL_CONSISTENCY, IngressRule, SecurityGroup
+from library.security_groups.group import EVENTUAL_CONSISTENCY
 
 if TYPE_CHECKING:
     from identification.runtime import Runtime
-    from library.issues.opening_calls import OpenedRule
     from library.security_groups.exposure import Evaluator
 
 _log = logging.getLogger(__name__)
@@ -263,22 +262,20 @@ class TargetFinder:
 
     def _exposing(self, opening: OpeningCall | None) -> OpeningCall | None:
         """An opening with those of its rules alone that may be an exposure; None: there are none."""
-        rules = tuple(rule for rule in opening.rules if self._may_expose(rule)) if opening else ()
+        rules = tuple(rule for rule in opening.rules if may_expose(rule, self._evaluator)) if opening else ()
         return OpeningCall(opening.by, rules) if opening and rules else None
 
-    def _may_expose(self, rule: OpenedRule) -> bool:
-        if not rule.cidr:
-            return True  # whatever entries the prefix list has
-        alone = IngressRule(rule.protocol or "-1", rule.from_port, rule.to_port, cidr=rule.cidr)
-        group = SecurityGroup("", "", "", "", {}, (alone,))
-        return bool(self._evaluator.evaluate(group, {}).exposures)
 
+def first_messages(target: Mapping[str, str], targets: Targets, evaluator: Evaluator) -> list[dict[str, Any]]:
+    """The messages that ask to look at these targets now, each small enough for the topic. Pure.
 
-def first_messages(target: Mapping[str, str], targets: Targets) -> list[dict[str, Any]]:
-    """The messages that ask to look at these targets now, each small enough for the topic. Pure."""
+    Where there is no room for all calls of a group, those that expose it by the evaluator have it.
+    """
+    exposes = exposing_by(evaluator)
     found = [dict(target)] if targets.region else []
     found += _of_changed(
-        target, {name: (group.newest, latest_per_rule(group.openings)) for name, group in targets.changed.items()}
+        target,
+        {name: (group.newest, latest_per_rule(group.openings, exposes)) for name, group in targets.changed.items()},
     )
     others = [group_id for group_id in targets.reached if group_id not in targets.changed]
     if others and targets.reached_newest:
@@ -323,6 +320,6 @@ def _of_changed(
             for some in (names[:half], names[half:])
             for found in _of_changed(target, {name: groups[name] for name in some})
         ]
-    # A single group with more than a message holds: the latest calls are those that are asked for.
+    # A single group with more than a message holds: the first calls are those that are asked for.
     [(group_id, (newest, openings))] = groups.items()
     return _of_changed(target, {group_id: (newest, openings[: len(openings) // 2])})

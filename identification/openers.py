@@ -85,7 +85,9 @@ def _search_history(issue: Issue, history: EventHistory, runtime: Runtime) -> No
     with suppress(ConflictError):
         if found:
             hints = {issue.issue_id: EventHints(found)}
-            known = EventHintRecords(runtime.table.items).add(issue.account_id, hints, runtime.now())
+            known = EventHintRecords(runtime.table.items).add(
+                issue.account_id, hints, runtime.now(), runtime.evaluator()
+            )
             if change := attribute(asked, opened_by(known[issue.issue_id].openings, issue.details.perms)):
                 runtime.table.write(change)
                 _log.info(

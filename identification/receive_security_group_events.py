@@ -125,7 +125,7 @@ def _publish(
         targets = TargetFinder(runtime, account_id, region, evaluator).find(found.hints)
         name = runtime.accounts().get(account_id, account_id)
         target = {"account_id": account_id, "account_name": name, "region": region}
-        asked = first_messages(target, targets)
+        asked = first_messages(target, targets, runtime.evaluator())
         publish(runtime.sessions.client("sns", region=topic_arn.split(":")[3]), topic_arn, asked)
         again = second_messages(target, targets)
         send_delayed(runtime.sessions.client("sqs"), queue_url, again, int(EVENTUAL_CONSISTENCY.total_seconds()))

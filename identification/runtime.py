@@ -21,6 +21,7 @@ from library.aws.session import Sessions, active_accounts, sdk_session
 from library.config import Configuration, configuration_uri, load_configuration
 from library.config.loader import with_organization
 from library.jobs.process import expect_many_objects, log_as_json
+from library.security_groups.exposure import Evaluator
 
 if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
@@ -104,6 +105,11 @@ class Runtime:
         # A role's name may be given with its path, which is no part of what CloudTrail calls its name.
         names = (name.rpartition("/")[2] for name in (aws.role_name_identification, aws.role_name_reporting))
         return OwnRoles(frozenset(names), aws.main_account_id, os.environ.get("HAMMER_HOST_ROLE", _HOST_ROLE))
+
+    def evaluator(self) -> Evaluator:
+        """What judges groups by the configuration's restricted ports and trusted sources."""
+        section = self.config.secgrp_unrestricted_access
+        return Evaluator(section.restricted_ports, section.trusted_cidrs)
 
     def now(self) -> datetime:
         """The time in UTC."""

@@ -359,6 +359,7 @@ class _Attempt:
         self._group_ids = group_ids
         self._coverage = CoverageRecords(runtime.table.items)
         self._hint_records = EventHintRecords(runtime.table.items)
+        self._evaluator = runtime.evaluator()
         self._hints: dict[str, EventHints] = {}
         self._scan_start = runtime.now()
         self._state = RegionState()
@@ -410,7 +411,7 @@ class _Attempt:
             group_id: EventHints(openings.get(group_id, ()), newest.get(group_id))
             for group_id in sorted(openings.keys() | newest.keys())
         }
-        self._hints = self._hint_records.add(self._account_id, hints, self._scan_start)
+        self._hints = self._hint_records.add(self._account_id, hints, self._scan_start, self._evaluator)
         if self._group_ids:
             self._learn(group_id for group_id in self._group_ids if group_id not in hints)
             self._state = self._coverage.state(self._account_id, self._region)
@@ -439,7 +440,7 @@ class _Attempt:
             self._runtime.sessions,
             self._account_id,
             self._region,
-            Evaluator(section.restricted_ports, section.trusted_cidrs),
+            self._evaluator,
             # Read after the issues: a decision to exempt one comes either before both, or after what is written.
             with_decided(config.exemptions(self._account_id), self._runtime.table.decided_exemptions(self._account_id)),
             self._runtime.now().date(),

@@ -7,7 +7,7 @@ are kept for a while, so that the answer does not depend on the order.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from library.issues.times import format_time, parse_time
 from library.network.addresses import parse_network
 from library.network.ports import protocol_name
-from library.security_groups.exposure import Exposure
+from library.security_groups.exposure import Evaluator, Exposure
+from library.security_groups.group import IngressRule, SecurityGroup
 
 KEPT_BYTES = 100_000
 """Room for the calls of one group: an item of the table holds 400 KB, and a scan adds its calls before others go."""
@@ -141,26 +142,43 @@ def opened_by(openings: Iterable[OpeningCall], perms: Sequence[Exposure]) -> Ope
     return max(matching, key=_order, default=None)
 
 
-def latest_per_rule(openings: Iterable[OpeningCall]) -> list[OpeningCall]:
-    """The openings that are kept of one group, the latest first, as many as fit into `KEPT_BYTES`.
+def may_expose(rule: OpenedRule, evaluator: Evaluator) -> bool:
+    """Whether a rule that a call added may be an exposure, whatever entries its prefix list has."""
+    alone = IngressRule(rule.protocol or "-1", rule.from_port, rule.to_port, cidr=rule.cidr or "0.0.0.0/0")
+    return bool(evaluator.evaluate(SecurityGroup("", "", "", "", {}, (alone,)), {}).exposures)
 
-    An opening whose every rule a later one added as well is never named again, so it is not kept.
+
+def exposing_by(evaluator: Evaluator) -> Callable[[OpeningCall], bool]:
+    """What tells whether a call added a rule that may be an exposure by the evaluator's ports and trusted sources."""
+    return lambda opening: any(may_expose(rule, evaluator) for rule in opening.rules)
+
+
+def latest_per_rule(
+    openings: Iterable[OpeningCall], exposes: Callable[[OpeningCall], bool] = lambda _: True
+) -> list[OpeningCall]:
+    """The openings that are kept of one group, as many as fit into `KEPT_BYTES`.
+
+    Those that `exposes` is true of come first, and of both kinds the latest: calls that matter to nobody today must
+    not take the room of the one that opened the group. An opening whose every rule a later one added as well is never
+    named again, so it is not kept.
     """
     found: list[OpeningCall] = []
-    rules: set[OpenedRule] = set()
+    added: dict[OpenedRule, tuple[Any, str]] = {}  # when a rule was added last by one that is kept
     available = KEPT_BYTES
-    for opening in sorted(openings, key=lambda opening: _order(opening.by), reverse=True):
-        size = len(opening.to_text())
-        if size <= available and not rules.issuperset(opening.rules):
+    for opening in sorted(openings, key=lambda opening: (exposes(opening), _order(opening.by)), reverse=True):
+        size, order = len(opening.to_text()), _order(opening.by)
+        if size <= available and any(rule not in added or added[rule] < order for rule in opening.rules):
             found.append(opening)
-            rules.update(opening.rules)
+            added.update({rule: max(order, added.get(rule, order)) for rule in opening.rules})
             available -= size
     return found
 
 
-def superseded(openings: Sequence[OpeningCall]) -> list[OpeningCall]:
+def superseded(
+    openings: Sequence[OpeningCall], exposes: Callable[[OpeningCall], bool] = lambda _: True
+) -> list[OpeningCall]:
     """The openings that are not kept."""
-    kept = set(latest_per_rule(openings))
+    kept = set(latest_per_rule(openings, exposes))
     return [opening for opening in openings if opening not in kept]
 
 

@@ -26,7 +26,9 @@ from library.errors import ConflictError
 from library.issues.issue import IssueDetails
 from library.issues.opening_calls import OpeningCall
 from library.issues.reconcile import Detection
-from library.security_groups.exposure import Exposure
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exposure import Evaluator, Exposure
 from tests.worlds.memory_items import MemoryItems
 
 ACCOUNT, REGION = "210987654321", "eu-west-1"
@@ -94,17 +96,17 @@ class Schedule:
             monkeypatch.setattr(module, "ThreadPoolExecutor", _Serial)
         monkeypatch.setattr(scan_module, "scan_region", self._scan_region)
         monkeypatch.setattr(scan_module, "backfill_index", lambda *_: None)
-        monkeypatch.setattr(scan_module, "Evaluator", lambda *_: None)
 
     @property
     def runtime(self) -> Any:
-        section = SimpleNamespace(restricted_ports=None, trusted_cidrs=None, owner_tags=SimpleNamespace(keys=()))
+        section = SimpleNamespace(owner_tags=SimpleNamespace(keys=()))
         table = IssueTable.__new__(IssueTable)
         table.items = self.items  # type: ignore[assignment]
         return SimpleNamespace(
             table=table,
             sessions=None,
             config=SimpleNamespace(secgrp_unrestricted_access=section, exemptions=lambda _: ()),
+            evaluator=lambda: Evaluator(PortSet.parse([22, 3389]), AddressSet()),
             now=self.now,
             sleep=self.sleep,
         )

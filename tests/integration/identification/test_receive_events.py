@@ -345,6 +345,19 @@ def test_thousands_of_calls_about_one_group_are_one_look_whose_record_the_table_
     assert opener(world, group_id) == "opened"
 
 
+@pytest.mark.moto_table("many groups")
+def test_a_busy_list_of_another_port_does_not_drop_who_opened_the_group(world: World, published: Received) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    opened = authorized(group_id, time="2026-11-22T02:00:00Z", eventID="opened")
+    busy = [
+        authorized(group_id, f"tcp/443 from 8.{number >> 8}.{number & 255}.0/24", eventID=f"{number:036}")
+        for number in range(700)
+    ]
+    handle(world, published, opened, *busy)
+    handle(world, published, *busy[:300])
+    assert opener(world, group_id) == "opened"
+
+
 def test_an_event_before_its_change_is_shown_counts_when_it_is(world: World, published: Received) -> None:
     group_id = world.group()
     handle(world, published, authorized(group_id, eventID="before"))

@@ -28,8 +28,12 @@ from identification.events import (
     second_messages,
 )
 from library.issues.opening_calls import OpenedRule
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exposure import Evaluator
 
 ACCOUNT, REGION = "210987654321", "eu-west-1"
+EVALUATOR = Evaluator(PortSet.parse([22]), AddressSet())
 OWN = OwnRoles(frozenset({"hammer-id", "hammer-ec2"}), "123456789012", "hammer-host")
 CORPUS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data" / "cloudtrail-events.json").read_text())
 
@@ -186,16 +190,16 @@ def targets(**reached: Any) -> Targets:
 
 def test_the_first_message_tells_the_newest_event_of_each_group() -> None:
     events = [["2026-11-22T14:02:12+00:00", ["sg-1"]], ["2026-11-22T14:02:11+00:00", ["sg-2"]]]
-    assert first_messages(TARGET, targets()) == [TARGET | {"group_ids": ["sg-1", "sg-2"], "events": events}]
+    assert first_messages(TARGET, targets(), EVALUATOR) == [TARGET | {"group_ids": ["sg-1", "sg-2"], "events": events}]
 
 
 def test_calls_about_who_can_connect_ask_for_other_groups_apart_and_take_nothing_away_for_five_minutes() -> None:
     reached = targets(reached={"sg-2": None, "sg-3": None}, reached_newest=LATER, only_interfaces=False)
-    assert first_messages(TARGET, reached)[1:] == [
+    assert first_messages(TARGET, reached, EVALUATOR)[1:] == [
         TARGET | {"group_ids": ["sg-3"], "takes_away_from": "2026-11-22T14:07:12+00:00"}
     ]
     reached.only_interfaces = True
-    assert first_messages(TARGET, reached)[1]["only_interfaces"] is True
+    assert first_messages(TARGET, reached, EVALUATOR)[1]["only_interfaces"] is True
 
 
 @pytest.mark.parametrize("region", [False, True])
@@ -205,15 +209,19 @@ def test_the_second_message_names_each_group_once_and_nothing_else(region: bool)
 
 
 def test_of_nothing_there_is_no_message() -> None:
-    assert first_messages(TARGET, Targets()) == second_messages(TARGET, Targets()) == []
-    assert first_messages(TARGET, Targets(region=True)) == second_messages(TARGET, Targets(region=True)) == [TARGET]
+    assert first_messages(TARGET, Targets(), EVALUATOR) == second_messages(TARGET, Targets()) == []
+    assert (
+        first_messages(TARGET, Targets(region=True), EVALUATOR)
+        == second_messages(TARGET, Targets(region=True))
+        == [TARGET]
+    )
 
 
 def test_many_groups_are_several_messages_each_small_enough() -> None:
     ids = [f"sg-{number:017x}" for number in range(30_000)]
     many = Targets(reached=dict.fromkeys(ids), reached_newest=TIME)
     many.add(ids[:15_000], TIME, None)
-    for messages in (first_messages(TARGET, many), second_messages(TARGET, many)):
+    for messages in (first_messages(TARGET, many, EVALUATOR), second_messages(TARGET, many)):
         assert len(messages) > 1
         assert max(len(json.dumps(message)) for message in messages) <= MESSAGE_BYTES
         assert [group_id for message in messages for group_id in message["group_ids"]] == ids

@@ -14,6 +14,7 @@ from library.issues.opening_calls import (
     OpenedBy,
     OpenedRule,
     OpeningCall,
+    exposing_by,
     latest_per_rule,
     opened_by,
     opened_from_item,
@@ -21,7 +22,9 @@ from library.issues.opening_calls import (
     rule_from_parts,
     superseded,
 )
-from library.security_groups.exposure import Exposure
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exposure import Evaluator, Exposure
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 ANA = OpenedBy("ana", "203.0.113.7", "aws-cli/2", "AuthorizeSecurityGroupIngress", NOW, "e-1")
@@ -84,6 +87,28 @@ def test_of_many_calls_the_latest_are_kept_as_far_as_there_is_room() -> None:
     assert len(kept) == KEPT_BYTES // size
     assert [each.by.event_id for each in kept] == [f"e-{10_599 - number}" for number in range(len(kept))]
     assert superseded(openings) == openings[: 600 - len(kept)]
+
+
+RESTRICTED = Evaluator(PortSet.parse([22]), AddressSet())
+HTTPS = OpenedRule("tcp", 443, 443, "0.0.0.0/0")
+
+
+def test_calls_that_expose_nothing_take_no_room_of_one_that_does() -> None:
+    openings = [call(1)]
+    openings += [
+        call(10_000 + number, HTTPS._replace(cidr=f"8.{number >> 8}.{number & 255}.0/24")) for number in range(900)
+    ]
+    kept = latest_per_rule(openings, exposing_by(RESTRICTED))
+    assert [each.by.event_id for each in kept[:3]] == ["e-1", "e-10899", "e-10898"]
+    assert sum(len(each.to_text()) for each in kept) <= KEPT_BYTES
+    assert set(superseded(openings, exposing_by(RESTRICTED))) == set(openings) - set(kept)
+    assert latest_per_rule(kept, exposing_by(RESTRICTED)) == kept
+
+
+def test_a_later_call_stays_beside_an_earlier_one_that_exposes_more() -> None:
+    openings = [call(1, SSH, HTTPS), call(2, HTTPS), call(0, HTTPS), call(3, OpenedRule("tcp", 443, 443, "", "pl-1"))]
+    kept = latest_per_rule(openings, exposing_by(RESTRICTED))
+    assert [each.by.event_id for each in kept] == ["e-1", "e-3", "e-2"]
 
 
 def test_the_text_of_a_call_is_always_the_same() -> None:
