@@ -21,8 +21,9 @@ FAILED = {"Code": "ConditionalCheckFailed", "Message": "The conditional request 
 def refused(*reasons: dict[str, str]) -> Items:
     class Client:
         def transact_write_items(self, **_: Any) -> None:
-            answer: Any = {"Error": {"Code": "TransactionCanceledException", "Message": CANCELLED}}
-            raise ClientError({**answer, "CancellationReasons": list(reasons)}, "TransactWriteItems")
+            error = {"Code": "TransactionCanceledException", "Message": CANCELLED}
+            answer: Any = {"Error": error, "CancellationReasons": list(reasons)}
+            raise ClientError(answer, "TransactWriteItems")
 
     return Items(cast(Any, Client()), "issues")
 
