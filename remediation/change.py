@@ -240,6 +240,34 @@ def _attempts(client: EC2Client, operation: str) -> Iterator[_Attempts]:
         client.meta.events.unregister(event, note)
 
 
+_CHANGES = (
+    "AuthorizeSecurityGroupIngress",
+    "RevokeSecurityGroupIngress",
+    "UpdateSecurityGroupRuleDescriptionsIngress",
+)
+
+
+@contextmanager
+def _checked_before_sent(client: EC2Client, check: Callable[[], None]) -> Iterator[None]:
+    """Have `check` called right before each attempt of a change is sent; what it raises keeps that from being sent.
+
+    A host may sleep within a call of the SDK, and wake up when another run has done the same, or a person has restored
+    the group.
+    """
+
+    def before_sent(**_: Any) -> None:
+        check()
+
+    events = [f"before-send.ec2.{operation}" for operation in _CHANGES]
+    for event in events:
+        client.meta.events.register(event, before_sent)
+    try:
+        yield
+    finally:
+        for event in events:
+            client.meta.events.unregister(event, before_sent)
+
+
 def _failed(error: Exception, attempts: _Attempts) -> CallResult:
     if isinstance(error, ClientError):
         metadata = error.response.get("ResponseMetadata", {})
@@ -347,6 +375,8 @@ class GroupChange:
     """One group, and what is needed to change it.
 
     Attributes:
+        renew_lock: makes sure that the lock is held, and raises LockedError where it is not.
+        keep_lock: the same, without a call where that was asked less than a minute ago.
         record_closing: `Backups.record_closing`: stores, where only remediation can write, which rules a change may
             have closed: the key of the backup from right before it, and their ids.
     """
@@ -355,6 +385,7 @@ class GroupChange:
     group_id: str
     journal: Journal
     renew_lock: Callable[[], None]
+    keep_lock: Callable[[], None]
     now: Callable[[], datetime]
     record_closing: Callable[[str, Sequence[str]], None]
 
@@ -375,12 +406,13 @@ class GroupChange:
         except GROUP_ERRORS as error:
             raise ChangeFailedError(f"the journal could not be written: {explain(error)}", known) from error
         try:
-            entry = self._add(entry, changes, known)
-            self._write_descriptions(changes)
-            if changes.revoke:
-                entry = self._close(entry, changes, closed_now)
-            needless = _added_again(known, entry, changes.relied_on, closed_now)
-            entry = self._withdraw(entry, (*changes.withdraw, *needless))
+            with _checked_before_sent(self.ec2, self.keep_lock):
+                entry = self._add(entry, changes, known)
+                self._write_descriptions(changes)
+                if changes.revoke:
+                    entry = self._close(entry, changes, closed_now)
+                needless = _added_again(known, entry, changes.relied_on, closed_now)
+                entry = self._withdraw(entry, (*changes.withdraw, *needless))
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
         except ChangeFailedError as error:
             if error.is_quota:

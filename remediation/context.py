@@ -96,8 +96,8 @@ class RemediationContext:
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
         """What changes an issue's group."""
-        renew, record = self.lease.renew_now, self.backups.record_closing
-        return GroupChange(self.ec2(issue), issue.issue_id, journal, renew, self.now, record)
+        lease, record = self.lease, self.backups.record_closing
+        return GroupChange(self.ec2(issue), issue.issue_id, journal, lease.renew_now, lease.renew, self.now, record)
 
     def back_up(
         self,

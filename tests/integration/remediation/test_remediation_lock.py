@@ -11,13 +11,25 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 
 from library.aws.issue_table import IssueTable
 from library.aws.lock import LEASE, Lock, LockedError
+from library.aws.session import Sessions
 from library.errors import ConflictError
 from remediation.journal import ChangeKind, Journal, JournalEntry, JournalStep
-from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, TABLE, World, permission, world
+from tests.worlds.remediation_world import (
+    ANYWHERE,
+    MAIN,
+    NOW,
+    REGION,
+    TABLE,
+    World,
+    permission,
+    quick_session,
+    world,
+)
 
 SSH = permission("tcp", (22, 22), ANYWHERE)
 LOCATION = (MAIN, "eu-west-1", "sg-1")
@@ -186,3 +198,27 @@ def test_a_run_goes_on_after_a_write_that_is_not_known_to_be_made(world: World, 
         journal.write(an_entry("mine"))
     journal.write(an_entry("mine", JournalStep.DONE))
     assert stored(world, group) == ("mine", "mine", "done")
+
+
+@pytest.mark.parametrize("operation", ["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"])
+def test_a_host_that_sleeps_in_a_call_changes_nothing_when_it_wakes_up(world: World, operation: str) -> None:
+    """Another run has done the same meanwhile, and a person has restored the group."""
+    group = world.group(SSH)
+    world.issue(group)
+    before = world.rules(group)
+    real = BaseClient._make_api_call  # type: ignore[attr-defined]
+    other_host = Sessions(MAIN, REGION, "hammer-ec2", base=quick_session())
+
+    def asleep(client: Any, called: str, arguments: Any) -> Any:
+        if called == operation:
+            with patch.object(BaseClient, "_make_api_call", real), patch.object(world, "sessions", other_host):
+                world.clock += timedelta(hours=1)
+                assert world.batch().problems == []
+                assert world.restore_quietly(group) == []
+        return real(client, called, arguments)
+
+    with patch.object(BaseClient, "_make_api_call", asleep), pytest.raises(LockedError):
+        world.batch()
+    assert world.rules(group) == before
+    world.batch()
+    assert world.rules(group) == before, "it is left alone until somebody decides"

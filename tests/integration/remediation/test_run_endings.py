@@ -104,8 +104,8 @@ def test_a_run_that_loses_the_lock_tells_what_became_of_each_group(world: Eventu
     world.lock.taken_over_after = after
     with suppress(LockedError):  # after the last group nothing is left to be stopped
         world.batch()
-    told = {group: text for group, text in world.people.comments if "changed nothing" in text}
-    assert all(sources(world, group) == {"0.0.0.0/0"} for group in told)
+    unchanged = [group for group, text in world.people.comments if "changed nothing" in text]
+    assert all(sources(world, group) == {"0.0.0.0/0"} for group in unchanged)
     complete = [group for group in groups if world.entry(group) and not is_unfinished(world.stored(group))]
     assert complete == [group for group, text in world.people.comments if text.startswith("Hammer closed the group")]
 
