@@ -194,8 +194,8 @@ def assess(
     to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
     withdraw = unneeded(observed.entry, to_close)
     if isinstance(planned, Plan):  # what the plan relies on stands in for what it is about to close
-        relied_on = set(map(rule_key, planned.relied_on))
-        withdraw = tuple(added for added in withdraw if added.key not in relied_on)
+        needed = {*map(rule_key, planned.relied_on), *planned.replaces}
+        withdraw = tuple(added for added in withdraw if added.key not in needed)
     if withdraw or (isinstance(planned, Plan) and observed.entry.added):
         withdraw = evidence.withdrawable(withdraw, to_close)
         observed = replace(observed, entry=evidence.entry())

@@ -91,6 +91,23 @@ def test_a_group_that_hammer_filled_before_it_died_is_closed(world: World) -> No
     assert {("tcp", 22, 22, cidr) for cidr in PRIVATE} <= world.rules(group)
 
 
+def test_what_a_tight_plan_relies_on_is_not_taken_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Hammer added for a rule that its owner closed since contains what another rule needs."""
+    wide = permission("udp", (0, 65535), "8.0.0.0/8")
+    world.configure(remediation_scope=["open_completely", "open_partly"])
+    group = world.group(wide, permission("udp", (22, 22), "9.0.0.0/8"))
+    world.issue(group)
+    with calls(killed_after, 0, only=("Authorize",)), pytest.raises(KilledError):
+        world.batch()
+    world.ec2().revoke_security_group_ingress(GroupId=group, IpPermissions=[wide])
+    world.sleep(3600)
+    full_at(monkeypatch, 5)
+    for _ in range(3):
+        world.batch()
+        world.sleep(3600)
+    assert world.rules(group) == {("udp", 0, 65535, cidr) for cidr in PRIVATE}
+
+
 def test_what_a_group_with_room_is_refused_is_not_taken_for_there(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
