@@ -385,7 +385,7 @@ class _Attempt:
         }
         again = self._resolved_meanwhile(detections)
         decided = self._decide({group_id: each for group_id, each in detections.items() if group_id not in again})
-        # Once for all of them: about most groups events told nothing, and so they still have no hints after it.
+        # One read for all that change. About a group that has no hints after it no event told anything.
         self._learn(decided.keys() - self._hints.keys())
         again |= self._wait_for_observation(decided)
         decided = self._without_what_is_not_shown(decided, detections)
@@ -453,7 +453,10 @@ class _Attempt:
         return found
 
     def _resolved_meanwhile(self, group_ids: Iterable[str]) -> set[str]:
-        """Groups that a scan of the region saw exposed, and a later scan resolved before this one read their issues."""
+        """Groups that this scan sees exposed, and whose issue another one resolved after this one had begun.
+
+        They are scanned again. Only of a scan of the whole region: any other reads the issues before it describes.
+        """
         if self._group_ids:
             return set()
         known = {group_id: self.issues[group_id] for group_id in group_ids if group_id in self.issues}
@@ -591,9 +594,9 @@ class _Attempt:
 
         A scan of a region does not: it has recorded its begin once for all of them.
         """
-        seen = {group_id: self.issues[group_id] for group_id in group_ids if group_id in self.issues}
         if not self._group_ids:
             return set()
+        seen = {group_id: self.issues[group_id] for group_id in group_ids if group_id in self.issues}
         return _conflicts(lambda issue: self._runtime.table.record_seen(issue, self._scan_start), seen)
 
     def _overtaken(self, written: Iterable[Change]) -> set[str]:

@@ -95,7 +95,7 @@ class RemediationContext:
         return notification_of(issue, message, self.now(), webhook=self.notifier.has_webhook)
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
-        """What changes an issue's group."""
+        """What sends a group's changes to EC2: it renews the lock before each call, and writes to the journal."""
         lease, record = self.lease, self.backups.record_closing
         return GroupChange(self.ec2(issue), issue.issue_id, journal, lease.renew_now, lease.renew, self.now, record)
 

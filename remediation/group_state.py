@@ -147,7 +147,10 @@ def observe(
     change_keys: Mapping[str, str],
     now: datetime,
 ) -> ObservedGroup:
-    """What EC2 shows, corrected by the facts.
+    """What EC2 shows, corrected by the journal.
+
+    Rules that EC2 acknowledged and does not show yet are added, those that it acknowledged to have revoked and still
+    shows are left out. The entry learns the ids of rules, and what became of calls without an answer.
 
     `change_keys` are the values of the tag `hammer:change`, by rule id. `now` is no later than these were read.
     """

@@ -285,7 +285,7 @@ def notify(
     repeated: bool,
     now: Callable[[], datetime],
 ) -> str:
-    """Notify people of one thing that happened to a group.
+    """Notify people of one thing that happened to a group: in its ticket now, elsewhere by `Notifier.send`.
 
     It is recorded before anybody is told, so that the reporting job tells whom this run cannot tell. What was recorded
     before, because every run finds it again, is not told again. `repeated`: whether every run may find the same.

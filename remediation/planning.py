@@ -1,4 +1,4 @@
-"""What a plan needs beside the group's rules, and the plan: remediation and `hammer explain` read the same.
+"""What a plan needs beside the group's rules: remediation and `hammer explain` read the same. `plan.py` makes the plan.
 
 - How many rules the group may have.
 - What a person keeps of a group whose rules are replaced: offered at the terminal, chosen, recorded. The proposals are

@@ -16,7 +16,7 @@ from typing import Any
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
 from library.documents.slack_message import link, slack_literal
-from library.documents.text import cut_utf16, flattened, printable, shortened, utf16_size
+from library.documents.text import cut_utf16, flattened, ordinal, printable, shortened, utf16_size
 from library.issues.flapping import flapping_text, is_flapping
 from library.issues.issue import Issue, IssueDetails, Status
 from library.issues.names import aws_options, hammer_options
@@ -227,7 +227,7 @@ def _of_open_group(step: Step, update: Update | None, kept: Mapping[str, Any]) -
 
 
 def with_exemption(document: Document, step: Step) -> Document:
-    """A ticket's text with what `exemption_line` says: before it, or after it where the step has no exemption."""
+    """A ticket's text with what `exemption_line` says: before it, or after it where an exemption ended early."""
     line = exemption_line(step, step.ticket_update, step.issue.jira_details)
     said = (Section("", (paragraph(line),)),) if line else ()
     return (*said, *document) if step.exemption else (*document, *said)
@@ -317,7 +317,7 @@ def changed(
     closed = [line for line in notified_lines or () if line not in now]
     if again:
         since = f", since {shown_time(issue.timestamps.identified)}" if issue.timestamps.identified else ""
-        count = f", for the {issue.occurrence}th time" if issue.occurrence > 3 else ""
+        count = f", for the {ordinal(issue.occurrence)} time" if issue.occurrence > 3 else ""
         blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}{count}. Open now:")]
         blocks += [paragraph(text) for text in (verdict_line(issue), _opened(issue), _again(issue)) if text]
         blocks.append(exposure_table(perms))

@@ -61,7 +61,7 @@ class Judge:
         self._unused = {status: Reachability.of(Verdict.UNUSED, None, status) for status in get_args(OpenStatus)}
 
     def judge(self, group_id: str, open_traffic: Sequence[OpenTraffic], status: OpenStatus) -> Reachability:
-        """Judge a group."""
+        """Who can connect to a group: a path for each way from the Internet to what uses it; the worst one counts."""
         if self._network.interfaces is None:
             unread = (self._network.why_missing("network interfaces"),)
             return Reachability.of(Verdict.UNKNOWN, None, status, unread=unread)
@@ -95,6 +95,7 @@ class Judge:
         return Reachability.of(verdict, sources, status, paths, assumptions, sorted(unread_of))
 
     def _outcome(self, way: Way, segments: Sequence[PortSegment]) -> PathOutcome:
+        """Whom all checks on a way let through: somebody for sure (INTERNET), perhaps (UNKNOWN), nobody (BLOCKED)."""
         attempts = [*self._ways.attempts(way, segments)]
         reached: dict[int, IntervalSet] = {}
         possible = False

@@ -37,6 +37,12 @@ def flattened(text: str, limit: int) -> str:
     return shortened(" ".join(printable(text.replace("\n", " ")).split()), limit)
 
 
+def ordinal(number: int) -> str:
+    """A number's place in a row: `4th`, `21st`, `112th`."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number and what it counts.
 

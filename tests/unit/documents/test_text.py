@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from library.documents.text import ascii_only, counted, cut_utf16, flattened, printable, shortened, utf16_size
+from library.documents.text import ascii_only, counted, cut_utf16, flattened, ordinal, printable, shortened, utf16_size
 
 FLAME = "\U0001f525"
 
@@ -77,3 +77,21 @@ def test_utf16_size_is_a_count() -> None:
 
 def test_ascii_only() -> None:
     assert ascii_only(f"wäb {FLAME}-1\x7f") == "w?b ?-1\x7f"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (4, "4th"),
+        (11, "11th"),
+        (12, "12th"),
+        (13, "13th"),
+        (20, "20th"),
+        (21, "21st"),
+        (22, "22nd"),
+        (33, "33rd"),
+        (112, "112th"),
+    ],
+)
+def test_ordinal(number: int, text: str) -> None:
+    assert ordinal(number) == text
