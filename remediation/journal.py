@@ -443,7 +443,7 @@ class Journal:
         """What the issue's item says, without the journal's rules."""
         return RemediationDetails.of(self.issue.remediation_details)
 
-    def open(self) -> None:
+    def read_stamp(self) -> None:
         """Read the stamp of the journal's item, on which the first write depends. `write` does so if it was not called.
 
         Raises:
@@ -491,7 +491,7 @@ class Journal:
         return entry
 
     def _write_own_item(self, entry: JournalEntry) -> None:
-        self.open()
+        self.read_stamp()
         item = {"journal": entry.to_item()}
         self._in_own_item.append(_stamp(item))
         condition, values = _is_one_of(self._in_own_item)

@@ -313,9 +313,9 @@ def notify(
         return Unrecorded() if problem else NotificationDelivery(table, issue, notification, channel, now, not_recorded)
 
     if Channel.SLACK not in notification.notified:
-        notifier.alert(issue, notification, delivery(Channel.SLACK))
+        notifier.queue_alert(issue, notification, delivery(Channel.SLACK))
     if Channel.WEBHOOK not in notification.notified:
-        notifier.publish(issue, notification, delivery(Channel.WEBHOOK))
+        notifier.queue_event(issue, notification, delivery(Channel.WEBHOOK))
     if Channel.JIRA not in notification.notified:
         return notifier.comment(issue, notification, delivery(Channel.JIRA)) or problem
     return problem
@@ -404,7 +404,7 @@ class Notifier:
         """Whether the webhook is on."""
         return self._webhook is not None
 
-    def publish(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
+    def queue_event(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
         """Have the webhook told by `send`."""
         self._events.append((issue, notification, delivery))
 
@@ -426,7 +426,7 @@ class Notifier:
             return f"{issue.issue_id}: no comment on {key}: {error}"
         return ""
 
-    def alert(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
+    def queue_alert(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
         """Have an issue's owners told in Slack, by `send`. Where Slack is off, the delivery is done."""
         if self._slack is None:
             delivery.done()

@@ -183,8 +183,8 @@ def assess(
     evidence = _Evidence(context, policy, issue, live, observed.entry if is_ours_to_complete else None)
     not_due = None if decided else why_not_due(issue, account, now)
     planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
-    is_completed = is_ours_to_complete and not_due is None and leaves_exposures(planned)
-    if is_completed and (resumed := evidence.resumed_rules()):
+    may_close_more = is_ours_to_complete and not_due is None and leaves_exposures(planned)
+    if may_close_more and (resumed := evidence.resumed_rules()):
         planned = _plan(context, config, policy, issue, live, observed, resumed, is_tight=is_tight)
     if isinstance(planned, Plan) and policy.terms.immediate and not decided:
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
@@ -390,7 +390,7 @@ class GroupWork(ABC):
         """
         while True:
             try:
-                self._journal.open()
+                self._journal.read_stamp()
                 seen = self._assess(config)
             except InconsistentReadError as error:
                 self.waiting_for = str(error)

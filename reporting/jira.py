@@ -85,7 +85,7 @@ class Tickets:
         plain: whether the ticket at hand gets short plain texts: JIRA failed at the full ones.
         marker: by which the comment that the ticket at hand gets is known again.
         unknown_since: when an earlier run may have filed a ticket, of which nobody knows the key; None: it did not.
-        files: whether a ticket is being filed.
+        is_filing: whether a ticket is being filed.
     """
 
     jira: JiraClient
@@ -98,7 +98,7 @@ class Tickets:
     plain: bool = False
     marker: str = ""
     unknown_since: datetime | None = None
-    files: bool = False
+    is_filing: bool = False
 
     def update(self, step: Step, context: TicketContext) -> dict[str, Any]:
         """Bring an issue's ticket up to date.
@@ -121,7 +121,7 @@ class Tickets:
         # The time of the first intent stays: that is when something may have been written.
         since = left_over.get("since") or format_time(self.now())
         self.unknown_since = parse_time(left_over.get("unknown"))
-        self.files = False
+        self.is_filing = False
         if not resumed:
             unknown = {"unknown": left_over["unknown"]} if self.unknown_since else {}
             intended = {**intent, "since": since, **unknown}
@@ -132,8 +132,8 @@ class Tickets:
             return self._update_ticket(step, context, kept, left_over, resumed=resumed)
         except JiraOutcomeUnknownError as error:
             intended = {**intent, "since": since}
-            if self.files or self.unknown_since:
-                intended["unknown"] = format_time(self.now()) if self.files else left_over["unknown"]
+            if self.is_filing or self.unknown_since:
+                intended["unknown"] = format_time(self.now()) if self.is_filing else left_over["unknown"]
             if error.status == 500 or self.plain:
                 # What this issue says may be what JIRA fails at: the next run says less.
                 intended["plain"] = True
@@ -360,7 +360,7 @@ class Tickets:
             title = ascii_only(ticket.title) if plain else ticket.title
             return self.jira.create(replace(ticket, title=title, body=body))
 
-        self.files = True
+        self.is_filing = True
         created = self._write(issue, new_ticket_document(step, facts), create)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee

@@ -87,7 +87,7 @@ class People(Notifier, Prompt):
     def has_webhook(self) -> bool:
         return False
 
-    def publish(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
+    def queue_event(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
         raise NotImplementedError
 
     def comment(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> str:
@@ -97,7 +97,7 @@ class People(Notifier, Prompt):
         delivery.done()
         return ""
 
-    def alert(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
+    def queue_alert(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
         if not delivery.begin():
             return  # the reporting job tells it
         delivery.done()

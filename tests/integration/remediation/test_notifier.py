@@ -41,7 +41,7 @@ def test_a_comment_and_one_message_for_each_destination() -> None:
             f"Rules of \\[\\~admin\\]\n\nwere replaced.\n\nReference: {notification.key}\n"
         ]
         for group in ("sg-1", "sg-2"):
-            door.alert(world.issue(group), change("2 rules <!channel>", "Backup: s3://b/k"), Unrecorded())
+            door.queue_alert(world.issue(group), change("2 rules <!channel>", "Backup: s3://b/k"), Unrecorded())
         assert world.slack.messages == []
         assert door.send() == []
         assert sorted(message.channel for message in world.slack.messages) == ["#sec", "ana"]
@@ -61,8 +61,8 @@ def test_what_nobody_reported_goes_to_whom_the_tags_and_the_configuration_name()
         world.found("sg-2")
         door = notifier(world)
         assert door.comment(world.issue(), change("x"), Unrecorded()) == ""
-        door.alert(world.issue("sg-1"), change("x"), Unrecorded())
-        door.alert(world.issue("sg-2"), change("x"), Unrecorded())
+        door.queue_alert(world.issue("sg-1"), change("x"), Unrecorded())
+        door.queue_alert(world.issue("sg-2"), change("x"), Unrecorded())
         door.alert_operators("Stopped", "the *limit* was reached")
         assert door.send() == []
         assert {message.channel: message.shown.count("• ") for message in world.slack.messages} == {
@@ -81,7 +81,7 @@ def test_what_could_not_be_told_is_returned_and_nothing_is_raised() -> None:
         door = notifier(world)
         problem = door.comment(world.issue(), change("x"), Unrecorded())
         assert problem == "sg-1: no comment on SEC-1: JIRA answered 500: nothing"
-        door.alert(world.issue(), change("x"), Unrecorded())
+        door.queue_alert(world.issue(), change("x"), Unrecorded())
         assert door.send() == ["#hammer, which slack.default_channel names, was not told: Slack answered fatal_error"]
 
 
@@ -94,7 +94,7 @@ def test_with_both_off_nobody_is_asked() -> None:
         asked = len(world.jira.requests), len(world.slack.requests)
         door = notifier(world)
         assert door.comment(issue, change("x"), Unrecorded()) == ""
-        door.alert(issue, change("x"), Unrecorded())
+        door.queue_alert(issue, change("x"), Unrecorded())
         door.alert_operators("Stopped", "x")
         assert door.send() == []
         assert (len(world.jira.requests), len(world.slack.requests)) == asked

@@ -138,7 +138,7 @@ def test_a_run_that_stalled_in_a_write_does_not_write_over_the_run_that_went_on(
     if begun:
         Journal(world.table, world.stored(group), lambda: NOW).write(an_entry("before"))
     stalled = Journal(world.table, world.stored(group), lambda: NOW + timedelta(minutes=1))
-    stalled.open()
+    stalled.read_stamp()
     Journal(world.table, world.stored(group), lambda: NOW + 2 * LEASE).write(an_entry("other", JournalStep.DONE))
     with pytest.raises(ConflictError, match="another run went on with the change"):
         stalled.write(an_entry("stalled"))
