@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -154,7 +155,8 @@ def test_an_end_whose_record_expires_meanwhile_is_raised_and_handled_when_it_com
     read = IssueTable.get
 
     def get(table: IssueTable, *arguments: Any, **options: Any) -> Issue | None:
-        client.delete_item(TableName="issues", Key=key)
+        with ThreadPoolExecutor(1) as dynamodb:  # by itself: it is not the function that deletes
+            dynamodb.submit(client.delete_item, TableName="issues", Key=key).result()
         return read(table, *arguments, **options)
 
     with monkeypatch.context() as patched:
