@@ -37,7 +37,7 @@ from library.security_groups.group import IngressRule, RuleKey, ShapeError, pars
 from remediation.backups import Backup, BackupError, is_of_hammer
 from remediation.group_state import tags_of
 from remediation.journal import ChangeKind, RemediationDetails, rules_from_item
-from remediation.plan import RuleQuota
+from remediation.plan import DESCRIPTION_PREFIX, RuleQuota
 from remediation.rules import purposes_from_item, single_permissions, without_reserved
 
 if TYPE_CHECKING:
@@ -156,13 +156,21 @@ def plan_restore(
     return RestorePlan(
         add=add,
         revoke=tuple(rule for rule in later if exact or rule_key(rule) in removable),
-        describe=tuple(
-            rule for key, rule in wanted.items() if key in there and there[key].description != rule.description
-        ),
+        describe=tuple(rule for key, rule in wanted.items() if key in there and _is_described(rule, there[key])),
         kept=tuple(rule for rule in later if not exact and rule_key(rule) not in missing),
         stand_ins=tuple(StandIn(rule, missing[key]) for rule in ours if (key := rule_key(rule)) not in removable),
         problem=f"quota: with {len(add)} rules more it would have {excess}" if excess else "",
     )
+
+
+def _is_described(rule: IngressRule, there: IngressRule) -> bool:
+    """Whether a rule gets its description of the backup again.
+
+    Not one of Hammer's on another rule than Hammer's: it would count as Hammer's from then on, and the next restore
+    would take it away from its owner (seed 72357).
+    """
+    is_hammers = rule.description.startswith(DESCRIPTION_PREFIX)
+    return there.description != rule.description and not (is_hammers and there.rule_id != rule.rule_id)
 
 
 class _Judgement:

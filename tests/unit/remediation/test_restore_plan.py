@@ -240,3 +240,14 @@ def test_a_restore_brings_descriptions_back() -> None:
     plan = planned(Case([f'{WORLD} "old"'], [f'{WORLD} "new" sgr-1'], []), RuleQuota(1))
     assert plan.describe == (rule(f'{WORLD} "old"'),)
     assert not plan.is_empty
+
+
+def test_a_rule_of_its_owners_does_not_become_hammers_by_a_restore() -> None:
+    """Its description would have the next restore take it away (seed 72357)."""
+    was = 'tcp/22 10.0.0.0/8 "Hammer: replaces 0.0.0.0/0 on 2026-11-28" sgr-1'
+    backup, quota = [rule(was)], PACKAGE
+    theirs, edited = rule('tcp/22 10.0.0.0/8 "vpn" sgr-2'), rule('tcp/22 10.0.0.0/8 "vpn" sgr-1')
+    assert plan_restore(backup, [theirs], (), quota, exact=False).describe == ()
+    assert plan_restore(backup, [edited], (), quota, exact=False).describe == (rule(was),)
+    named = [rule('tcp/22 10.0.0.0/8 "office" sgr-1')]
+    assert plan_restore(named, [theirs], (), quota, exact=False).describe == tuple(named)
