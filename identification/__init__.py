@@ -1,7 +1,10 @@
 """The Lambdas: find scan targets, describe and judge their security groups, filter Inspector findings."""
 
+import os
+
 from library.jobs.process import collect_rarely
 
-# Here, so that it comes before what a function imports. That is 50,000 objects which stay: looking through them again
-# and again while they are made costs a twelfth of a cold start (`make bench`).
-collect_rarely()
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    # Here, so that it comes before what a function imports. That is 50,000 objects which stay: looking through them
+    # again and again while they are made costs a twelfth of a cold start (`make bench`).
+    collect_rarely()

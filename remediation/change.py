@@ -445,12 +445,8 @@ class GroupChange:
     def _add(self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry) -> JournalEntry:
         left = deque([*_by_tags(changes), *([rule] for rule in changes.relied_on)])
         gone: list[str] = []
-        is_renewed = True
         while left:
             batch = left.popleft()
-            if not is_renewed:
-                self.renew_lock()
-            is_renewed = False
             try:
                 entry = self._add_batch(entry, batch, changes, known)
             except ChangeFailedError as error:
@@ -463,6 +459,8 @@ class GroupChange:
                 else:
                     entry = error.entry
                     gone.append(f"{rule_text(batch[0])}: {error}")
+            if left:
+                self.renew_lock()
         if gone:
             raise ChangeFailedError("; ".join(gone), entry)
         return entry

@@ -143,15 +143,24 @@ def _with_notice(document: Document, left_out: Sequence[str], rows: int) -> Docu
 
 def plain_text(document: Document) -> str:
     """A document as text, a blank line between blocks."""
+    return _joined(document, _plain_title, _plain_block)
+
+
+def _joined(document: Document, title_of: Callable[[str], str], text_of: Callable[[Block], str]) -> str:
+    """The titles and blocks of a document, a blank line between them."""
     parts = []
     for section in document:
         if section.title:
-            parts.append(f"{printable(section.title)}\n{'-' * len(printable(section.title))}")
-        parts += [_block(block) for block in section.blocks]
+            parts.append(title_of(section.title))
+        parts += map(text_of, section.blocks)
     return "\n\n".join(parts) + "\n"
 
 
-def _block(block: Block) -> str:
+def _plain_title(title: str) -> str:
+    return f"{printable(title)}\n{'-' * len(printable(title))}"
+
+
+def _plain_block(block: Block) -> str:
     match block:
         case Paragraph(parts, label):
             begin = f"{printable(label)}: " if label else ""
@@ -215,12 +224,7 @@ def _ends_in_key(word: str) -> bool:
 
 def jira_markup(document: Document) -> str:
     """A document in wiki markup."""
-    parts = []
-    for section in document:
-        if section.title:
-            parts.append(f"h3. {jira_literal(section.title)}")
-        parts += [_jira_block(block) for block in section.blocks]
-    return "\n\n".join(parts) + "\n"
+    return _joined(document, lambda title: f"h3. {jira_literal(title)}", _jira_block)
 
 
 def _jira_block(block: Block) -> str:

@@ -390,7 +390,8 @@ def test_a_write_that_fails_is_raised_when_the_others_were_tried(world: World) -
     assert "may not call UpdateItem" in world.coverage().reason
 
 
-def test_an_issue_that_cannot_be_written_keeps_no_other_one_open(world: World) -> None:
+def full_and_fixed(world: World) -> tuple[str, str]:
+    """A group whose issue DynamoDB refuses, since its item is full, and one that was fixed."""
     full, fixed = (world.group("tcp/22 from 0.0.0.0/0", name=name) for name in ("full", "fixed"))
     world.describe()
     world.allow(full, "tcp/22 from 8.8.8.8/32")
@@ -401,6 +402,11 @@ def test_an_issue_that_cannot_be_written_keeps_no_other_one_open(world: World) -
         return Rejection("ValidationException", 400, TOO_LARGE) if is_full else None
 
     world.aws.hooks.append(refuse)
+    return full, fixed
+
+
+def test_an_issue_that_cannot_be_written_keeps_no_other_one_open(world: World) -> None:
+    full, fixed = full_and_fixed(world)
     with pytest.raises(ClientError, match="maximum allowed size"):
         world.describe()
     assert world.items()[fixed]["status"] == "resolved"
@@ -410,16 +416,7 @@ def test_an_issue_that_cannot_be_written_keeps_no_other_one_open(world: World) -
 def test_of_an_addition_and_a_resolution_that_fail_the_first_is_raised_and_the_other_in_the_log(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    full, fixed = (world.group("tcp/22 from 0.0.0.0/0", name=name) for name in ("full", "fixed"))
-    world.describe()
-    world.allow(full, "tcp/22 from 8.8.8.8/32")
-    world.revoke(fixed, "tcp/22 from 0.0.0.0/0")
-
-    def refuse(call: Call) -> Rejection | None:
-        is_full = call.operation == "UpdateItem" and call.parameters["Key"]["issue_id"] == {"S": full}
-        return Rejection("ValidationException", 400, TOO_LARGE) if is_full else None
-
-    world.aws.hooks.append(refuse)
+    full, _ = full_and_fixed(world)
     world.aws.refuse("TransactWriteItems", DENIED)
     with pytest.raises(ClientError, match="maximum allowed size"):
         world.describe()

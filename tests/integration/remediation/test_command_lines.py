@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -166,19 +166,24 @@ def test_all_that_a_kept_source_has_open_is_recorded_and_stays(world: World) -> 
     assert world.rules(group) == kept
 
 
+def refusing(code: str, message: str) -> Callable[[Any, str, Any], Any]:
+    """The SDK's calls, of which EC2 refuses to add rules."""
+    real = CLIENT._make_api_call
+
+    def call(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "AuthorizeSecurityGroupIngress":
+            raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
+        return real(client, operation, arguments)
+
+    return call
+
+
 def test_what_aws_says_cannot_move_the_cursor(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    group, real = world.group(SSH), CLIENT._make_api_call
-    world.issue(group)
-
-    def denied(client: Any, operation: str, arguments: Any) -> Any:
-        if operation == "AuthorizeSecurityGroupIngress":
-            raise ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": "no \x1b[31mway"}}, operation)
-        return real(client, operation, arguments)
-
+    world.issue(world.group(SSH))
     with monkeypatch.context() as patched:
-        patched.setattr(CLIENT, "_make_api_call", denied)
+        patched.setattr(CLIENT, "_make_api_call", refusing("UnauthorizedOperation", "no \x1b[31mway"))
         patched.setattr("remediation.context.time.sleep", lambda _: None)
         result = world.remediate("--batch")
     assert result.exit_code == 1
@@ -198,16 +203,10 @@ def test_who_asks_again_for_what_cannot_be_kept_is_refused_again(world: World) -
 
 
 def test_who_agrees_again_to_what_fails_is_told_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    group, real = world.group(SSH), CLIENT._make_api_call
+    group = world.group(SSH)
     world.issue(group)
-
-    def throttled(client: Any, operation: str, arguments: Any) -> Any:
-        if operation == "AuthorizeSecurityGroupIngress":
-            raise ClientError({"Error": {"Code": "RequestLimitExceeded", "Message": "slow"}}, operation)
-        return real(client, operation, arguments)
-
     with monkeypatch.context() as patched:
-        patched.setattr(CLIENT, "_make_api_call", throttled)
+        patched.setattr(CLIENT, "_make_api_call", refusing("RequestLimitExceeded", "slow"))
         for _ in range(2):
             (problem,) = world.by_hand("y").problems
             assert f"{group} in " in problem
