@@ -66,7 +66,7 @@ from remediation.eligibility import account_policy, issue_policy, why_not_at_onc
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
 from remediation.planning import next_try, quota_of, read_lists_and_plan, rule_quota
-from remediation.proof import begun_for, read_group_before
+from remediation.proof import read_group_before, rules_to_resume
 from reporting.exposure_text import open_first, revoke_commands, share
 from reporting.group_text import verdict_words
 from reporting.remediation_text import kept_text
@@ -537,7 +537,7 @@ def _planned(
         backups = Backups(sessions.client("s3"), config.aws.s3_backup_bucket)
         try:
             before = read_group_before(backups, account_id, region, seen.group, entry)
-            resumed_rules = begun_for(before, PrefixListReader(client), policy, now.date())
+            resumed_rules = rules_to_resume(before, PrefixListReader(client), policy, now.date())
             plan = read_lists_and_plan(client, quota, policy, seen.group, now, ticket, resumed_rules=resumed_rules)
             waits.append("a change of the group is not complete: what it was begun for is in scope until it is closed")
         except (BackupError, *AWS_ERRORS) as error:

@@ -398,36 +398,36 @@ class GroupChange:
             ChangeFailedError: it could not be done, or not all of it.
             LockedError: another run took the lock over.
         """
-        known, closed_now = entry, set[str]()
+        before, closed_now = entry, set[str]()
         entry = _to_be_changed(entry, changes, self._at())
         self.renew_lock()
         try:
             entry = self.journal.write(replace(entry, step=JournalStep.ADDING, problem=""), **details)
         except GROUP_ERRORS as error:
-            raise ChangeFailedError(f"the journal could not be written: {explain(error)}", known) from error
+            raise ChangeFailedError(f"the journal could not be written: {explain(error)}", before) from error
         try:
             with _checked_before_sent(self.ec2, self.keep_lock):
-                entry = self._add(entry, changes, known)
+                entry = self._add(entry, changes, before)
                 self._write_descriptions(changes)
                 if changes.revoke:
                     entry = self._close(entry, changes, closed_now)
-                needless = _added_again(known, entry, changes.relied_on, closed_now)
+                needless = _added_again(before, entry, changes.relied_on, closed_now)
                 entry = self._withdraw(entry, (*changes.withdraw, *needless))
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
         except ChangeFailedError as error:
             if error.is_quota:
-                error.entry = self._taken_back(error.entry, known)
+                error.entry = self._taken_back(error.entry, before)
             self._note(error.entry, str(error))
             raise
         except GROUP_ERRORS as error:
             self._note(entry, explain(error))
             raise ChangeFailedError(explain(error), entry) from error
 
-    def _taken_back(self, entry: JournalEntry, known: JournalEntry) -> JournalEntry:
+    def _taken_back(self, entry: JournalEntry, before: JournalEntry) -> JournalEntry:
         """Take away what this very change added, where the quota has no room for the rest: nothing depends on it."""
-        earlier = {each.rule.rule_id for each in (*known.add, *known.withdrawn)} | {""}
+        earlier_ids = {each.rule.rule_id for each in (*before.add, *before.withdrawn)} | {""}
         try:
-            return self._withdraw(entry, [each for each in unneeded(entry, ()) if each.rule.rule_id not in earlier])
+            return self._withdraw(entry, [each for each in unneeded(entry, ()) if each.rule.rule_id not in earlier_ids])
         except ChangeFailedError as error:
             return error.entry
 
@@ -442,17 +442,17 @@ class GroupChange:
     def _at(self) -> str:
         return format_time(self.now()) or ""
 
-    def _add(self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry) -> JournalEntry:
+    def _add(self, entry: JournalEntry, changes: RuleChanges, before: JournalEntry) -> JournalEntry:
         left = deque([*_by_tags(changes), *([rule] for rule in changes.relied_on)])
         gone: list[str] = []
         while left:
             batch = left.popleft()
             try:
-                entry = self._add_batch(entry, batch, changes, known)
+                entry = self._add_batch(entry, batch, changes, before)
             except ChangeFailedError as error:
                 if not (entry.is_restore and error.is_source_gone):
                     not_sent = [rule_key(rule) for later in left for rule in later]
-                    error.entry = _without_attempt(error.entry, known, not_sent)
+                    error.entry = _without_attempt(error.entry, before, not_sent)
                     raise
                 if len(batch) > 1:  # the others come back all the same
                     left.extendleft([rule] for rule in reversed(batch))
@@ -470,7 +470,7 @@ class GroupChange:
         entry: JournalEntry,
         batch: Sequence[IngressRule],
         changes: RuleChanges,
-        known: JournalEntry,
+        before: JournalEntry,
         *,
         is_unsure: bool = False,
     ) -> JournalEntry:
@@ -484,24 +484,25 @@ class GroupChange:
             return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids or {}, self._at())
         is_there = changes.is_known_there(batch, result)
         if is_there and len(batch) == 1:
-            before = next((added for added in known.add if added.key == keys[0]), None)
-            if before is not None and before.state is AddedState.ADDED:
+            earlier = next((added for added in before.add if added.key == keys[0]), None)
+            if earlier is not None and earlier.state is AddedState.ADDED:
                 # As the entry has it by now, which says what else the rule stands in for.
-                now = next(added for added in entry.add if added.key == before.key)
-                return entry.with_added({before.key: replace(now, state=before.state, rule=before.rule, at=self._at())})
+                now = next(added for added in entry.add if added.key == earlier.key)
+                as_earlier = replace(now, state=earlier.state, rule=earlier.rule, at=self._at())
+                return entry.with_added({earlier.key: as_earlier})
             return _acknowledged(entry, {keys[0]: AddedState.THERE}, {}, self._at())
         if is_there:
             # Which of them? EC2 adds none then. Emulators add those before it: their tags will tell.
             for number, rule in enumerate(batch):
                 try:
-                    entry = self._add_batch(entry, [rule], changes, known, is_unsure=True)
+                    entry = self._add_batch(entry, [rule], changes, before, is_unsure=True)
                 except ChangeFailedError as error:
-                    error.entry = _without_attempt(error.entry, known, keys[number + 1 :])
+                    error.entry = _without_attempt(error.entry, before, keys[number + 1 :])
                     raise
             return entry
         is_refused = result.answer is ChangeAnswer.REFUSED or _is_source_gone(result)
         if is_refused and not is_unsure:
-            entry = _without_attempt(entry, known, keys)
+            entry = _without_attempt(entry, before, keys)
         raise _failure(result, entry)
 
     def _write_descriptions(self, changes: RuleChanges) -> None:
@@ -514,20 +515,20 @@ class GroupChange:
 
         The ids of those that this closed, and not an earlier call, go to `closed_now`.
         """
-        known, rules = entry, changes.revoke
+        before, rules = entry, changes.revoke
         ids = [rule.rule_id for rule in rules]
         self.renew_lock()
         self.record_closing(entry.newest_backup, ids)
         entry = entry.with_revoked(rules, RevokedState.SENT, self._at())
         try:
             entry = self.journal.write(replace(entry, step=JournalStep.REVOKING))
-            entry = self._revoke_all(entry, changes, known, closed_now)
+            entry = self._revoke_all(entry, changes, before, closed_now)
         except ChangeFailedError as error:
             self._correct_closing(error.entry, ids)
             raise
         except GROUP_ERRORS as error:
-            self._correct_closing(known, ids)
-            raise ChangeFailedError(explain(error), known) from error
+            self._correct_closing(before, ids)
+            raise ChangeFailedError(explain(error), before) from error
         self._correct_closing(entry, ids)
         return entry
 
@@ -541,7 +542,7 @@ class GroupChange:
                 _log.warning("what was not closed could not be recorded: %s", explain(error))  # then it is kept
 
     def _revoke_all(
-        self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry, closed_now: set[str]
+        self, entry: JournalEntry, changes: RuleChanges, before: JournalEntry, closed_now: set[str]
     ) -> JournalEntry:
         is_restore = entry.is_restore
         batches = [changes.revoke] if is_restore else by_ports(changes.revoke, changes.written)
@@ -549,10 +550,10 @@ class GroupChange:
             if number:
                 self.renew_lock()
             try:
-                entry = self._revoke(entry, batch, changes.written, known, closed_now)
+                entry = self._revoke(entry, batch, changes.written, before, closed_now)
             except ChangeFailedError as error:
                 for rule in (rule for later in batches[number + 1 :] for rule in later):
-                    error.entry = self._as_before(error.entry, rule, known)
+                    error.entry = self._as_before(error.entry, rule, before)
                 raise
         return entry
 
@@ -561,7 +562,7 @@ class GroupChange:
         entry: JournalEntry,
         rules: Sequence[IngressRule],
         written: WrittenPorts,
-        known: JournalEntry,
+        before: JournalEntry,
         closed_now: set[str],
     ) -> JournalEntry:
         if entry.is_restore:  # it may revoke rules that name groups, and somebody looks at it
@@ -572,29 +573,29 @@ class GroupChange:
         found = [rule for rule in rules if is_done and rule_key(rule) not in result.not_found]
         closed_now.update(rule.rule_id for rule in (rules if result.was_lost else found))
         if result.answer is ChangeAnswer.NOT_THERE and len(rules) > 1:
-            if result.was_lost:
-                known = entry
+            # Which rules are gone by a call without an answer, only the journal with that call tells.
+            at_call = entry if result.was_lost else before
             for rule in rules:
-                entry = self._revoke(entry, [rule], written, known, closed_now)
+                entry = self._revoke(entry, [rule], written, at_call, closed_now)
             return entry
         if is_done or result.answer is ChangeAnswer.NOT_THERE:
             entry = entry.with_revoked(found, RevokedState.REVOKED, self._at())
             for rule in (rule for rule in rules if rule not in found):
                 # Gone by an earlier attempt of Hammer's, perhaps: what replaces it stays. Else by somebody else.
-                is_unsure = result.was_lost or rule.rule_id in known.sent_to_revoke
+                is_unsure = result.was_lost or rule.rule_id in before.sent_to_revoke
                 state = RevokedState.REVOKED if is_unsure else RevokedState.GONE
                 entry = entry.with_revoked([rule], state, self._at())
             return entry
         if result.answer is ChangeAnswer.REFUSED:
             for rule in rules:
-                entry = self._as_before(entry, rule, known)
+                entry = self._as_before(entry, rule, before)
         raise _failure(result, entry)
 
-    def _as_before(self, entry: JournalEntry, rule: IngressRule, known: JournalEntry) -> JournalEntry:
+    def _as_before(self, entry: JournalEntry, rule: IngressRule, before: JournalEntry) -> JournalEntry:
         """The entry with a rule whose revoke was not sent, or was refused."""
         same = (
             revoked.state
-            for revoked in known.revoke
+            for revoked in before.revoke
             if revoked.rule.rule_id == rule.rule_id and rule_key(revoked.rule) == rule_key(rule)
         )
         return entry.with_revoked([rule], next(same, RevokedState.PLANNED), self._at())
@@ -685,10 +686,10 @@ def _acknowledged(
     )
 
 
-def _without_attempt(entry: JournalEntry, known: JournalEntry, keys: Iterable[RuleKey]) -> JournalEntry:
+def _without_attempt(entry: JournalEntry, before: JournalEntry, keys: Iterable[RuleKey]) -> JournalEntry:
     """The entry with these rules as they were known before a call that EC2 refused."""
     refused = set(keys)
-    old = [added for added in known.add if added.key in refused]
+    old = [added for added in before.add if added.key in refused]
     return replace(entry, add=(*(added for added in entry.add if added.key not in refused), *old))
 
 

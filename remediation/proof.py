@@ -10,7 +10,7 @@ more. What counts is the group as EC2 shows it now, and the bucket, where only t
 - a change was begun for a rule that exposes the group now if a backup has it, and it was in scope there, judged with
   the configuration as it is.
 
-Only `read_group_before` and `begun_for` read anything; all else is pure.
+Only `read_group_before` and `rules_to_resume` read anything; all else is pure.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _parsed(key: str, raw: Mapping[str, Any], group: SecurityGroup) -> _Parsed:
     return _Parsed(ChangeKind(notes["kind"]), before, str(notes.get("first") or key), planned, replaces)
 
 
-def begun_for(before: GroupBefore, lists: PrefixListReader, policy: Policy, today: date) -> frozenset[RuleKey]:
+def rules_to_resume(before: GroupBefore, lists: PrefixListReader, policy: Policy, today: date) -> frozenset[RuleKey]:
     """What a change was begun for: what was in scope by its backups, judged with the configuration as it is.
 
     Prefix lists count as their entries of now.
@@ -176,7 +176,7 @@ def proved_hammers(
     """The ids of those rules that were added by Hammer beyond doubt.
 
     `live` are the rules that EC2 shows, `added` what the journal says that Hammer added; `resumed_rules` is of
-    `begun_for`.
+    `rules_to_resume`.
     """
     observed = {rule.rule_id: rule for rule in live}
     wide = [rule for rule in before.first.ingress if rule_key(rule) in set(resumed_rules)]

@@ -53,7 +53,7 @@ from remediation.notify import (
 )
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
 from remediation.planning import kept_item, plan_fingerprint, read_lists_and_plan, refused_before, refused_item
-from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
+from remediation.proof import GroupBefore, proved_hammers, read_group_before, rules_to_resume, without_unproved
 from remediation.rules import ports_as_written, without_reserved
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class _Evidence:
 
     def _resumed_rules_by(self, policy: Policy) -> frozenset[RuleKey]:
         lists, before = PrefixListReader(self.context.ec2(self.issue)), self._read()
-        return begun_for(before, lists, policy, self.context.now().date()) if before else frozenset()
+        return rules_to_resume(before, lists, policy, self.context.now().date()) if before else frozenset()
 
     def is_open_still(self, rules: Sequence[IngressRule]) -> bool:
         """Whether something that the change was to close exposes the group, exempt or not due by now or not."""
@@ -245,7 +245,7 @@ class _Evidence:
             return bool(exposing)
         # The journal has what EC2 refused to close, too; what was planned with a later date is in neither.
         to_close = before.to_close | {rule_key(revoked.rule) for revoked in self.journal.revoke}
-        return not exposing.isdisjoint(to_close & begun_for(before, lists, policy, today))
+        return not exposing.isdisjoint(to_close & rules_to_resume(before, lists, policy, today))
 
     def _proved(self) -> frozenset[str]:
         """The ids of the rules that the change is proved to have added."""

@@ -38,7 +38,7 @@ from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownE
 from reporting.context import TicketContext, texts_for
 from reporting.exposure_text import exposure_line
 from reporting.group_text import not_watched, with_exemption
-from reporting.plan import Step, Update, channel_digest, lasting, state_after, state_of, use_notified
+from reporting.plan import Step, Update, channel_digest, lasting, state_after_update, state_as_notified, use_notified
 from reporting.remediation_text import closing_changed, closing_when, use_comment, waiting_section
 from reporting.ticket_facts import TicketFacts
 
@@ -129,7 +129,7 @@ class Tickets:
         self.plain = bool(left_over.get("plain"))
         self.marker = _marker(step, update)
         try:
-            return self._update_ticket(step, context, kept, left_over, resumed=resumed)
+            return self._bring_up_to_date(step, context, kept, left_over, resumed=resumed)
         except JiraOutcomeUnknownError as error:
             intended = {**intent, "since": since}
             if self.is_filing or self.unknown_since:
@@ -140,7 +140,7 @@ class Tickets:
             self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
             raise
 
-    def _update_ticket(
+    def _bring_up_to_date(
         self, step: Step, context: TicketContext, kept: dict[str, Any], left_over: Mapping[str, Any], *, resumed: bool
     ) -> dict[str, Any]:
         update, issue = step.ticket_update, step.issue
@@ -153,11 +153,11 @@ class Tickets:
                 self._comment_if_possible(issue, ticket.key, step_document(step, context), resumed=may_exist)
             # Watchers and links that an earlier run could not set are still to be set by the next.
             pending = issue.jira_details.get("still")
-            return state_of(step, update, kept) | ({"still": pending} if pending else {})
+            return state_after_update(step, update, kept) | ({"still": pending} if pending else {})
         if update is not None and update.ends:
-            return state_of(step, update, kept) | self._end(step, context, ticket, resumed=resumed)
+            return state_after_update(step, update, kept) | self._end(step, context, ticket, resumed=resumed)
         notified = {
-            **state_after(issue, closed=False, at_once=step.at_once),
+            **state_as_notified(issue, closed=False, at_once=step.at_once),
             "told": [exposure_line(perm) for perm in issue.details.perms],
         }
         key, pending = "", dict(issue.jira_details.get("still") or {})
@@ -429,13 +429,13 @@ class Tickets:
         """Close a ticket. One that is gone or closed already needs no more."""
         issue = step.issue
         if ticket is None:
-            return state_after(issue, closed=True)
+            return state_as_notified(issue, closed=True)
         if step.ticket_update is Update.EXEMPT and EXEMPT_LABEL not in ticket.labels:
             self._edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
             took = self._comment_if_possible(issue, ticket.key, step_document(step, context), resumed=resumed)
             self._close(issue, ticket.key, took_comment=took)
-        return {**state_after(issue, closed=True), "ticket": ticket.key}
+        return {**state_as_notified(issue, closed=True), "ticket": ticket.key}
 
 
 def _marker(step: Step, update: Update) -> str:

@@ -504,7 +504,7 @@ def use_notified(issue: Issue) -> dict[str, Any]:
     return {"use_told": {"occurrence": issue.occurrence, "verdict": str(issue.use.verdict)}}
 
 
-def state_of(step: Step, update: Update, kept: Mapping[str, Any]) -> dict[str, Any]:
+def state_after_update(step: Step, update: Update, kept: Mapping[str, Any]) -> dict[str, Any]:
     """What a channel keeps of an issue once it is told an update of a step, given what it kept before."""
     if update is Update.USE:
         return {**kept, **use_notified(step.issue)}
@@ -515,7 +515,7 @@ def state_of(step: Step, update: Update, kept: Mapping[str, Any]) -> dict[str, A
         ends["exempt"] = True
     if update is Update.EXEMPTION_ENDS:
         return {**kept, **ends}
-    return {**lasting(kept), **state_after(step.issue, closed=update.ends, at_once=step.at_once), **ends}
+    return {**lasting(kept), **state_as_notified(step.issue, closed=update.ends, at_once=step.at_once), **ends}
 
 
 def state_with_reminder(
@@ -526,7 +526,7 @@ def state_with_reminder(
         return {**kept, "reminded": reminder}
     if update not in (Update.CHANGED, Update.CLOSING, Update.EXEMPTION_ENDS, Update.USE):
         kept = {name: value for name, value in kept.items() if name != "reminded"}
-    return state_of(step, update, kept)
+    return state_after_update(step, update, kept)
 
 
 def lasting(kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -601,7 +601,7 @@ def _channel_state(kept: Mapping[str, Any]) -> ChannelState:
     )
 
 
-def state_after(issue: Issue, *, closed: bool, at_once: bool = False) -> dict[str, Any]:
+def state_as_notified(issue: Issue, *, closed: bool, at_once: bool = False) -> dict[str, Any]:
     """What a channel keeps of an issue that it was just told of."""
     state = {"occurrence": issue.occurrence, "closed": closed, "digest": channel_digest(issue)}
     state |= {"verdict": _verdict(issue), "severity": str(issue.details.severity)}

@@ -51,7 +51,7 @@ from reporting.context import TicketContexts
 from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
 from reporting.jira import Tickets, describe_action, step_document
-from reporting.plan import Channels, Step, Update, plan, remediation_forecast, state_of, use_notified
+from reporting.plan import Channels, Step, Update, plan, remediation_forecast, state_after_update, use_notified
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import send_alerts
 from reporting.webhook import EventRun, type_of
@@ -446,7 +446,7 @@ class Reporter:
             step,
             issue,
             {"jira_details": details} if details else {},
-            last=step.alert_update is None and step.event_update is None,
+            is_last=step.alert_update is None and step.event_update is None,
         ):
             return None
         return replace(step, issue=issue)
@@ -460,8 +460,8 @@ class Reporter:
         def delivered(step: Step, details: dict[str, Any], *, all_of_them: bool) -> None:
             if all_of_them and not step.ticket_update:
                 self.summary.count(step.alert_update or "reminded")
-            last = all_of_them and step.alert_update is not None and step.event_update is None
-            if self._record(step, step.issue, {"slack_details": details}, last=last) and all_of_them:
+            is_last = all_of_them and step.alert_update is not None and step.event_update is None
+            if self._record(step, step.issue, {"slack_details": details}, is_last=is_last) and all_of_them:
                 self._not_alerted.discard(issue_key(step.issue))
 
         sent = send_alerts(
@@ -483,10 +483,10 @@ class Reporter:
         run = EventRun(self._config, self._services, webhook, self.summary)
 
         def record(step: Step, details: dict[str, Any]) -> None:
-            last = step.event_update is not None and issue_key(step.issue) not in self._not_alerted
+            is_last = step.event_update is not None and issue_key(step.issue) not in self._not_alerted
             if not step.ticket_update and not step.alert_update and step.alert_reminder is None:
                 self.summary.count(step.event_update or "reminded")
-            self._record(step, step.issue, {"webhook_details": details}, last=last)
+            self._record(step, step.issue, {"webhook_details": details}, is_last=is_last)
 
         unsent = [each for each in self._changes if Channel.WEBHOOK not in each[1].notified]
         run.notify_changes([(*each, self._delivery(*each, Channel.WEBHOOK)) for each in unsent])
@@ -494,26 +494,26 @@ class Reporter:
         run.finish()
         self._decisions.notify_webhook()
 
-    def _record(self, step: Step, issue: Issue, sets: dict[str, Any], *, last: bool) -> bool:
+    def _record(self, step: Step, issue: Issue, sets: dict[str, Any], *, is_last: bool) -> bool:
         """Record what was sent, and with the last channel's that it is reported or closed.
 
         Returns:
             Whether that could be done.
         """
         now = self._services.now()
-        if last and step.report:
+        if is_last and step.report:
             sets = {**sets, "timestamps.reported": format_time(now)}
-        if last and step.notified:
+        if is_last and step.notified:
             sets = {**sets, **_notified_exposures(step, issue, now)}
-        if last and step.notice:
+        if is_last and step.notice:
             notice = ClosingNotice(now, issue.occurrence)
             sets = {**sets, "closing_notice": notice.to_item()}
-        if not sets and not (last and step.close):
+        if not sets and not (is_last and step.close):
             return True
         try:
             if sets:
                 self._services.table.update(issue, sets)
-            if last and step.close:
+            if is_last and step.close:
                 self._decisions.keep_ticket(issue)
                 if issue.status is Status.RESOLVED:
                     self._services.table.close_resolved(issue, now)
@@ -571,7 +571,7 @@ class Reporter:
 def _shown_state(step: Step, update: Update) -> dict[str, Any]:
     """What is kept of an issue that was shown on the console."""
     issue = step.issue
-    state = state_of(step, update, {"ticket": None, **issue.jira_details})
+    state = state_after_update(step, update, {"ticket": None, **issue.jira_details})
     if not update.ends and update is not Update.EXEMPTION_ENDS:
         state |= use_notified(issue)  # there is no ticket to comment on: all of it is shown
     # So that the first channel that is enabled later is known to be the first that reports it.

@@ -153,9 +153,7 @@ def exposing_by(evaluator: Evaluator) -> Callable[[OpeningCall], bool]:
     return lambda opening: any(may_expose(rule, evaluator) for rule in opening.rules)
 
 
-def latest_per_rule(
-    openings: Iterable[OpeningCall], exposes: Callable[[OpeningCall], bool] = lambda _: True
-) -> list[OpeningCall]:
+def latest_per_rule(openings: Iterable[OpeningCall], exposes: Callable[[OpeningCall], bool]) -> list[OpeningCall]:
     """The openings that are kept of one group, as many as fit into `KEPT_BYTES`.
 
     Those that `exposes` is true of come first, and of both kinds the latest: calls that matter to nobody today must
@@ -174,9 +172,7 @@ def latest_per_rule(
     return found
 
 
-def superseded(
-    openings: Sequence[OpeningCall], exposes: Callable[[OpeningCall], bool] = lambda _: True
-) -> list[OpeningCall]:
+def superseded(openings: Sequence[OpeningCall], exposes: Callable[[OpeningCall], bool]) -> list[OpeningCall]:
     """The openings that are not kept."""
     kept = set(latest_per_rule(openings, exposes))
     return [opening for opening in openings if opening not in kept]

@@ -84,18 +84,14 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
         if known is None or not known.status.is_exposed:
             return None
         times = replace(known.timestamps, resolved=now)
-        principal = known.opened_by.principal if known.opened_by else ""
-        begun, of_now = known.timestamps, known.source.get("occurrence") == known.occurrence
-        source = str(known.source.get("made_by") or "") if of_now else ""
-        past = PastOccurrence(begun.identified, now, principal, begun.remediated, source)
-        history = (*known.history, past)[-KEPT:] if known.status is Status.OPEN else known.history
+        history = (*known.history, _ended(known, now))[-KEPT:] if known.status is Status.OPEN else known.history
         return _changed(Event.RESOLVED, known, status=Status.RESOLVED, timestamps=times, history=history)
 
     status = Status.WHITELISTED if detection.whitelisted else Status.OPEN
-    begun = Timestamps(identified=now, updated=now)
+    first_seen = Timestamps(identified=now, updated=now)
     if known is None:
         issue = Issue(
-            detection.account_id, detection.group_id, status, detection.details, begun, used_by=detection.used_by
+            detection.account_id, detection.group_id, status, detection.details, first_seen, used_by=detection.used_by
         )
         return Change(Event.FOUND, issue, None)
     if not known.status.is_exposed or (known.status is Status.WHITELISTED and status is Status.OPEN):
@@ -105,7 +101,7 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             known,
             status=status,
             details=detection.details,
-            timestamps=begun,
+            timestamps=first_seen,
             occurrence=known.occurrence + 1,
             used_by=detection.used_by,
         )
@@ -120,6 +116,14 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
         timestamps=times,
         used_by=detection.used_by,
     )
+
+
+def _ended(issue: Issue, now: datetime) -> PastOccurrence:
+    """The occurrence that ends now, as the issue's history keeps it."""
+    principal = issue.opened_by.principal if issue.opened_by else ""
+    source_is_of_it = issue.source.get("occurrence") == issue.occurrence
+    made_by = str(issue.source.get("made_by") or "") if source_is_of_it else ""
+    return PastOccurrence(issue.timestamps.identified, now, principal, issue.timestamps.remediated, made_by)
 
 
 def reconcile_additions(known: Issue | None, detection: Detection | None, now: datetime) -> Change | None:

@@ -24,7 +24,7 @@ from library.aws.conditional_writes import serialized
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Path, Reachability, Sources, Verdict
 from library.security_groups.users import GroupUsers, User
-from reporting.plan import state_after
+from reporting.plan import state_as_notified
 from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
 
 DELAY_S = 0.008
@@ -57,7 +57,7 @@ def issue_of(number: int, *, changed: bool, closed: bool) -> Issue:
         slack_details={},
         remediation_details={},
     )
-    notified = state_after(replace(issue, details=DETAILS) if changed else issue, closed=False)
+    notified = state_as_notified(replace(issue, details=DETAILS) if changed else issue, closed=False)
     issue = replace(issue, jira_details={"ticket": None, **notified})
     return replace(issue, status=Status.CLOSED, timestamps=replace(issue.timestamps, closed=NOW)) if closed else issue
 

@@ -10,7 +10,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from library.aws.conditional_writes import serialized
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
-from reporting.plan import state_after
+from reporting.plan import state_as_notified
 from tests.worlds.reporting_world import MAIN, REGION, SSH, START, World, reporting_world
 
 
@@ -24,7 +24,7 @@ def put_issues(world: World, count: int, status: Status, *, notified: bool, owne
         issue = Issue(MAIN, f"sg-{status}-{number}", status, details, times)
         item = issue.to_item()
         if notified:
-            memory = state_after(issue, closed=False)
+            memory = state_as_notified(issue, closed=False)
             item |= {
                 "jira_details": {**memory, "ticket": f"SEC-{number}", "told": []},
                 "slack_details": {**memory, "destinations": ["#hammer"]},

@@ -72,21 +72,26 @@ def test_the_latest_call_whose_rule_is_exposed_is_named() -> None:
     assert opened_by([], [PERM]) is None
 
 
+def of_any_rule(_: OpeningCall) -> bool:
+    """Whatever rule a call added may be an exposure."""
+    return True
+
+
 def test_of_calls_that_added_the_same_the_latest_is_kept() -> None:
     other = OpenedRule("tcp", 3389, 3389, "0.0.0.0/0")
     openings = [call(number) for number in (3, 1, 4, 0, 2)] + [call(2, SSH, other, event_id="e-2b"), call(2, other)]
-    assert [each.by.event_id for each in latest_per_rule(openings)] == ["e-4", "e-2b"]
-    assert sorted(each.by.event_id for each in superseded(openings)) == ["e-0", "e-1", "e-2", "e-2", "e-3"]
-    assert superseded(latest_per_rule(openings)) == []
+    assert [each.by.event_id for each in latest_per_rule(openings, of_any_rule)] == ["e-4", "e-2b"]
+    assert sorted(each.by.event_id for each in superseded(openings, of_any_rule)) == ["e-0", "e-1", "e-2", "e-2", "e-3"]
+    assert superseded(latest_per_rule(openings, of_any_rule), of_any_rule) == []
 
 
 def test_of_many_calls_the_latest_are_kept_as_far_as_there_is_room() -> None:
     size = len(call(10_000, SSH._replace(cidr="8.8.000.0/24")).to_text())
     openings = [call(10_000 + number, SSH._replace(cidr=f"8.8.{number:03}.0/24")) for number in range(600)]
-    kept = latest_per_rule(openings)
+    kept = latest_per_rule(openings, of_any_rule)
     assert len(kept) == KEPT_BYTES // size
     assert [each.by.event_id for each in kept] == [f"e-{10_599 - number}" for number in range(len(kept))]
-    assert superseded(openings) == openings[: 600 - len(kept)]
+    assert superseded(openings, of_any_rule) == openings[: 600 - len(kept)]
 
 
 RESTRICTED = Evaluator(PortSet.parse([22]), AddressSet())

@@ -15,7 +15,7 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers
 from reporting import group_text
-from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of
+from reporting.plan import Channels, Forecast, Step, Update, plan, state_after_update, state_as_notified
 from reporting.remediation_text import closing_changed
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.forecasts import a_forecast
@@ -41,7 +41,7 @@ def issue(verdict: Verdict = Verdict.INTERNET, **other: Any) -> Issue:
 
 def notified(at_once: bool, verdict: Verdict = Verdict.INTERNET) -> dict[str, Any]:
     """What a channel keeps that was told of the issue, with or without the promise."""
-    return {"ticket": "SEC-1", **state_after(issue(verdict), closed=False, at_once=at_once)}
+    return {"ticket": "SEC-1", **state_as_notified(issue(verdict), closed=False, at_once=at_once)}
 
 
 NEW = issue(timestamps=Timestamps(BEFORE, BEFORE))
@@ -183,10 +183,10 @@ def test_a_notice_is_taken_back_before_another_date_is_told(
 
 def test_what_was_told_is_kept_only_as_long_as_it_is_true() -> None:
     [step] = plan([NEW], JIRA, ON, NOW)
-    kept = state_of(step, Update.NEW, {"ticket": "SEC-1"})
+    kept = state_after_update(step, Update.NEW, {"ticket": "SEC-1"})
     assert kept["at_once"] is True
     [later] = plan([issue(Verdict.BLOCKED, jira_details=kept)], JIRA, ON, NOW)
-    assert "at_once" not in state_of(later, Update.CHANGED, kept)
+    assert "at_once" not in state_after_update(later, Update.CHANGED, kept)
 
 
 def test_nobody_is_reminded_of_what_is_closed_at_the_next_run() -> None:

@@ -14,7 +14,7 @@ from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 from reporting.group_text import exemption_line, with_exemption
-from reporting.plan import Channels, Step, Update, plan, state_after, state_of
+from reporting.plan import Channels, Step, Update, plan, state_after_update, state_as_notified
 from tests.builders.forecasts import a_forecast
 
 END = date(2027, 3, 1)
@@ -70,7 +70,7 @@ def test_when_the_end_is_told(days: int, notified: str, reminder: str | None) ->
 def test_where_the_end_is_told(
     channels: Channels, ticket: bool, expected: tuple[Update | None, Update | None] | None
 ) -> None:
-    kept = {**state_after(issue(), closed=True), "ticket": "SEC-1"} if ticket else {}
+    kept = {**state_as_notified(issue(), closed=True), "ticket": "SEC-1"} if ticket else {}
     found = steps(issue(jira_details=kept), MIDNIGHT - timedelta(days=3), channels)
     assert [(step.ticket_update, step.alert_update) for step in found] == ([] if expected is None else [expected])
 
@@ -98,16 +98,16 @@ def test_the_end_that_counts(exemptions: tuple[Exemption, ...], expires: date | 
     ],
 )
 def test_a_new_occurrence_names_the_exemption_that_ended(identified: datetime, is_named: bool) -> None:
-    kept = state_after(issue(), closed=True)
+    kept = state_as_notified(issue(), closed=True)
     [step] = steps(issue(Status.OPEN, identified, occurrence=2, slack_details=kept), MIDNIGHT + timedelta(days=8))
     assert (step.alert_update, step.exemption) == (Update.FOUND_AGAIN, EXEMPTION if is_named else None)
 
 
 def test_what_is_remembered_of_an_end_keeps_what_was_known() -> None:
-    kept = {**state_after(issue(), closed=True), "ticket": "SEC-1"}
+    kept = {**state_as_notified(issue(), closed=True), "ticket": "SEC-1"}
     given = issue(jira_details=kept)
     [step] = steps(given, MIDNIGHT - timedelta(days=3), BOTH)
-    notified = state_of(step, Update.EXEMPTION_ENDS, kept)
+    notified = state_after_update(step, Update.EXEMPTION_ENDS, kept)
     assert notified == {**kept, "exemption_told": "2027-03-01, 3 days"}
     assert (
         steps(replace(given, jira_details=notified, slack_details=notified), MIDNIGHT - timedelta(days=3), BOTH) == []
@@ -115,10 +115,10 @@ def test_what_is_remembered_of_an_end_keeps_what_was_known() -> None:
 
 
 def test_who_hears_that_a_group_is_exempt_for_a_few_days_needs_no_reminder_of_it() -> None:
-    given = issue(slack_details=state_after(issue(Status.OPEN), closed=False))
+    given = issue(slack_details=state_as_notified(issue(Status.OPEN), closed=False))
     [step] = steps(given, MIDNIGHT - timedelta(days=3))
     assert step.alert_update is Update.EXEMPT
-    notified = state_of(step, Update.EXEMPT, given.slack_details)
+    notified = state_after_update(step, Update.EXEMPT, given.slack_details)
     assert steps(replace(given, slack_details=notified), MIDNIGHT - timedelta(days=3)) == []
 
 
@@ -201,15 +201,15 @@ def test_an_open_group_is_exempt_in_part_while_an_exemption_counts() -> None:
 
 
 def test_a_channel_keeps_that_a_group_is_exempt_until_it_is_told_otherwise() -> None:
-    notified = state_of(
-        steps(issue(slack_details=state_after(issue(), closed=False)), MIDNIGHT - timedelta(days=30))[0],
+    notified = state_after_update(
+        steps(issue(slack_details=state_as_notified(issue(), closed=False)), MIDNIGHT - timedelta(days=30))[0],
         Update.EXEMPT,
         {},
     )
     assert notified["exempt"] is True
     [step] = steps(issue(Status.OPEN, slack_details=notified), MIDNIGHT)
     assert step.alert_update is Update.FOUND_AGAIN
-    assert "exempt" not in state_of(step, Update.FOUND_AGAIN, notified)
+    assert "exempt" not in state_after_update(step, Update.FOUND_AGAIN, notified)
 
 
 def test_a_untrusted_reason_stays_on_its_line() -> None:

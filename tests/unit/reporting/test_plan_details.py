@@ -29,8 +29,8 @@ from reporting.plan import (
     plan,
     remediation_forecast,
     slack_state,
-    state_after,
-    state_of,
+    state_after_update,
+    state_as_notified,
     ticket_state,
     update_for,
 )
@@ -53,7 +53,7 @@ def issue(status: Status = Status.OPEN, reachability: Reachability | None = None
     return replace(Issue("1", "sg-1", status, details, Timestamps(BEFORE, BEFORE)), **changes)
 
 
-NOTIFIED = state_after(issue(), closed=False)
+NOTIFIED = state_as_notified(issue(), closed=False)
 REPORTED = Timestamps(BEFORE, BEFORE, BEFORE)
 EXEMPTION = Exemption("sg-1", expires=BEFORE.date())
 
@@ -131,7 +131,7 @@ def test_an_exemption_that_ended_is_named_where_the_occurrence_is_reported_first
 
 def test_that_a_ticket_was_told_otherwise_is_said_of_it() -> None:
     given = issue(reachability=JUDGED, timestamps=REPORTED)
-    given = replace(given, jira_details={**state_after(given, closed=False), "ticket": "SEC-1"})
+    given = replace(given, jira_details={**state_as_notified(given, closed=False), "ticket": "SEC-1"})
     step = step_of(given, JIRA, AT_ONCE)
     assert (step.ticket_update, step.closing_time_changed, step.at_once, step.notice) == (
         Update.CLOSING,
@@ -185,7 +185,7 @@ def test_a_run_that_was_killed_may_have_filed_a_ticket_that_is_to_be_closed() ->
 
 def test_what_is_remembered() -> None:
     two = replace(issue(reachability=JUDGED).details, perms=(SSH, SSH._replace(cidr="::/0")))
-    assert state_after(issue(reachability=JUDGED, details=two), closed=True, at_once=True) == {
+    assert state_as_notified(issue(reachability=JUDGED, details=two), closed=True, at_once=True) == {
         "occurrence": 1,
         "closed": True,
         "digest": "862c17503a2ae3c5",
@@ -193,7 +193,7 @@ def test_what_is_remembered() -> None:
         "severity": "critical",
         "at_once": True,
     }
-    assert state_after(issue(), closed=False) == {
+    assert state_as_notified(issue(), closed=False) == {
         "occurrence": 1,
         "closed": False,
         "digest": NOTIFIED["digest"],
@@ -357,7 +357,7 @@ def test_the_comment_on_another_date_counts_days(days: int, text: str) -> None:
 def test_what_is_told_of_an_end_keeps_the_memory_of_one_told_before() -> None:
     given = issue()
     kept = {"exemption_told": "2026-01-01, 3 days"}
-    assert state_of(step_of(given), Update.NEW, kept) == {**kept, **state_after(given, closed=False)}
+    assert state_after_update(step_of(given), Update.NEW, kept) == {**kept, **state_as_notified(given, closed=False)}
 
 
 def test_a_group_that_is_opened_again_and_again_and_nobody_knows_by_whom() -> None:

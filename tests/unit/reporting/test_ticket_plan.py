@@ -8,7 +8,7 @@ import pytest
 
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exposure import Exposure
-from reporting.plan import Channels, Forecast, Update, plan, state_after
+from reporting.plan import Channels, Forecast, Update, plan, state_as_notified
 from tests.builders.forecasts import a_forecast
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -23,8 +23,8 @@ def issue(status: Status = Status.OPEN, *perms: Exposure, **changes: Any) -> Iss
     return replace(Issue("1", "sg-1", status, details, Timestamps(NOW, NOW)), **changes)
 
 
-NOTIFIED = state_after(issue(), closed=False)
-OVER = state_after(issue(), closed=True)
+NOTIFIED = state_as_notified(issue(), closed=False)
+OVER = state_as_notified(issue(), closed=True)
 TICKET = {**NOTIFIED, "ticket": "SEC-1"}
 CLOSED = {**OVER, "ticket": "SEC-1"}
 REPORTED = Timestamps(NOW, NOW, NOW)

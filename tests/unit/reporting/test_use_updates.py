@@ -15,7 +15,7 @@ from library.issues.use import Use, UseVerdict
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, ticket
-from reporting.plan import Channels, Step, Update, plan, state_after, state_of, use_notified
+from reporting.plan import Channels, Step, Update, plan, state_after_update, state_as_notified, use_notified
 from reporting.remediation_text import use_alert, use_comment
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.forecasts import a_forecast
@@ -23,7 +23,7 @@ from tests.unit.issues.test_use import use
 from tests.unit.reporting.test_ticket_plan import OFF, REPORTED, issue
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-NOTIFIED = state_after(issue(), closed=False)
+NOTIFIED = state_as_notified(issue(), closed=False)
 BOTH = Channels(True, True)
 WORKING, TALKED = use(), use(UseVerdict.TALKED)
 NONE = use(UseVerdict.NONE, rules=(), covered=Decimal(1))
@@ -65,7 +65,8 @@ def test_each_channel_is_told_what_it_was_not_told() -> None:
     given = replace(notified(), use=WORKING, slack_details={**NOTIFIED, **use_notified(replace(issue(), use=WORKING))})
     [step] = plan([given], BOTH, OFF, NOW)
     assert (step.ticket_update, step.alert_update) == (Update.USE, None)
-    assert plan([replace(given, jira_details=state_of(step, Update.USE, given.jira_details))], BOTH, OFF, NOW) == []
+    state = state_after_update(step, Update.USE, given.jira_details)
+    assert plan([replace(given, jira_details=state)], BOTH, OFF, NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_other_news_comes_first(given: Issue, notification: Update) -> None:
 
 def test_in_a_new_occurrence_it_is_told_again() -> None:
     given = replace(notified(WORKING, occurrence=1), occurrence=2, use=WORKING)
-    state = {**state_after(given, closed=False), "use_told": given.jira_details["use_told"]}
+    state = {**state_as_notified(given, closed=False), "use_told": given.jira_details["use_told"]}
     [step] = plan([replace(given, jira_details={**state, "ticket": "SEC-1"}, slack_details=state)], BOTH, OFF, NOW)
     assert (step.ticket_update, step.alert_update) == (Update.USE, Update.USE)
 
