@@ -35,7 +35,7 @@ from library.jobs.command_line import (
     select,
     utc_now,
 )
-from library.jobs.process import expect_many_objects
+from library.jobs.process import expect_many_objects, take_long_turns
 from library.jobs.run import Lease, hold_lock, renewing_sleep
 from library.notifications.clients import open_channels
 from reporting.read import ReportSummary
@@ -58,6 +58,7 @@ def command(
 ) -> None:
     """Report issues: tickets and alerts for what is new, changed or gone."""
     expect_many_objects()
+    take_long_turns()
     configuration = read_configuration(config)
     section, aws = configuration.secgrp_unrestricted_access, configuration.aws
     if not section.reporting:
