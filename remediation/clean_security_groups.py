@@ -44,6 +44,7 @@ from remediation.runs import (
     BatchRun,
     InteractiveRun,
     RemediationSummary,
+    counts_for_limit,
     due,
     find,
     find_unfinished,
@@ -189,13 +190,19 @@ def _dry_run(
             if include_not_due or is_unfinished(issue) or due([issue], configuration, context.now())
         ),
     ]
+    changing = 0
     for issue in chosen:
         if is_unfinished(issue):
             prompt.show(INCOMPLETE)
         is_due = bool(due([issue], configuration, context.now()))
-        show(context, configuration, issue, prompt, summary, decided=include_not_due and not is_due)
+        seen = show(context, configuration, issue, prompt, summary, decided=include_not_due and not is_due)
+        changing += seen is not None and (is_due or is_unfinished(issue)) and counts_for_limit(context, issue, seen)
     for note in context.notes:
         typer.echo(f"note: {printable(note)}")
+    limit = configuration.secgrp_unrestricted_access.remediation_limit_per_run
+    if changing > limit:
+        groups = f"none of these {changing} groups"
+        typer.echo(f"note: an unattended run would change {groups}: remediation_limit_per_run is {limit}")
     typer.echo(f"dry run: {len(chosen)} looked at, nothing changed")
     return summary.problems
 

@@ -255,6 +255,12 @@ def _problem(result: GroupResult) -> str:
     return f"not complete yet: {result.text}" if result.kind is ResultKind.INCOMPLETE else result.text
 
 
+def counts_for_limit(context: RemediationContext, issue: Issue, seen: Assessment) -> bool:
+    """Whether an unattended run would change the group. What EC2 refused lately is not tried, so it does not count."""
+    lately = refused_before(issue.remediation_details, seen.fingerprint, context.now())
+    return seen.has_work and seen.held is None and not lately
+
+
 def stop_at_limit(context: RemediationContext, summary: RemediationSummary, text: str) -> None:
     """Say, also to those who run Hammer, that more groups would be changed than `remediation_limit_per_run`."""
     text = f"stopped: {text}. Look at them with --dry-run, then raise the limit, or choose with --group"
@@ -387,9 +393,7 @@ class BatchRun(_Run):
                 seen = assess(self._context, config, issue)
             except GROUP_ERRORS:
                 continue  # said when its turn comes
-            # What EC2 refused lately is not tried, so it does not count either.
-            lately = refused_before(issue.remediation_details, seen.fingerprint, self._context.now())
-            changing += seen.has_work and seen.held is None and not lately
+            changing += counts_for_limit(self._context, issue, seen)
             if changing > limit:
                 text = f"more than {limit} groups are due to be changed, and remediation_limit_per_run is {limit}"
                 stop_at_limit(self._context, self.summary, f"{text}: nothing was changed")

@@ -257,6 +257,21 @@ def test_a_run_that_would_change_too_many_groups_changes_none(world: World) -> N
     assert [world.rules(group) for group in groups] == [CLOSED, CLOSED, OPEN]
 
 
+def test_a_dry_run_says_that_an_unattended_run_would_change_too_many(world: World) -> None:
+    world.configure(remediation_limit_per_run=2)
+    groups = [world.group(SSH) for _ in range(3)]
+    for group in groups:
+        world.issue(group)
+    not_due = world.group(SSH)
+    world.issue(not_due, reported_days=None)
+    limited = "an unattended run would change none of these 3 groups: remediation_limit_per_run is 2"
+    assert limited in world.remediate("--dry-run").output
+    assert limited in world.remediate("--dry-run", "--include-not-due").output
+    assert "an unattended run" not in world.remediate("--dry-run", "--group", groups[0], "--group", not_due).output
+    world.ec2().revoke_security_group_ingress(GroupId=groups[2], IpPermissions=[SSH])
+    assert "an unattended run" not in world.remediate("--dry-run").output
+
+
 def test_remediation_that_is_off_does_nothing_in_one_line(world: World) -> None:
     world.configure(remediation=False)
     group = world.group(SSH)
