@@ -35,8 +35,8 @@ from hammer.output import (
 from hammer.table_listing import list_issues, open_tables, read_issues, with_history
 from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
 from library.documents.text import counted, printable
-from library.issues.history import summarize_day
 from library.issues.issue import Status
+from library.issues.trends import summarize_day
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,

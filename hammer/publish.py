@@ -24,9 +24,9 @@ from library.aws.records import JobRecords
 from library.aws.secrets import SecretError, SecretReader
 from library.documents.slack_message import link
 from library.documents.text import printable, shortened
-from library.issues.history import summarize_day
 from library.issues.issue import Status
 from library.issues.times import shown_day
+from library.issues.trends import summarize_day
 from library.jobs.command_line import (
     ConfigOption,
     Selection,

@@ -29,13 +29,13 @@ from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import and_more, counted, printable
 from library.issues.change_notifications import not_done
-from library.issues.flapping import is_flapping
-from library.issues.history import Day
+from library.issues.history import is_flapping
 from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.names import location_options
 from library.issues.reachability import Severity
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import parse_time, shown_time
+from library.issues.trends import Day
 from library.issues.use import unknown_use
 from library.jobs.command_line import (
     AccountOption,

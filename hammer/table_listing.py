@@ -24,9 +24,9 @@ from library.aws.issue_table import UnreadableIssueError
 from library.aws.records import CoverageRecords, JobRecords
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
-from library.issues.history import Day
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
+from library.issues.trends import Day
 from library.jobs.command_line import Selection, TableAccess, accounts_of, open_table
 
 _HISTORY_SHOWN = timedelta(days=90)

@@ -15,9 +15,9 @@ from library.aws.issue_table import UnreadableIssueError
 from library.documents.document import Bullets, Document, Section, fitted, jira_markup, paragraph, plain_text
 from library.documents.slack_message import Alert, slack_literal
 from library.issues.after_care import ITEM_PREFIX, AfterCare, after_care_sentences
-from library.issues.history import restored_at
 from library.issues.issue import Issue
 from library.issues.times import format_time
+from library.issues.trends import restored_at
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
 from library.notifications.jira_connection import JiraError
 

@@ -17,7 +17,7 @@ from typing import Any
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
 from library.documents.slack_message import link, slack_literal
 from library.documents.text import cut_utf16, flattened, ordinal, printable, shortened, utf16_size
-from library.issues.flapping import flapping_text, is_flapping
+from library.issues.history import flapping_text, is_flapping
 from library.issues.issue import Issue, IssueDetails, Status
 from library.issues.names import aws_options, hammer_options
 from library.issues.opening_calls import OpenedBy

@@ -464,7 +464,7 @@ def _step(
 
 
 def _was_notified_otherwise(issue: Issue, state: ChannelState | None, remediation: IssueForecast) -> bool:
-    """Whether a channel says that an issue is closed at the next run and it is not, or the other way round."""
+    """Whether a channel says that an issue is closed at the next run where it is not, or does not where it is."""
     if state is None or state.closed or issue.status is not Status.OPEN:
         return False
     if remediation.closes_at() is None or remediation.is_due_anyway:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from hammer.listing.controls import Control, controls_broken, exposed_ports, ports_of
 from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, remediation_terms
 from library.issues.decision_record import KeptSource
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import SECURITY_GROUP, FindingDetails, Issue, IssueDetails, Status, Timestamps, kind_of
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity

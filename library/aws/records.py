@@ -24,7 +24,7 @@ from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.text import flattened
 from library.errors import ConflictError
-from library.issues import history
+from library.issues import trends
 from library.issues.scan_coverage import ITEM_PREFIX, Outcome, ScanCoverage
 from library.issues.times import format_time, shown_time, stored_time
 
@@ -110,21 +110,21 @@ class JobRecords:
             run.ended = now()
             self._write(run)
 
-    def days(self, since: date) -> Iterator[history.Day]:
+    def days(self, since: date) -> Iterator[trends.Day]:
         """The history from a day on, the oldest first. Records that are none are left out."""
-        for item in self._query(history.ITEM_PREFIX):
+        for item in self._query(trends.ITEM_PREFIX):
             try:
-                day = history.Day.from_item(item)
+                day = trends.Day.from_item(item)
             except (AttributeError, KeyError, TypeError, ValueError):
                 continue  # a trend without a day is better than none
             if day.day >= since:
                 yield day
 
-    def record_day(self, day: history.Day) -> None:
+    def record_day(self, day: trends.Day) -> None:
         """Keep the record of a day; a later one of the same day replaces it."""
         expires = datetime.combine(day.day, time(), UTC) + _HISTORY_KEPT
         sets = day.to_item() | {TIME_TO_LIVE_ATTRIBUTE: int(expires.timestamp())}
-        self._items.update(self._account_id, f"{history.ITEM_PREFIX}{day.day.isoformat()}", sets)
+        self._items.update(self._account_id, f"{trends.ITEM_PREFIX}{day.day.isoformat()}", sets)
 
     def _query(self, prefix: str) -> Iterator[Item]:
         yield from self._items.query(_WITH_PREFIX, {":account": self._account_id, ":prefix": prefix})

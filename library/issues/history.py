@@ -1,116 +1,95 @@
-"""One small record a day: how many issues there were, and what happened to them. It feeds trends.
+"""The history of an issue: when a group was exposed before, and that it is opened again and again.
 
-Pure.
+Pure. Texts are untrusted input.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime, timedelta
 
-from library.issues.issue import Issue, Status
-from library.issues.times import stored_time
+from library.issues.opening_calls import OpenedBy
+from library.issues.times import format_time, parse_time
 
-ITEM_PREFIX = "history#"
+KEPT = 10
+"""Past occurrences of an issue that are kept: enough to see a pattern."""
+
+WINDOW = timedelta(days=7)
+"""How far back a re-opening counts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """The issues of one day, in UTC.
+class PastOccurrence:
+    """One time that a group was exposed.
 
     Attributes:
-        open: how many were open at its last record, by account and severity.
-        whitelisted: how many were exempt then, by account.
-        remediated: how many groups Hammer changed on it.
-        restored: how many groups somebody restored on it.
-        hours_to_fix: from found to resolved, the mean of those resolved on it; None: none was.
+        identified: when that was seen, in UTC; None: it is not known.
+        resolved: when it was seen to be over, in UTC.
+        principal: who opened it; empty: nobody knows.
+        remediated: when Hammer closed it, in UTC; None: somebody else did.
+        source: what defined what was open, as `library.source.location` has it; empty: nobody knows.
     """
 
-    day: date
-    open: Mapping[str, Mapping[str, int]]
-    whitelisted: Mapping[str, int]
-    found: int = 0
-    resolved: int = 0
-    remediated: int = 0
-    restored: int = 0
-    hours_to_fix: int | None = None
+    identified: datetime | None
+    resolved: datetime
+    principal: str = ""
+    remediated: datetime | None = None
+    source: str = ""
 
-    @property
-    def open_total(self) -> int:
-        """How many were open in all accounts."""
-        return sum(number for severities in self.open.values() for number in severities.values())
-
-    def to_item(self) -> dict[str, Any]:
-        """The item of the issue table, but for its keys."""
+    def to_item(self) -> dict[str, str | None]:
+        """As a member of the issue's `history`."""
         return {
-            "day": self.day.isoformat(),
-            "open": {account: dict(severities) for account, severities in self.open.items()},
-            "whitelisted": dict(self.whitelisted),
-            "found": self.found,
-            "resolved": self.resolved,
-            "remediated": self.remediated,
-            "restored": self.restored,
-            "hours_to_fix": self.hours_to_fix,
+            "identified": format_time(self.identified),
+            "resolved": format_time(self.resolved),
+            "principal": self.principal,
+            **({"remediated": format_time(self.remediated)} if self.remediated else {}),
+            **({"source": self.source} if self.source else {}),
         }
 
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any]) -> Day:
-        """The other way round. Raises KeyError or ValueError on an item that is none."""
-        hours = item["hours_to_fix"]
-        return cls(
-            day=date.fromisoformat(item["day"]),
-            open={
-                account: {severity: int(number) for severity, number in severities.items()}
-                for account, severities in item["open"].items()
-            },
-            whitelisted={account: int(number) for account, number in item["whitelisted"].items()},
-            found=int(item["found"]),
-            resolved=int(item["resolved"]),
-            remediated=int(item["remediated"]),
-            restored=int(item["restored"]),
-            hours_to_fix=None if hours is None else int(hours),
-        )
+
+def history_from_item(item: object) -> tuple[PastOccurrence, ...]:
+    """An issue's `history`. What is malformed is left out: it only informs people."""
+    found: list[PastOccurrence] = []
+    for past in item if isinstance(item, list) else ():
+        try:
+            resolved = parse_time(past["resolved"])
+            if resolved:
+                remediated, source = parse_time(past.get("remediated")), str(past.get("source") or "")
+                begun = parse_time(past["identified"])
+                found.append(PastOccurrence(begun, resolved, str(past["principal"]), remediated, source))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            continue
+    return tuple(found)
 
 
-def summarize_day(issues: Iterable[Issue], day: date) -> Day:
-    """The record of a day in UTC, of all issues of the table, in every status."""
-    open_: dict[str, Counter[str]] = {}
-    whitelisted: Counter[str] = Counter()
-    happened: Counter[str] = Counter()
-    hours: list[float] = []
-    for issue in issues:
-        times = issue.timestamps
-        if issue.status is Status.OPEN:
-            open_.setdefault(issue.account_id, Counter())[str(issue.details.severity)] += 1
-        elif issue.status is Status.WHITELISTED:
-            whitelisted[issue.account_id] += 1
-        elif times.resolved and times.resolved.date() == day:
-            happened["resolved"] += 1
-            if times.identified:
-                hours.append((times.resolved - times.identified).total_seconds() / 3600)
-        happened["found"] += _is_on(times.identified, day)
-        happened["remediated"] += _is_on(times.remediated, day)
-        happened["restored"] += _is_on(restored_at(issue), day)
-    return Day(
-        day=day,
-        open=open_,
-        whitelisted=whitelisted,
-        found=happened["found"],
-        resolved=happened["resolved"],
-        remediated=happened["remediated"],
-        restored=happened["restored"],
-        hours_to_fix=round(sum(hours) / len(hours)) if hours else None,
-    )
+def reopenings(history: Sequence[PastOccurrence], now: datetime) -> int:
+    """How often an issue that is open now was opened again lately."""
+    return sum(1 for past in history if now - past.resolved <= WINDOW)
 
 
-def _is_on(time: datetime | None, day: date) -> bool:
-    return time is not None and time.date() == day
+def reopeners(history: Sequence[PastOccurrence], opened_by: OpenedBy | None, now: datetime) -> tuple[str, ...]:
+    """Who opened an issue lately that is open now, each once, the first first. Untrusted input.
+
+    `history` are its past occurrences; `opened_by` is who opened it this time, None: nobody knows.
+    """
+    names = [past.principal for past in history if now - past.resolved <= WINDOW]
+    return tuple(dict.fromkeys(filter(None, [*names, opened_by.principal if opened_by else ""])))
 
 
-def restored_at(issue: Issue) -> datetime | None:
-    """When somebody restored the group, in UTC; None: nobody did, or nobody knows when."""
-    flag = issue.remediation_details.get("restored")
-    return stored_time(flag.get("at")) if isinstance(flag, Mapping) else None
+FLAPS = 2
+"""Re-openings within the window after which closing the group again will not last."""
+
+
+def is_flapping(history: Sequence[PastOccurrence], now: datetime) -> bool:
+    """Whether an issue that is open now was opened again so often lately that somebody must find out why."""
+    return reopenings(history, now) >= FLAPS
+
+
+def flapping_text(history: Sequence[PastOccurrence], now: datetime, manager: str) -> str:
+    """How often a group was opened again lately and what manages it, in words; empty: it was not."""
+    again = reopenings(history, now)
+    if not again:
+        return ""
+    by = f"; it is managed by {manager}, which may open it again" if manager else ""
+    return f"opened again {again} times in {WINDOW.days} days{by}"

@@ -28,7 +28,7 @@ from typing import Any, Self, cast, get_args
 
 from library.issues.change_notifications import ChangeNotification, notifications_from_item
 from library.issues.decision_record import DecisionState
-from library.issues.flapping import PastOccurrence, history_from_item
+from library.issues.history import PastOccurrence, history_from_item
 from library.issues.names import check_name, whole_number
 from library.issues.notified_exposures import NotifiedExposures
 from library.issues.opening_calls import OpenedBy
@@ -94,7 +94,7 @@ class IssueDetails:
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """The other way round."""
+        """Read what `to_item` wrote."""
         return cls(**cls._fields(item))
 
     @classmethod
@@ -148,7 +148,7 @@ class FindingDetails(IssueDetails):
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """The other way round. Raises ValueError on a finding's part that is no text or list of texts."""
+        """Read what `to_item` wrote. Raises ValueError on a finding's part that is no text or list of texts."""
         finding: Mapping[str, Any] = item["finding"]
         texts: dict[str, Any] = {
             "arn": finding["arn"],
@@ -296,7 +296,7 @@ class Timestamps:
 
     @classmethod
     def from_item(cls, item: Mapping[str, str | None]) -> Timestamps:
-        """The other way round. Raises ValueError on what is not ISO 8601."""
+        """Read what `to_item` wrote. Raises ValueError on what is not ISO 8601."""
         return cls(**{name: parse_time(item.get(name)) for name in cls.__slots__})
 
 
@@ -517,7 +517,7 @@ class ClosingNotice:
 
     @classmethod
     def from_item(cls, item: object) -> ClosingNotice | None:
-        """The other way round. None where there is none, or a map that is none: people are told again."""
+        """Read what `to_item` wrote. None where there is none, or a map that is none: people are told again."""
         if not isinstance(item, Mapping):
             return None
         try:

@@ -117,7 +117,7 @@ class OpeningCall:
 
     @classmethod
     def from_text(cls, text: str) -> OpeningCall | None:
-        """The other way round; None if the text is none."""
+        """Read what `to_text` wrote; None if the text is none."""
         try:
             by, rules = json.loads(text)
         except (TypeError, ValueError):
@@ -202,7 +202,7 @@ def opened_item(openings: Iterable[tuple[str, OpeningCall]]) -> list[dict[str, A
 
 
 def opened_from_item(item: object) -> tuple[tuple[str, OpeningCall], ...]:
-    """The other way round. What is malformed is left out: it only informs people."""
+    """Read what `opened_item` wrote. What is malformed is left out: it only informs people."""
     found: list[tuple[str, OpeningCall]] = []
     for caller in item if isinstance(item, list) else ():
         if not isinstance(caller, Mapping) or not isinstance(caller.get("calls"), list):

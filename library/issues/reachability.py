@@ -95,7 +95,7 @@ class Path:
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Path:
-        """The other way round. Raises KeyError, TypeError or ValueError on a map that is none."""
+        """Read what `to_item` wrote. Raises KeyError, TypeError or ValueError on a map that is none."""
         return cls(
             interface=required_text(item["interface"]),
             resource=required_text(item["resource"]),
@@ -163,7 +163,7 @@ class Reachability:
 
     @classmethod
     def from_item(cls, item: object) -> Reachability | None:
-        """The other way round. None where there is none, or a map that is none: the next scan writes it anew."""
+        """Read what `to_item` wrote. None where there is none, or a map that is none: the next scan writes it anew."""
         if not isinstance(item, Mapping):
             return None
         try:

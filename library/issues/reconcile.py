@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from library.issues.flapping import KEPT, PastOccurrence
+from library.issues.history import KEPT, PastOccurrence
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.notified_exposures import exposure_texts
 from library.issues.opening_calls import OpenedBy, OpeningCall, opened_by

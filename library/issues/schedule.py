@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from library.issues.decision_record import CloseNow, KeptSource, kept_sources
-from library.issues.flapping import flapping_text, reopenings
+from library.issues.history import flapping_text, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.notified_exposures import NotifiedTimes, exposure_texts, times_of_record
 from library.issues.reachability import Severity, severity

@@ -134,7 +134,7 @@ class GroupUsers:
 
     @classmethod
     def from_item(cls, item: object) -> GroupUsers | None:
-        """The other way round. None where there is none, or a map that is none: the next scan writes it anew."""
+        """Read what `to_item` wrote. None where there is none, or a map that is none: the next scan writes it anew."""
         if not isinstance(item, Mapping):
             return None
         try:

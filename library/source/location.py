@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.issues.decision_rules import exposure_digest
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import Issue
 from library.issues.times import format_time, shown_time, stored_time
 from library.network.addresses import parse_network

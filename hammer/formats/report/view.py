@@ -12,7 +12,7 @@ from hammer.listing.issue import ChangeSince, Failed, ListedIssue, Listing, List
 from library.aws.partition import console_host
 from library.documents.text import counted, flattened, printable
 from library.issues.decision_record import KeptSource
-from library.issues.flapping import WINDOW, is_flapping, reopeners, reopenings
+from library.issues.history import WINDOW, is_flapping, reopeners, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Severity, Verdict
 from library.issues.times import shown_day, shown_time

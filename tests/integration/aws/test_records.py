@@ -13,7 +13,7 @@ from moto import mock_aws
 from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
 from library.aws.records import CoverageRecords, JobRecords, RegionState
-from library.issues.history import Day
+from library.issues.trends import Day
 from tests.builders.issues import NOW
 
 MAIN = "123456789012"

@@ -22,8 +22,8 @@ from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
 from library.aws.records import JobRecords
 from library.config import load_configuration
-from library.issues.history import Day
 from library.issues.issue import Status
+from library.issues.trends import Day
 from library.jobs.command_line import application
 from tests.builders.issues import NOW, an_issue
 from tests.standins.slack import SlackStandIn

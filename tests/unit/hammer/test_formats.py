@@ -24,7 +24,7 @@ from hammer.formats.report.view import view
 from hammer.formats.table_format import console, show
 from hammer.listing.controls import Control
 from hammer.listing.issue import ChangeSince, ListingSource
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import Status, Timestamps
 from library.issues.schedule import Waiting
 from library.security_groups.exposure import Exposure

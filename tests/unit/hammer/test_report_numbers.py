@@ -25,8 +25,8 @@ from hammer.formats.report.view import (
 )
 from hammer.listing.issue import ChangeSince, Failed, Listing, ListingSource, Scanned, Sort, Wanted, chosen
 from hammer.table_listing import change_since
-from library.issues.history import Day
 from library.issues.issue import Status, Timestamps
+from library.issues.trends import Day
 from tests.builders.issues import an_issue
 from tests.builders.listings import (
     INTERNET,

@@ -29,10 +29,10 @@ from hammer.status import (
 from hammer.table_listing import unseen
 from library.aws.lock import LockState
 from library.aws.records import JobRun
-from library.issues.flapping import PastOccurrence
-from library.issues.history import Day
+from library.issues.history import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.scan_coverage import Outcome, ScanCoverage
+from library.issues.trends import Day
 from library.jobs.command_line import Selection
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import NOW, an_issue

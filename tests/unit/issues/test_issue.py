@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import ClosingNotice, FindingDetails, Issue, IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
 from library.issues.scan_coverage import Outcome, ScanCoverage

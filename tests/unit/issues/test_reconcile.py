@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.opening_calls import OpenedBy, OpenedRule, OpeningCall, opened_by
 from library.issues.reachability import Reachability, Sources, Verdict

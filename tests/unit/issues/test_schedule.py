@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from library.issues.decision_record import CloseNow, DecisionState, exposure_key
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Timestamps
 from library.issues.notified_exposures import NotifiedExposures
 from library.issues.reachability import Reachability, Severity, Sources, Verdict

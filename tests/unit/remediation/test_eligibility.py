@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from library.config.models import remediation_terms
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.notified_exposures import NotifiedExposures
 from library.issues.opening_calls import OpenedBy

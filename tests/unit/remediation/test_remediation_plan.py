@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.schedule import RemediationTerms, Skipped, SkipReason, remediation_schedule
 from library.network.addresses import AddressSet, parse_network
@@ -48,7 +48,7 @@ def rule(text: str, about: str = "", rule_id: str = "") -> IngressRule:
 
 
 def text_of(made: IngressRule) -> str:
-    """The other way round."""
+    """The text from which the rule is made."""
     ports = ""
     if made.from_port is not None:
         ports = f"/{made.from_port}" + (f"-{made.to_port}" if made.to_port != made.from_port else "")

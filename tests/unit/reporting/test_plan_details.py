@@ -10,7 +10,7 @@ import pytest
 
 from library.config.models import remediation_terms
 from library.documents.document import Section, paragraph
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, Sources, Verdict

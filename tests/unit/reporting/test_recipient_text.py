@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from library.documents.document import Link, Paragraph, Section, plain_text
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict

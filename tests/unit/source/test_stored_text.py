@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hammer.formats.report.view import view
-from library.issues.flapping import PastOccurrence
+from library.issues.history import PastOccurrence
 from library.issues.issue import Issue
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
