@@ -6,7 +6,7 @@ Pure. The values first, then how each answer is read into them. What is not in t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,10 +19,38 @@ from library.security_groups.users import BalancerRef, balancer_of, instance_id_
 
 
 class PublicAddress(NamedTuple):
-    """An address that the Internet can send to; `version` is 4 or 6."""
+    """An address that the Internet can send to, or an IPv6 prefix of such addresses; `version` is 4 or 6."""
 
     version: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetNames:
+    """How target groups name interfaces; the name of a target is `in` it.
+
+    Attributes:
+        names: private addresses, and the instances whose first interface it is.
+        prefixes: the addresses of prefixes that are delegated to interfaces. EC2 lists none of them by itself.
+    """
+
+    names: frozenset[str] = frozenset()
+    prefixes: AddressSet = field(default_factory=AddressSet)
+
+    @classmethod
+    def union(cls, interfaces: Iterable[TargetNames]) -> TargetNames:
+        """How any of these interfaces is named."""
+        listed = list(interfaces)
+        names = frozenset(name for each in listed for name in each.names)
+        return cls(names, AddressSet.union(each.prefixes for each in listed if each.prefixes))
+
+    def __contains__(self, name: str) -> bool:
+        if name in self.names or not self.prefixes:
+            return name in self.names
+        try:
+            return self.prefixes.covers(AddressSet.parse(name))
+        except ValueError:  # an instance, or a load balancer
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +59,8 @@ class Interface:
 
     Attributes:
         resource: what it belongs to. Untrusted input.
-        known_as: how a target group names it: private addresses, and the instance whose first interface it is.
+        addresses: the public ones; of a delegated prefix, the prefix stands for all of its addresses.
+        known_as: how a target group names it.
     """
 
     interface_id: str
@@ -41,7 +70,7 @@ class Interface:
     groups: frozenset[str]
     attached: bool
     addresses: tuple[PublicAddress, ...]
-    known_as: frozenset[str]
+    known_as: TargetNames
     balancer: BalancerRef | None
     is_accelerator: bool
 
@@ -211,6 +240,7 @@ def parse_interface(raw: Raw) -> Interface:
     private = raw.get("PrivateIpAddresses", ())
     known_as = {address.get("PrivateIpAddress", "") for address in (raw, *private)}
     known_as |= {address["Ipv6Address"] for address in raw.get("Ipv6Addresses", ())}
+    prefixes = AddressSet.parse(*(each["Ipv4Prefix"] for each in raw.get("Ipv4Prefixes", ())), *_ipv6_prefixes(raw))
     if attachment.get("DeviceIndex", 0) == 0:  # Network Load Balancers, "Target groups": the primary interface
         known_as.add(instance_id_of(raw))
     return Interface(
@@ -222,7 +252,7 @@ def parse_interface(raw: Raw) -> Interface:
         # An interface of a task or pod (a branch) can be in use without an attachment of its own.
         attached=attachment.get("Status") != "detached" if attachment else raw.get("Status") == "in-use",
         addresses=tuple(dict.fromkeys(_public_addresses(raw))),
-        known_as=frozenset(known_as - {""}),
+        known_as=TargetNames(frozenset(known_as - {""}), prefixes),
         balancer=balancer_of(raw),
         is_accelerator=kind == "global_accelerator_managed",
     )
@@ -235,9 +265,16 @@ def _public_addresses(raw: Raw) -> Iterator[PublicAddress]:
         if address and address not in (association.get("CarrierIp"), association.get("CustomerOwnedIp")):
             yield PublicAddress(4, address)
     if not raw.get("DenyAllIgwTraffic"):
-        for assigned in raw.get("Ipv6Addresses", ()):
-            if PUBLIC.covers(AddressSet.parse(assigned["Ipv6Address"])):
-                yield PublicAddress(6, assigned["Ipv6Address"])
+        # From a prefix of its own a load balancer calls its targets ("Source NAT" of Network Load Balancers).
+        delegated = () if balancer_of(raw) else _ipv6_prefixes(raw)
+        for assigned in (*(each["Ipv6Address"] for each in raw.get("Ipv6Addresses", ())), *delegated):
+            if PUBLIC.covers(AddressSet.parse(assigned)):
+                yield PublicAddress(6, assigned)
+
+
+def _ipv6_prefixes(raw: Raw) -> list[str]:
+    """The IPv6 prefixes that are delegated to an interface (EC2 User Guide, "Prefix delegation")."""
+    return [each["Ipv6Prefix"] for each in raw.get("Ipv6Prefixes", ())]
 
 
 def block_mode(raw: Raw) -> str:
@@ -346,7 +383,7 @@ class ElbAnswers:
         target_groups: None: they could not be read.
         targets: by the target group's ARN.
         attributes: by the target group's ARN, as far as one of its targets is among `wanted`.
-        wanted: the names of the targets that matter: `Interface.known_as` of what an exposed group is on.
+        wanted: has the names of the targets that matter: `Interface.known_as` of what an exposed group is on.
     """
 
     load_balancers: Sequence[Raw] = ()
@@ -354,7 +391,7 @@ class ElbAnswers:
     target_groups: Sequence[Raw] | None = ()
     targets: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    wanted: frozenset[str] = frozenset()
+    wanted: Container[str] = frozenset()
 
 
 def parse_balancers(answers: ElbAnswers) -> dict[str, Balancer]:

@@ -26,6 +26,7 @@ from identification.reachability.network import (
     ElbAnswers,
     Interface,
     RegionNetwork,
+    TargetNames,
     groups_of,
     is_entrance,
     key_of,
@@ -67,7 +68,7 @@ class BalancerSweep:
         """
         own = {user.balancer.key for user in users if user.balancer and user.addresses}
         leading = {each.balancer.key for each in entrances if each.balancer}
-        wanted = frozenset(name for user in users for name in user.known_as)
+        wanted = TargetNames.union(user.known_as for user in users)
         found: dict[str, Balancer] = {}
         if classic := {key for key in own if "/" not in key}:
             found |= self._failed.read(_WHAT, lambda: self._classic(classic)) or {}
@@ -82,7 +83,7 @@ class BalancerSweep:
         return parse_classic(raws)
 
     def _version_2(
-        self, keys: Collection[str], own: Collection[str], leading: Collection[str], wanted: frozenset[str]
+        self, keys: Collection[str], own: Collection[str], leading: Collection[str], wanted: TargetNames
     ) -> ElbAnswers:
         elbv2 = "elbv2"
         raws = self._pages(

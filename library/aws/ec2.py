@@ -240,9 +240,11 @@ def _public_addresses(interface: Mapping[str, Any]) -> Iterator[str]:
     for address in (interface, *interface.get("PrivateIpAddresses", ())):
         if public := (address.get("Association") or {}).get("PublicIp"):
             yield public
-    for address in interface.get("Ipv6Addresses", ()):
-        if PUBLIC.covers(AddressSet.parse(address["Ipv6Address"])):
-            yield address["Ipv6Address"]
+    assigned = [each["Ipv6Address"] for each in interface.get("Ipv6Addresses", ())]
+    assigned += [each["Ipv6Prefix"] for each in interface.get("Ipv6Prefixes", ())]
+    for address in assigned:
+        if PUBLIC.covers(AddressSet.parse(address)):
+            yield address
 
 
 def _interfaces(client: EC2Client, group_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:

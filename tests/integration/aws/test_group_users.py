@@ -96,6 +96,12 @@ def test_one_thing_with_several_interfaces_is_listed_once_with_all_its_public_ad
     )
 
 
+def test_an_ipv6_prefix_that_is_delegated_to_an_interface_is_listed_in_place_of_its_addresses() -> None:
+    prefixes = [{"Ipv6Prefix": "2a05:d018:0:0:1::/80"}, {"Ipv6Prefix": "fd00:1::/80"}]
+    client: Any = FakeEc2([interface(1, Ipv6Prefixes=prefixes)])
+    assert read_group_users(client, ["sg-1"])["sg-1"].users[0].public_addresses == ("2a05:d018:0:0:1::/80",)
+
+
 def test_tags_of_instances_count_once_each_and_those_of_interfaces_too() -> None:
     instances = [{"InstanceId": "i-1", "Tags": [{"Key": "owner", "Value": "ana"}]}]
     attached = {"Attachment": {"InstanceId": "i-1"}}

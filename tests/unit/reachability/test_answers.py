@@ -12,6 +12,7 @@ from identification.reachability.network import (
     PublicAddress,
     Route,
     RouteTable,
+    TargetNames,
     parse_acls,
     parse_admissions,
     parse_interface,
@@ -49,7 +50,7 @@ def test_an_interface_of_which_everything_is_told() -> None:
         groups=frozenset({"sg-1", "sg-2"}),
         attached=True,
         addresses=(PublicAddress(4, "8.8.8.1"), PublicAddress(4, "8.8.8.2"), PublicAddress(6, "2600:1f18::1")),
-        known_as=frozenset({"10.0.0.1", "10.0.0.2", "2600:1f18::1", "fd00::1", "i-1"}),
+        known_as=TargetNames(frozenset({"10.0.0.1", "10.0.0.2", "2600:1f18::1", "fd00::1", "i-1"})),
         balancer=None,
         is_accelerator=False,
     )
@@ -64,7 +65,7 @@ def test_an_interface_of_which_next_to_nothing_is_told() -> None:
         groups=frozenset(),
         attached=False,
         addresses=(),
-        known_as=frozenset(),
+        known_as=TargetNames(),
         balancer=None,
         is_accelerator=False,
     )

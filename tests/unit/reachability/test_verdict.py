@@ -47,6 +47,7 @@ SSH_TO_ALL = ("tcp/22 from 0.0.0.0/0",)
 SSH_TO_ALL_V6 = ("tcp/22 from ::/0",)
 SSH_TO_SOME = ("tcp/22 from 8.8.8.0/24",)
 GUA = "2600:1f18::10"
+PREFIX = "2600:1f18:0:0:1::/80"
 LOCAL_V6 = "2600:1f18::/56 local"
 
 
@@ -130,6 +131,33 @@ ADDRESSES = [
         paths=INTERNAL,
     ),
     Case(id="no public address", net=only(interface(public="")), expected="internal", paths=INTERNAL),
+    Case(
+        id="an IPv6 prefix that is delegated to it",
+        rules=SSH_TO_ALL_V6,
+        net=only(interface(public="", Ipv6Prefixes=[{"Ipv6Prefix": PREFIX}])),
+        expected="internet all",
+        paths=[f"eni-1 {PREFIX} internet"],
+    ),
+    Case(
+        id="a delegated prefix of an interface that denies the gateway",
+        rules=SSH_TO_ALL_V6,
+        net=only(interface(public="", Ipv6Prefixes=[{"Ipv6Prefix": PREFIX}], DenyAllIgwTraffic=True)),
+        expected="internal",
+        paths=INTERNAL,
+    ),
+    Case(
+        id="a delegated prefix that is private",
+        rules=SSH_TO_ALL_V6,
+        net=only(interface(public="", Ipv6Prefixes=[{"Ipv6Prefix": "fd00:1::/80"}])),
+        expected="internal",
+        paths=INTERNAL,
+    ),
+    Case(
+        id="an IPv4 prefix is private",
+        net=only(interface(public="", Ipv4Prefixes=[{"Ipv4Prefix": "172.31.0.64/28"}])),
+        expected="internal",
+        paths=INTERNAL,
+    ),
     Case(
         id="a global IPv6 address",
         rules=SSH_TO_ALL_V6,
@@ -842,7 +870,7 @@ def nlb(
         target_groups=groups,
         targets={each["TargetGroupArn"]: [target or {"Id": "i-1", "Port": 22}] for each in groups},
         attributes={"tg-1": attributes or {}},
-        wanted=frozenset({"i-1", "172.31.0.10", GUA}),
+        wanted=frozenset({"i-1", "172.31.0.10", "172.31.0.70", "172.31.0.80", "2600:1f18:0:0:1::7", GUA}),
     )
     made: dict[str, Any] = {
         "interfaces": [
@@ -873,6 +901,22 @@ TARGETS = [
     Case(id="or carries UDP", rules=("udp/161 from 0.0.0.0/0",), expected="internet all", paths=[f"{OVER} internet"],
          net=nlb(listener("UDP", 161, "tg-1"), group=target_group(kind="ip", protocol="UDP", port=161),
                  target={"Id": "172.31.0.10", "Port": 161})),
+    Case(id="an address of a prefix that is delegated to the interface", expected="internet all",
+         paths=[f"{OVER} internet"],
+         net=nlb(group=target_group(kind="ip"), target={"Id": "172.31.0.70", "Port": 22},
+                 attributes={"preserve_client_ip.enabled": "true"},
+                 mine={"Ipv4Prefixes": [{"Ipv4Prefix": "172.31.0.64/28"}]})),
+    Case(id="an address beside that prefix", expected="internal", paths=INTERNAL,
+         net=nlb(group=target_group(kind="ip"), target={"Id": "172.31.0.80", "Port": 22},
+                 attributes={"preserve_client_ip.enabled": "true"},
+                 mine={"Ipv4Prefixes": [{"Ipv4Prefix": "172.31.0.64/28"}]})),
+    Case(id="an address of a delegated IPv6 prefix", rules=SSH_TO_ALL_V6, expected="internet all",
+         paths=["eni-1 2600:1f18::99 internet"],
+         net=nlb(group=target_group(kind="ip"), target={"Id": "2600:1f18:0:0:1::7", "Port": 22},
+                 attributes={"preserve_client_ip.enabled": "true"}, entry={"public": "", "ipv6": ["2600:1f18::99"]},
+                 mine={"Ipv6Prefixes": [{"Ipv6Prefix": PREFIX}], "DenyAllIgwTraffic": True})),
+    Case(id="a prefix of the balancer, from which it calls its targets, is no way in", rules=SSH_TO_ALL_V6,
+         net=nlb(entry={"public": "", "Ipv6Prefixes": [{"Ipv6Prefix": PREFIX}]}), expected="internal", paths=INTERNAL),
     Case(id="an instance that does not see the client", expected="internal", paths=INTERNAL,
          net=nlb(attributes={"preserve_client_ip.enabled": "false"})),
     Case(id="a private network load balancer", net=nlb(scheme="internal"), expected="internal", paths=INTERNAL),
