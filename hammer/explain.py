@@ -49,13 +49,12 @@ from library.jobs.command_line import (
     read_configuration,
     refuse_unknown_regions,
 )
-from library.network.addresses import parse_network
 from library.network.ports import ALL_WITHOUT_PORTS, PortSet, protocol_name, traffic_of, traffic_of_ports
 from library.notifications.owners import owners_of
 from library.security_groups.clauses import allowed_sentence, clauses
 from library.security_groups.exemptions import applying
-from library.security_groups.exposure import Evaluator, Exposure, rule_text, traffic_text
-from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.exposure import Evaluator, rule_text, traffic_text
+from library.security_groups.group import IngressRule, SecurityGroup, rule_key
 from library.security_groups.users import GroupUsers
 from library.source.cloudformation import StackReader
 from library.source.find import TerraformFiles, locate, read_folders, read_rule_ids
@@ -105,28 +104,28 @@ def fix_section(group_id: str, detection: Detection | None, sources: Sequence[st
     ]
 
 
-def rules_section(group: SecurityGroup, detection: Detection | None, restricted: PortSet) -> Lines:
-    """Each rule, what it exposes and to how much of the Internet."""
+def rules_section(
+    group: SecurityGroup, detection: Detection | None, restricted: PortSet, unreadable: Sequence[str] = ()
+) -> Lines:
+    """Each rule, what it exposes and to how much of the Internet; of what could not be judged, why."""
     lines = ["Rules"]
     exposures = detection.details.perms if detection else ()
     for rule in group.ingress:
         lines += _wrapped(rule_text(rule))
-        exposed = [each for each in exposures if _is_of(each, rule)]
+        exposed = [each for each in exposures if rule_key(each) == rule_key(rule)]
         for each in exposed:
             ports = ", ".join(clause.named_ports(_PORTS_NAMED) for clause in clauses([each], restricted))
             source = f" ({each.cidr})" if rule.prefix_list_id else ""
             status = each.status.replace("_", " ")
             lines += _wrapped(f"exposes {ports} to {share(each.cidr)}{source}: {status}", "    ")
-        if not exposed:
+        source = rule.prefix_list_id or repr(rule.cidr)
+        if reason := next((reason for reason in unreadable if source in reason), ""):
+            lines += _wrapped(f"not judged: {reason}", "    ")
+        elif not exposed:
             lines += _wrapped(_why_not(rule, restricted), "    ")
-    return lines if group.ingress else [*lines, "  none: nobody can connect"]
-
-
-def _is_of(exposure: Exposure, rule: IngressRule) -> bool:
-    same = (exposure.protocol, exposure.from_port, exposure.to_port) == (rule.protocol, rule.from_port, rule.to_port)
-    if rule.prefix_list_id or exposure.prefix_list_id:
-        return same and exposure.prefix_list_id == rule.prefix_list_id
-    return same and not rule.group_id and exposure.cidr == str(parse_network(rule.cidr))
+    for reason in group.unreadable:
+        lines += _wrapped(f"not judged: {reason}")
+    return lines if len(lines) > 1 else [*lines, "  none: nobody can connect"]
 
 
 def _why_not(rule: IngressRule, restricted: PortSet) -> str:
@@ -137,11 +136,15 @@ def _why_not(rule: IngressRule, restricted: PortSet) -> str:
     judged = traffic_of_ports(restricted) | ALL_WITHOUT_PORTS
     if not traffic_of(rule.protocol, rule.from_port, rule.to_port) & judged:
         return "exposes nothing: no restricted port is in it"
+    if rule.prefix_list_id:
+        return "exposes nothing: its prefix list is one of AWS, or has no public address that is not trusted or exempt"
     return "exposes nothing: its source has no public address, or is trusted or exempt"
 
 
-def paths_section(detection: Detection | None) -> Lines:
+def paths_section(detection: Detection | None, unreadable: Sequence[str] = ()) -> Lines:
     """Who can connect, and each interface with its path."""
+    if detection is None and unreadable:
+        return ["Reachability", "  not asked: nothing that could be judged exposes a restricted port"]
     if detection is None:
         return ["Reachability", "  not asked: the group exposes no restricted port"]
     found = detection.details.reachability
@@ -384,13 +387,15 @@ class _Seen:
     """What AWS showed.
 
     Attributes:
-        detection: None: the group exposes nothing.
-        notes: what could not be read.
+        detection: None: the group exposes nothing that could be judged.
+        notes: what of the network could not be read.
+        unreadable: why a rule of the group could not be judged, one reason each.
     """
 
     group: SecurityGroup
     detection: Detection | None
     notes: tuple[str, ...]
+    unreadable: tuple[str, ...]
 
 
 def command(
@@ -432,13 +437,13 @@ def command(
     except (UnreadableExemptionError, *AWS_ERRORS) as error:
         problems.append(f"what people exempted could not be read: {explain(error)}")
     seen = _describe(sessions, configuration, account, region, group, now)
-    problems += [f"not read: {note}" for note in seen.notes]
+    problems += [f"not read: {note}" for note in (*seen.notes, *seen.unreadable)]
     issue = _issue(table, account, group, problems)
     sections = [
         heading_section(seen.group, configuration.account_name(account), account, region),
         summary_section(seen.detection, restricted),
-        rules_section(seen.group, seen.detection, restricted),
-        paths_section(seen.detection),
+        rules_section(seen.group, seen.detection, restricted, seen.unreadable),
+        paths_section(seen.detection, seen.unreadable),
         state_section(seen.group, issue, configuration, account, now),
         use_section(issue, configuration, now),
         people_section(seen.detection, issue, configuration, account),
@@ -495,8 +500,10 @@ def _describe(
     found = [each for page in read_security_groups(client, [group_id]) for each in page.groups]
     if not found:
         raise NotThereError(f"there is no security group {group_id} in {account_id}, {region}")
+    if (owner := found[0].owner_id) not in ("", account_id):
+        raise NotThereError(f"{group_id} is a group of account {owner}, which shares it with {account_id}: name that")
     unreadable = tuple(reason for reasons in scan.unreadable.values() for reason in reasons)
-    return _Seen(found[0], next(iter(scan.detections), None), (*scan.notes, *unreadable))
+    return _Seen(found[0], next(iter(scan.detections), None), scan.notes, unreadable)
 
 
 def _issue(table: IssueTable, account_id: str, group_id: str, problems: list[str]) -> Issue | None:

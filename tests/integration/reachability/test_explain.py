@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from hammer.__main__ import application
 from hammer.explain import Asked, analyze
 from library.issues.reachability import Path, Verdict
 from tests.worlds.emulated_aws import Rejection
-from tests.worlds.identification_world import IRELAND, SLAVE, World, _main_client
+from tests.worlds.identification_world import IRELAND, OTHER, SLAVE, World, _main_client
 from tests.worlds.network_world import Network
 
 
@@ -119,6 +120,61 @@ def test_a_denied_read_is_named_and_the_rest_is_shown(network: Network) -> None:
     assert found.exit_code == 1
     assert "high: it is not known who on the Internet can connect now" in found.stdout
     assert found.stderr.startswith("hammer: not read: network ACLs could not be read: denied: ")
+
+
+def test_a_rule_whose_prefix_list_is_not_there_any_more_is_not_called_harmless(network: Network) -> None:
+    ec2 = network.world.ec2()
+    made = ec2.create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "0.0.0.0/0"}]
+    )["PrefixList"]["PrefixListId"]
+    group = network.world.group(f"tcp/22 from {made}", "tcp/22 from 10.0.0.0/8", name="list")
+    network.world.aws.rewrites.append(
+        lambda call, text: (
+            re.sub(r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>", text)
+            if call.operation == "DescribeManagedPrefixLists"
+            else text
+        )
+    )
+    found = explain(network.world, group)
+    assert found.exit_code == 1
+    assert f"not read: prefix list {made} could not be read" in found.stderr
+    rules, reachability = found.stdout.split("\n\n")[1:3]
+    assert rules.splitlines() == [
+        "Rules",
+        "  tcp/22 from 10.0.0.0/8",
+        "    exposes nothing: its source has no public address, or is trusted or exempt",
+        f"  tcp/22 from {made}",
+        f"    not judged: prefix list {made} could not be read",
+    ]
+    assert reachability.endswith("not asked: nothing that could be judged exposes a restricted port")
+
+
+def test_a_rule_that_is_not_understood_is_named_among_the_rules(network: Network) -> None:
+    group = network.world.group("tcp/22 from 8.8.8.8/32", name="odd")
+    network.world.aws.rewrites.append(lambda call, text: text.replace("<cidrIp>8.8.8.8/32</cidrIp>", "<new>1</new>"))
+    found = explain(network.world, group)
+    assert found.exit_code == 1
+    assert "not judged: a tcp rule with an unknown source: {}" in found.stdout
+    assert "nobody can connect" not in found.stdout
+
+
+def test_a_prefix_list_of_aws_is_named_as_one(network: Network) -> None:
+    listed = network.world.ec2().describe_managed_prefix_lists()["PrefixLists"]
+    (owned, *_) = [each["PrefixListId"] for each in listed if each["OwnerId"] == "AWS"]
+    group = network.world.group(f"tcp/22 from {owned}", name="of aws")
+    found = explain(network.world, group)
+    assert found.exit_code == 0
+    assert "exposes nothing: its prefix list is one of AWS" in found.stdout
+
+
+def test_a_group_of_another_account_is_explained_there(network: Network) -> None:
+    shared = network.ids["group"]
+    network.world.aws.rewrites.append(
+        lambda call, text: text.replace(f"<ownerId>{SLAVE}</ownerId>", f"<ownerId>{OTHER}</ownerId>")
+    )
+    found = explain(network.world, shared)
+    assert found.exit_code == 2
+    assert f"{shared} is a group of account {OTHER}, which shares it with {SLAVE}" in found.stderr
 
 
 def test_nobody_is_asked_unless_told_to(network: Network) -> None:
