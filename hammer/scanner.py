@@ -160,6 +160,7 @@ class _Seen:
     failed: list[Failed] = field(default_factory=list)
     unjudged: list[Failed] = field(default_factory=list)
     issues: list[ListedIssue] = field(default_factory=list)
+    judged: int = 0  # groups
 
 
 def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Callable[[str], None]) -> Listing:
@@ -190,7 +191,7 @@ def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Calla
         raise
     pool.shutdown()
     # AWS is asked again only if the count says so.
-    if group_ids and not seen.failed and sum(row.groups for row in seen.scanned) < len(set(group_ids)):
+    if group_ids and not seen.failed and seen.judged < len(set(group_ids)):
         wanted = [(row.account_id, row.region) for row in seen.scanned if row.groups]
         refuse_missing_groups(plan, wanted, group_ids)
     return Listing(
@@ -237,6 +238,7 @@ def _add(seen: _Seen, plan: ScanPlan, account_id: str, region: str, done: Future
     except AWS_ERRORS as error:
         seen.failed.append(Failed(account_id, region, explain(error, plan.sessions.role_arn(account_id)), name))
         return
+    seen.judged += scan.groups - scan.shared
     whitelisted = sum(detection.whitelisted for detection in scan.detections)
     seen.scanned.append(Scanned(account_id, name, region, scan.groups, whitelisted, now))
     if scan.notes:
@@ -248,7 +250,9 @@ def _add(seen: _Seen, plan: ScanPlan, account_id: str, region: str, done: Future
 
 
 def refuse_missing_groups(plan: ScanPlan, targets: Iterable[tuple[str, str]], group_ids: Iterable[str]) -> None:
-    """Raise NotThereError if one of the groups is in none of these accounts and regions.
+    """Raise NotThereError if one of the groups is of none of these accounts and regions.
+
+    A group that another account shares is that account's.
 
     Raises:
         ClientError, BotoCoreError: AWS did not tell.
@@ -257,6 +261,8 @@ def refuse_missing_groups(plan: ScanPlan, targets: Iterable[tuple[str, str]], gr
     for account_id, region in targets:
         if missing:
             pages = security_group_pages(plan.sessions.client("ec2", account_id, region), sorted(missing))
-            missing -= {group["GroupId"] for page in pages for group in page}
+            missing -= {
+                group["GroupId"] for page in pages for group in page if group.get("OwnerId", account_id) == account_id
+            }
     if missing:
         raise NotThereError(f"there is no security group {', '.join(sorted(missing))} where this looked")

@@ -157,6 +157,7 @@ class RegionScan:
 
     Attributes:
         groups: how many groups were read.
+        shared: how many of them are another account's, which shares them (AWS RAM), and judged there alone.
         detections: the exposed ones.
         unreadable: of groups with rules that could not be understood, the reasons, by group id. Whether these
             are fixed cannot be told.
@@ -167,6 +168,7 @@ class RegionScan:
     """
 
     groups: int = 0
+    shared: int = 0
     detections: list[Detection] = field(default_factory=list)
     unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
     without_id: list[str] = field(default_factory=list)
@@ -258,7 +260,8 @@ def _judge_page(
     scan.without_id += page.without_id
     for group in page.groups:
         if group.owner_id not in ("", account_id):
-            # Shared by another account (AWS RAM): its rules are that account's, and so is the issue.
+            # Its rules are that account's, and so is the issue.
+            scan.shared += 1
             continue
         prefix_lists.read(evaluator.prefix_lists_named(group))
         evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)

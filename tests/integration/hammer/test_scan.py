@@ -13,6 +13,7 @@ import pytest
 from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from moto import mock_aws
+from moto.ec2.models import ec2_backends
 from typer.testing import CliRunner, Result
 
 from hammer.__main__ import application
@@ -181,6 +182,19 @@ def test_group_option_looks_at_that_group_only(tmp_path: Path) -> None:
     seen = json.loads(result.stdout)
     assert [issue["group_id"] for issue in seen["issues"]] == [group_id]
     assert sum(row["groups"] for row in seen["scanned"]) == 1
+
+
+def test_a_group_that_another_account_shares_is_not_there_unless_that_account_is_looked_at(tmp_path: Path) -> None:
+    """Through AWS RAM a participant sees it among its own, and its rules are judged in its owner's account alone."""
+    group_id = open_group(SLAVE, "eu-west-1", "shared")
+    for group in ec2_backends[SLAVE]["eu-west-1"].describe_security_groups([group_id]):
+        group.owner_id = MAIN
+    config = write_config(tmp_path)
+    result = hammer("scan", "--config", config, "--account", SLAVE, "--group", group_id)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"hammer: there is no security group {group_id} where this looked\n"
+    ec2_backends[SLAVE]["eu-west-1"].describe_security_groups([group_id])[0].owner_id = SLAVE
+    assert hammer("scan", "--config", config, "--account", SLAVE, "--group", group_id).exit_code == 3
 
 
 def test_without_a_configuration_the_callers_account_enabled_regions_and_usual_ports(
