@@ -197,6 +197,7 @@ class RegionNetwork:
 Raw = Mapping[str, Any]
 
 _STATIC, _LISTED, _PROPAGATED = range(3)  # of equal prefixes, the first counts
+_PROPAGATING = frozenset({"EnableVgwRoutePropagation", "Advertisement"})  # Origin; the second: of a VPC Route Server
 _NOT_ASSOCIATED = frozenset({"disassociated", "failed"})
 _ROUTE_TARGETS = (
     "GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId",
@@ -290,7 +291,7 @@ def parse_route_table(raw: Raw, prefix_lists: PrefixLists) -> RouteTable:
 def _route(raw: Raw, prefix_lists: PrefixLists) -> Route:
     cidr = raw.get("DestinationCidrBlock") or raw.get("DestinationIpv6CidrBlock")
     target = next((str(raw[name]) for name in _ROUTE_TARGETS if raw.get(name)), "")
-    rank = _PROPAGATED if raw.get("Origin") == "EnableVgwRoutePropagation" else _STATIC if cidr else _LISTED
+    rank = _PROPAGATED if raw.get("Origin") in _PROPAGATING else _STATIC if cidr else _LISTED
     return Route(
         destinations=(parse_network(cidr),) if cidr else prefix_lists.get(raw.get("DestinationPrefixListId", "")),
         rank=rank,

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from library.aws.failures import AWS_ERRORS, chunks, explain
+from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
 from library.aws.session import read_pages
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 GROUPS_A_PAGE = 1000  # DescribeSecurityGroups, MaxResults
 VALUES_A_FILTER = 200  # EC2 API Reference, "Filter": values of all filters of a request
 _PREFIX_LISTS_A_CALL = 100  # DescribeManagedPrefixLists, MaxResults
+_GONE = frozenset({"InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"})  # EC2 spells it in both ways
 
 
 def security_group_pages(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[list[dict[str, Any]]]:
@@ -119,7 +121,11 @@ class PrefixListReader:
         wanted = sorted(set(prefix_list_ids) - self.entries.keys() - self._missing)
         for ids in chunks(wanted, _PREFIX_LISTS_A_CALL):
             for prefix_list_id, owner in self._owners(ids).items():
-                self.entries[prefix_list_id] = () if owner == "AWS" else self._entries(prefix_list_id)
+                try:
+                    self.entries[prefix_list_id] = () if owner == "AWS" else self._entries(prefix_list_id)
+                except ClientError as error:
+                    if error_code(error) not in _GONE:  # deleted, or not shared any more, since it was listed
+                        raise
             self._missing |= set(ids) - self.entries.keys()
 
     def _owners(self, ids: Sequence[str]) -> dict[str, str]:

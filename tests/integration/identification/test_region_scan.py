@@ -13,7 +13,7 @@ from library.aws.session import Sessions
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator
-from tests.worlds.emulated_aws import EmulatedAws
+from tests.worlds.emulated_aws import EmulatedAws, Rejection
 from tests.worlds.identification_world import IRELAND, MAIN, VIRGINIA, World
 
 TODAY = date(2026, 11, 22)
@@ -64,6 +64,24 @@ def test_prefix_lists_on_other_ports_and_those_of_aws_cost_nothing_more(world: W
     world.aws.forget()
     assert scanned().detections == []
     assert world.aws.operations("ec2") == ["DescribeSecurityGroups", "DescribeManagedPrefixLists"]
+
+
+@pytest.mark.parametrize("code", ["InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"])
+def test_a_list_that_is_deleted_meanwhile_hides_no_other_group(world: World, here: Any, code: str) -> None:
+    gone, there = prefix_list(here, "gone", "8.8.8.0/24"), prefix_list(here, "there", "8.8.4.0/24")
+    odd = world.group(f"tcp/22 from {gone}", name="odd", account_id=MAIN)
+    exposed = world.group(f"tcp/22 from {there}", name="exposed", account_id=MAIN)
+    world.aws.hooks.append(
+        lambda call: (
+            Rejection(code, 400)
+            if call.operation == "GetManagedPrefixListEntries" and call.parameters["PrefixListId"] == gone
+            else None
+        )
+    )
+    scan = scanned()
+    assert [detection.group_id for detection in scan.detections] == [exposed]
+    assert scan.unreadable == {odd: (f"prefix list {gone} could not be read",)}
+    assert not scan.tells_about(odd)
 
 
 def test_a_list_that_is_missing_is_asked_for_once_and_takes_no_other_with_it(world: World, here: Any) -> None:

@@ -120,6 +120,11 @@ def test_an_address_of_a_carrier_or_a_customer_is_not_of_the_internet(kind: str)
             Route((parse_network("::/0"),), 2, "", False, "vgw-1"),
             id="propagated",
         ),
+        pytest.param(
+            {"DestinationCidrBlock": "0.0.0.0/0", "Origin": "Advertisement", "NetworkInterfaceId": "eni-1"},
+            Route((EVERYWHERE,), 2, "", False, "eni-1"),
+            id="of-a-route-server",
+        ),
         pytest.param({}, Route(None, 1, "", False, ""), id="nothing-told"),
     ],
 )
