@@ -113,17 +113,19 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
 
     def of_account(account_id: str) -> Sequence[str]:
         own = aws.regions_of(account_id)
-        return enabled() if own is None else own
+        if own is None:
+            return regions or enabled()
+        return [region for region in own if region in regions] if regions else own
 
+    chosen = dict.fromkeys(accounts or scanned)
+    targets = [(account_id, region) for account_id in chosen for region in dict.fromkeys(of_account(account_id))]
+    if chosen and (unknown := sorted(set(regions) - {region for _, region in targets})):
+        raise NotThereError(f"not among the regions of these accounts (aws.regions): {', '.join(unknown)}")
     return ScanPlan(
         sessions,
         Evaluator(section.restricted_ports, section.trusted_cidrs),
         context_of(config, today),
-        [
-            (account_id, region)
-            for account_id in dict.fromkeys(accounts or scanned)
-            for region in dict.fromkeys(regions or of_account(account_id))
-        ],
+        targets,
         asked_for=bool(regions),
         config=config,
         note=note,

@@ -255,6 +255,30 @@ def test_what_is_not_aws_is_named_and_the_other_regions_are_scanned(
     assert result.exit_code == 1
 
 
+def by_account(folder: Path) -> str:
+    """A configuration in which the accounts have regions of their own."""
+    location = write_config(folder)
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config["aws"]["regions"] = {MAIN: ["eu-west-1", "us-east-1"], "*": ["eu-west-1"]}
+    path.write_text(json.dumps(config))
+    return location
+
+
+def test_a_region_is_scanned_in_the_accounts_that_have_it(tmp_path: Path) -> None:
+    """In the others a policy of the organization may deny it."""
+    result = hammer("scan", "--config", by_account(tmp_path), "--region", "us-east-1", "--format", "json")
+    assert [(row["account_id"], row["region"]) for row in json.loads(result.stdout)["scanned"]] == [(MAIN, "us-east-1")]
+    assert result.exit_code == 0
+
+
+def test_a_region_that_none_of_the_named_accounts_has_is_not_there(tmp_path: Path) -> None:
+    asked = ["--account", SLAVE, "--region", "us-east-1", "--region", "eu-west-1"]
+    result = hammer("scan", "--config", by_account(tmp_path), *asked)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "hammer: not among the regions of these accounts (aws.regions): us-east-1\n"
+
+
 def test_a_region_named_twice_is_scanned_once(tmp_path: Path) -> None:
     twice = ["--region", "us-east-1", "--region", "us-east-1", "--account", MAIN]
     result = hammer("scan", "--config", write_config(tmp_path), "--format", "json", *twice)
