@@ -119,7 +119,9 @@ class Oracle:
             if public and 4 in self.families:
                 found.append(public)
         if not interface.get("DenyAllIgwTraffic") and 6 in self.families:
-            found += [each["Ipv6Address"] for each in interface["Ipv6Addresses"] if not inside_ula(each["Ipv6Address"])]
+            assigned = [each["Ipv6Address"] for each in interface["Ipv6Addresses"]]
+            assigned += [each["Ipv6Prefix"] for each in interface.get("Ipv6Prefixes", ())]
+            found += [each for each in assigned if not inside_ula(each.partition("/")[0])]
         return found
 
     # One path for each address.
@@ -171,14 +173,17 @@ class Oracle:
         attachment = interface.get("Attachment", {})
         is_instance = target["Id"] == attachment.get("InstanceId") and attachment["DeviceIndex"] == 0
         private = [each["PrivateIpAddress"] for each in interface["PrivateIpAddresses"]]
-        if not is_instance and target["Id"] not in private:
+        in_prefix = target["Type"] == "ip" and any(
+            inside(ip_address(target["Id"]), each["Ipv4Prefix"]) for each in interface.get("Ipv4Prefixes", ())
+        )
+        if not is_instance and target["Id"] not in private and not in_prefix:
             return False
         if target["Preserve"] is not None:
             return bool(target["Preserve"])
         return bool(target["Type"] == "instance" or "UDP" in target["Protocol"])
 
     def connections(self, address: str) -> Iterator[tuple[Traffic, Address]]:
-        version = ip_address(address).version
+        version = ip_address(address.partition("/")[0]).version
         for traffic, admitted in self.world.exposed.items():
             for source in sorted((each for each in admitted if each.version == version), key=int):
                 yield traffic, source

@@ -62,6 +62,7 @@ class RandomNetwork:
 class Maker:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)  # noqa: S311 - chance, not secrecy
+        self.prefixes = Random(seed)  # noqa: S311 - of its own, so that all else stays what it was
 
     def chance(self, percent: float) -> bool:
         return self.random.random() * 100 < percent
@@ -155,6 +156,11 @@ class Maker:
                 instance=f"i-{number}",
                 DenyAllIgwTraffic=self.chance(10),
             )
+            if self.chance(15):
+                made["Ipv4Prefixes"] = [{"Ipv4Prefix": f"172.31.1.{16 * number}/28"}]
+                made["Ipv6Prefixes"] = [
+                    {"Ipv6Prefix": pick((f"2600:1f18::{number + 1}:0:0:0/80", f"fd00:1:{number}::/80"))}
+                ]
             if "Attachment" in made and self.chance(10):
                 made["Attachment"]["DeviceIndex"] = 1
             found.append(made)
@@ -189,6 +195,10 @@ class Maker:
         self.random.shuffle(found)
         return found, balancers
 
+    def address(self, of_interface: str) -> str:
+        """An address behind a balancer: this one, or one of a prefix."""
+        return "172.31.1.7" if self.prefixes.random() < 0.3 else of_interface
+
     def balancer(self, kind: str) -> Raw:
         pick = self.random.choice
         ports = [22, 24, 23, 400, 401, 443]
@@ -204,7 +214,7 @@ class Maker:
             of_instance = self.chance(60)
             targets.append(
                 {
-                    "Id": f"i-{pick((0, 1))}" if of_instance else f"172.31.0.{10 + pick((0, 1))}",
+                    "Id": f"i-{pick((0, 1))}" if of_instance else self.address(f"172.31.0.{10 + pick((0, 1))}"),
                     "Type": "instance" if of_instance else "ip",
                     "Port": pick((22, 22, 24, 23, 80)),
                     "Protocol": pick(("TCP", "TCP", "UDP", "TCP_UDP")),
