@@ -23,6 +23,12 @@ _SINGLE = "aws_vpc_security_group_ingress_rule"
 _LIST = "aws_ec2_managed_prefix_list"
 _ENTRY = "aws_ec2_managed_prefix_list_entry"
 _CLOUD_CONTROL = ("awscc_ec2_security_group", "awscc_ec2_security_group_ingress")
+_ANY_CLOUD_CONTROL = "aws_cloudcontrolapi_resource"
+_STACKS = ("aws_cloudformation_stack", "aws_cloudformation_stack_set")
+_GROUP_TYPE = r"AWS::EC2::SecurityGroup(?:Ingress)?(?![\w:])"  # "AWS::EC2::SecurityGroup::Id" is a parameter's type
+_MAKES_GROUPS = re.compile(
+    rf"{_GROUP_TYPE}|AWS::CloudFormation::Stack(?:Set)?(?![\w:])|::MODULE\b|Fn::Transform|!Transform"
+)
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
 _DEEPEST = 12
 
@@ -130,9 +136,9 @@ class _Plan:
             if any(kind in address for kind in (*_GROUPS, _RULE, _SINGLE, _LIST)):
                 self._found.unknown.append(f"{address} is deferred to a later plan")
 
-        for resource in self._resources:
-            if resource.kind in _CLOUD_CONTROL:
-                self._found.unknown.append(f"{resource.address}: resources of the provider awscc are not judged")
+        self._found.unknown += [
+            f"{resource.address}: {reason}" for resource in self._resources if (reason := _beyond(resource))
+        ]
 
     def _resource(self, raw: Mapping[str, Any], changes: Mapping[str, Any]) -> _Resource:
         address = raw["address"]
@@ -344,6 +350,19 @@ class _Plan:
         exact = [each for each in here if each.address == f"{prefix}{kind}.{named}"]
         same = [each for each in here if index is not None and each.index == index]
         yield from (each.address for each in exact or same or here or there)
+
+
+def _beyond(resource: _Resource) -> str:
+    """Why a resource that makes, or may make, security groups is not judged; empty: it is none."""
+    if resource.kind in _CLOUD_CONTROL:
+        return "resources of the provider awscc are not judged"
+    made = _text(resource.values.get("type_name"))
+    if resource.kind == _ANY_CLOUD_CONTROL and (not made or re.fullmatch(_GROUP_TYPE, made)):
+        return "resources of Cloud Control are not judged"
+    body = _text(resource.values.get("template_body"))
+    if resource.kind in _STACKS and (not body or _MAKES_GROUPS.search(body)):
+        return "it makes what a CloudFormation template says: judge that with --template"
+    return ""
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

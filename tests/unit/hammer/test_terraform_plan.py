@@ -92,6 +92,61 @@ def test_groups_and_rules_of_the_cloud_control_provider_are_named(tmp_path: Path
     assert reasons(judged(tmp_path, plan(other))) == [f"{kind}.web: resources of the provider awscc are not judged"]
 
 
+TEMPLATE = "it makes what a CloudFormation template says: judge that with --template"
+CLOUD_CONTROL = "resources of Cloud Control are not judged"
+
+
+@pytest.mark.parametrize(
+    ("address", "values", "unknown", "expected"),
+    [
+        pytest.param(
+            "aws_cloudformation_stack.net",
+            {"template_body": "Resources: {G: {Type: AWS::EC2::SecurityGroup}}"},
+            {},
+            [TEMPLATE],
+            id="a stack with a group",
+        ),
+        pytest.param(
+            "aws_cloudformation_stack.net",
+            {"template_url": "https://x"},
+            {"template_body": True},
+            [TEMPLATE],
+            id="a url",
+        ),
+        pytest.param(
+            "aws_cloudformation_stack_set.all",
+            {"template_body": "Resources: {S: {Type: 'AWS::CloudFormation::Stack'}}"},
+            {},
+            [TEMPLATE],
+            id="nested stacks",
+        ),
+        pytest.param(
+            "aws_cloudformation_stack.net",
+            {"template_body": "Parameters: {G: {Type: AWS::EC2::SecurityGroup::Id}}\nResources: {}"},
+            {},
+            [],
+            id="a stack without a group",
+        ),
+        pytest.param(
+            "aws_cloudcontrolapi_resource.web",
+            {"type_name": "AWS::EC2::SecurityGroupIngress"},
+            {},
+            [CLOUD_CONTROL],
+            id="a rule of Cloud Control",
+        ),
+        pytest.param(
+            "aws_cloudcontrolapi_resource.web", {}, {"type_name": True}, [CLOUD_CONTROL], id="anything of Cloud Control"
+        ),
+        pytest.param("aws_cloudcontrolapi_resource.web", {"type_name": "AWS::SQS::Queue"}, {}, [], id="a queue of it"),
+    ],
+)
+def test_what_may_make_groups_in_another_language_is_named(
+    tmp_path: Path, address: str, values: Any, unknown: Any, expected: list[str]
+) -> None:
+    listing = judged(tmp_path, plan(resource(address, values, unknown)))
+    assert reasons(listing) == [f"{address}: {reason}" for reason in expected]
+
+
 def test_halves_in_rule_resources_make_the_internet(tmp_path: Path) -> None:
     rules = [
         resource(
