@@ -7,6 +7,7 @@ configuration does not set. Format: "JSON Output Format" of the Terraform docume
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -326,9 +327,13 @@ class _Plan:
         elif parts[0] == "var" and prefix:
             parent, call = _parent(prefix)
             given = ((self._module(parent).get("module_calls") or {}).get(call) or {}).get("expressions") or {}
+            key = _key(prefix)
             for inner in _references(given.get(name)):
-                yield from self._targets(inner, parent, kinds, index, depth + 1)
-        elif parts[0] == "module" and len(parts) > 2:
+                # There `each.key` and `count.index` are those of the module's instance.
+                yield from self._targets(inner, parent, kinds, index if key is None else key, depth + 1)
+        elif _is_call(reference):
+            yield from self._of_module(f"{prefix}module.{parts[1]}", kinds, index)
+        elif parts[0] == "module":
             child = f"{prefix}module.{parts[1]}."
             output = (self._module(child).get("outputs") or {}).get(_INDEX.sub("", parts[2])) or {}
             for inner in _references(output.get("expression")):
@@ -341,6 +346,13 @@ class _Plan:
                     and resource.kind in kinds
                 ):
                     yield resource.address
+
+    def _of_module(self, called: str, kinds: Sequence[str], index: Any) -> Iterator[str]:
+        """The only resource of these kinds of a module's instance, where an expression does not tell the output."""
+        modules = (f"{called}.", f"{called}[{json.dumps(index)}].")
+        there = [each for each in self._resources if each.kind in kinds and each.module in modules]
+        if len(there) == 1:
+            yield there[0].address
 
     def _instances(self, prefix: str, kind: str, named: str, index: Any) -> Iterator[str]:
         """The instances of a resource that a reference can mean: the one it names, the one with the same index, all."""
@@ -381,8 +393,20 @@ def _references(expression: Any) -> list[str]:
         return []
     found = expression.get("references")
     if isinstance(found, list):
-        return [each for each in found if isinstance(each, str)]
+        texts = [each for each in found if isinstance(each, str)]
+        # Beside `module.net.id` it has `module.net`, which tells less.
+        return [each for each in texts if not (_is_call(each) and _is_told_better(each, texts))]
     return [reference for each in expression.values() for reference in _references(each)]
+
+
+def _is_told_better(reference: str, texts: Iterable[str]) -> bool:
+    return any(other.startswith((f"{reference}.", f"{reference}[")) for other in texts)
+
+
+def _is_call(reference: str) -> bool:
+    """Whether a reference is to a module, and does not tell which of its outputs."""
+    parts = _split(reference)
+    return parts[0] == "module" and len(parts) == 2
 
 
 def _split(reference: str) -> list[str]:
@@ -405,6 +429,15 @@ def _parent(prefix: str) -> tuple[str, str]:
     parts = _split(prefix.removesuffix("."))
     above = ".".join(parts[:-2])
     return (f"{above}." if above else ""), _INDEX.sub("", parts[-1])
+
+
+def _key(prefix: str) -> Any:
+    """The key, or number, of an instance of a module, by its address with a dot at its end; None: it has none."""
+    index = _INDEX.search(_split(prefix.removesuffix("."))[-1])
+    try:
+        return json.loads(index[0])[0] if index else None
+    except ValueError:
+        return None
 
 
 def _traffic(rule: Mapping[str, Any], unknown: Mapping[str, Any]) -> tuple[Traffic | None, str]:

@@ -212,6 +212,81 @@ def test_instances_of_for_each_have_their_own_rules(tmp_path: Path) -> None:
     assert found(listing) == {'aws_security_group.web["a"]': ("open_completely", ["0.0.0.0/0"])}
 
 
+HALVES = (("a", "0.0.0.0/1"), ("b", "128.0.0.0/1"))
+
+
+def instances_of_modules(made: Any, name: str, children: dict[str, Any]) -> Any:
+    """A plan with what each instance of a module makes."""
+    made["planned_values"]["root_module"]["child_modules"] = [
+        {"address": f'module.{name}["{key}"]', "resources": [child]} for key, child in children.items()
+    ]
+    made["resource_changes"] += [
+        {"address": child["address"], "change": {"actions": ["create"], "after_unknown": child.pop("unknown")}}
+        for child in children.values()
+    ]
+    return made
+
+
+def test_instances_of_a_module_make_rules_of_the_group_with_their_key(tmp_path: Path) -> None:
+    groups = [group(f'aws_security_group.web["{key}"]', unknown={"ingress": True}) | {"index": key} for key in "ab"]
+    rules = {
+        key: resource(
+            f'module.rules["{key}"].aws_security_group_rule.ssh',
+            rule([cidr], type="ingress"),
+            {"security_group_id": True},
+        )
+        for key, cidr in HALVES
+    }
+    given = {"references": ["aws_security_group.web", "each.key"]}
+    inside = {"resources": [config_of("aws_security_group_rule.ssh", security_group_id=["var.group"])]}
+    configuration = {"module_calls": {"rules": {"expressions": {"group": given}, "module": inside}}}
+    listing = judged(tmp_path, instances_of_modules(plan(*groups, configuration=configuration), "rules", rules))
+    assert found(listing) == {f'aws_security_group.web["{key}"]': ("open_partly", [cidr]) for key, cidr in HALVES}
+
+
+def test_a_rule_finds_the_group_of_the_module_s_instance_with_its_key(tmp_path: Path) -> None:
+    """Terraform tells of `module.sg[each.key].id` no more than `module.sg` and `each.key`."""
+    groups = {key: group(f'module.sg["{key}"].aws_security_group.this', unknown={"ingress": True}) for key in "ab"}
+    rules = [
+        resource(
+            f'aws_security_group_rule.{name}["{key}"]', rule([cidr], type="ingress"), {"security_group_id": True}, key
+        )
+        for name, (key, cidr) in (("low", ("a", "0.0.0.0/1")), ("high", ("a", "128.0.0.0/1")), ("low", HALVES[1]))
+    ]
+    references = {"security_group_id": ["module.sg", "each.key"]}
+    configuration = {
+        "resources": [config_of(f"aws_security_group_rule.{name}", **references) for name in ("low", "high")]
+    }
+    listing = judged(tmp_path, instances_of_modules(plan(*rules, configuration=configuration), "sg", groups))
+    assert found(listing) == {
+        'module.sg["a"].aws_security_group.this': ("open_completely", ["0.0.0.0/1", "128.0.0.0/1"]),
+        'module.sg["b"].aws_security_group.this': ("open_partly", ["128.0.0.0/1"]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("references", "address"),
+    [
+        pytest.param(["module.net"], "module.net.aws_security_group.this", id="a module as a whole"),
+        pytest.param(
+            ["module.net.default_group", "module.net"], "aws_security_group_rule.ssh", id="another output of the module"
+        ),
+        pytest.param(
+            ['module.net["a"].vpc_id', 'module.net["a"]', "module.net"], "aws_security_group_rule.ssh", id="an instance"
+        ),
+        pytest.param(["module.other", "each.key"], "aws_security_group_rule.ssh", id="a module without a group"),
+    ],
+)
+def test_the_only_group_of_a_module_counts_where_nothing_tells_the_output(
+    tmp_path: Path, references: list[str], address: str
+) -> None:
+    ssh = resource("aws_security_group_rule.ssh", rule(type="ingress"), {"security_group_id": True})
+    inside = group("module.net.aws_security_group.this", unknown={"ingress": True})
+    configuration = {"resources": [config_of("aws_security_group_rule.ssh", security_group_id=references)]}
+    listing = judged(tmp_path, plan(ssh, child=[inside], configuration=configuration))
+    assert found(listing) == {address: ("open_completely", ["0.0.0.0/0"])}
+
+
 def test_prefix_lists_of_the_plan_count_as_their_entries(tmp_path: Path) -> None:
     made = resource("aws_ec2_managed_prefix_list.office", {"entry": [{"cidr": "8.8.8.0/24"}]}, {"id": True})
     web = group(ingress=[rule([], prefix_list_ids=[])], unknown={"ingress": [{"prefix_list_ids": [True]}]})
