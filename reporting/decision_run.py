@@ -244,7 +244,7 @@ class DecisionLabels:
             by=entry.author.by,
             via=Via.JIRA,
             at=entry.at,
-            seen=_seen(issue),
+            seen=self._seen(key, issue, entry),
             rights=self._rights(entry, reason, ticket),
             reason=reason,
             until=until,
@@ -263,6 +263,16 @@ class DecisionLabels:
         self.decided.append(outcome.issue)
         for problem in self.notification.notify(outcome.issue):
             _log.warning("%s", printable(problem))
+
+    def _seen(self, key: str, issue: Issue, entry: LabelEntry) -> Seen:
+        """What the ticket said when the label was set.
+
+        A run that read the labels goes on to write into tickets: what it wrote after the label was set nobody saw.
+        """
+        seen = _seen(issue)
+        change = str(issue.jira_details.get("change") or "")
+        changed = self.jira.commented_at(key, change) if change and seen.digest else None
+        return replace(seen, digest="") if changed and changed >= entry.at else seen
 
     def _rights(self, entry: LabelEntry, reason: str, ticket: Mapping[str, Any]) -> Rights:
         """What the author of a label may do."""

@@ -165,6 +165,8 @@ class Tickets:
             key, filed = self._update_existing(step, ticket, context, resumed=resumed)
             if filed:
                 pending = pending_followups(context)
+            elif shows_otherwise(kept, notified):
+                notified["change"] = self.marker
             pending = (
                 self._set_followups(key, pending, self._choose_assignee(context)[0] if filed else None)
                 if key
@@ -450,6 +452,14 @@ def _marker(step: Step, update: Update) -> str:
     else:
         what = (*what, channel_digest(issue), format_time(issue.timestamps.updated), step.at_once, step.reminder_of_end)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
+
+
+def shows_otherwise(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a ticket says of another occurrence, or of other exposures, than it did before.
+
+    Who decided before the comment that says so was written has not seen it: `change` is the comment's marker.
+    """
+    return bool(before.get("closed")) or any(before.get(name) != after[name] for name in ("occurrence", "digest"))
 
 
 def label_of(issue: Issue) -> str:

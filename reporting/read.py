@@ -137,6 +137,7 @@ _JIRA = {
     "ticket": _is_text,
     "intent": _is_intent,
     "told": _are_texts,
+    "change": _is_text,
     "still": _maps_texts,
 }
 _SLACK = {**_NOTIFIED, "heard": _is_delivered, "destinations": _are_texts, "reminded": _is_number}

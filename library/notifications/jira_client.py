@@ -12,9 +12,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+from library.issues.times import stored_time
 from library.notifications.jira_connection import NOT_OFFERED, JiraConnection, JiraError, JiraOutcomeUnknownError
 
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9:_-]{1,128}")
@@ -314,6 +315,11 @@ class JiraClient:
         by_author = [comment for comment in self._comments(key) if comment.author_ids & {*author_ids}]
         return max(((comment.created, str(comment.body)) for comment in by_author), default=("", ""))[1]
 
+    def commented_at(self, key: str, marker: str) -> datetime | None:
+        """When the comment with a marker was written, by JIRA's clock; None: there is none, or JIRA does not tell."""
+        times = (stored_time(comment.created) for comment in self._comments(key) if comment.has(marker))
+        return min((at for at in times if at), default=None)
+
     def create(self, ticket: NewTicket) -> CreatedTicket:
         """File a ticket. Fields that the project's screen lacks are left out.
 
@@ -388,7 +394,7 @@ class JiraClient:
 
     def has_comment(self, key: str, marker: str) -> bool:
         """Whether a ticket has a comment with a marker, however JIRA renders the rest of its text."""
-        return any(marker in json.dumps(comment.body) for comment in self._comments(key))
+        return any(comment.has(marker) for comment in self._comments(key))
 
     def _comments(self, key: str) -> Iterator[_Comment]:
         """The comments of a ticket; each page is asked for when it is wanted."""
@@ -413,6 +419,10 @@ class _Comment:
     created: str
     body: Any
     author_ids: frozenset[str]
+
+    def has(self, marker: str) -> bool:
+        """Whether a marker is in it, however JIRA renders the rest of its text."""
+        return marker in json.dumps(self.body)
 
 
 def _comment_page(key: str, start: int) -> Callable[[Any], tuple[list[_Comment], bool]]:

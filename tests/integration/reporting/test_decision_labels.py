@@ -13,8 +13,9 @@ from library.aws.decision_store import exemption_records
 from library.aws.issue_table import IssueTable
 from library.issues.issue import Status
 from library.issues.times import format_time
+from reporting.run import Reporter
 from tests.standins.jira import Ticket
-from tests.standins.server import Answer, Fault
+from tests.standins.server import Answer, Fault, Request
 from tests.worlds.reporting_world import MAIN, RDP, SSH, World, reporting_world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
@@ -171,6 +172,58 @@ def test_what_the_ticket_did_not_say_yet_is_refused(here: World) -> None:
     ticket(here).label("hammer-close-now", AT, **person(here))
     here.report()
     assert results(here)[1] == ("close-now", "done")
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["", "the run dies after its comment"])
+@pytest.mark.parametrize("again", [False, True], ids=["changed", "found again"])
+def test_a_label_that_was_set_before_the_ticket_said_it_is_refused(
+    here: World, monkeypatch: pytest.MonkeyPatch, *, again: bool, dies: bool
+) -> None:
+    """A run reads the labels first, and writes into its tickets up to minutes later: people go on meanwhile."""
+    if again:
+        here.fixed()
+        here.report()
+    here.found("sg-1", SSH, RDP)
+    ticket(here).show_text(person(here)["author"], "migration until Friday", AT)
+    written = here.jira.answer
+    before = len(ticket(here).comments)
+
+    def answer(request: Request) -> Answer:
+        found = written(request)
+        if (request.method, request.path.rpartition("/")[2]) == ("POST", "comment") and found.status == 201:
+            if not any("exempt" in label for label in ticket(here).labels):
+                ticket(here).label("hammer-exempt-3d", AT, **person(here))
+            ticket(here).written[len(ticket(here).comments) - 1] = {"created": "2026-11-22T03:30:01.000+0000"}
+        return found
+
+    monkeypatch.setattr(here.jira, "answer", answer)
+    if dies:
+        monkeypatch.setattr(Reporter, "_record", lambda *_, **__: False)
+    here.report()
+    monkeypatch.undo()
+    if dies:
+        ticket(here).fields["labels"].remove("hammer-exempt-3d")
+        here.report()
+        ticket(here).fields["labels"].append("hammer-exempt-3d")
+    assert len(ticket(here).comments) == before + 1
+    here.report()
+    ((kind, result),) = results(here)
+    assert (kind, result.split(": ")[1]) == ("exempt", "the group exposes something else by now")
+    assert list(exemption_records(here.table.items, MAIN)) == []
+    ticket(here).label("hammer-exempt-3d", "2026-11-22T03:30:02.000+0000", **person(here))
+    here.report()
+    assert results(here)[1] == ("exempt", "done")
+
+
+def test_a_comment_of_something_else_does_not_refuse_a_label(here: World) -> None:
+    """What is open is as the ticket said before."""
+    here.found("sg-1", SSH, RDP)
+    here.report()
+    ticket(here).written[0] = {"created": "2026-11-22T03:20:00.000+0000"}
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    ticket(here).show_text({"accountId": SEC, "name": "sec"}, "what is this?", "2026-11-22T03:40:00.000+0000")
+    here.report()
+    assert results(here) == [("close-now", "done")]
 
 
 def test_a_label_on_an_issue_that_is_over_is_refused_answered_and_taken_off(here: World) -> None:
