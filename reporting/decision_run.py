@@ -67,6 +67,7 @@ _log = logging.getLogger(__name__)
 
 _LABEL = re.compile(r"hammer-(?:(close-now)|(not-mine)|exempt-([0-9]{1,200})d)")
 _MENTION = re.compile(r"\[~(?:accountid:)?([^\]\s]+)\]")
+_LABEL_IN_KEY = 40  # the issue's item keeps a hundred keys, and a label may have 255 characters
 _ONE_BY_ONE = 50
 """Up to as many tickets are read one by one; of more the labels are searched for first, in one request for each 50."""
 
@@ -249,7 +250,7 @@ class DecisionLabels:
             reason=reason,
             until=until,
             owner=owner,
-            key=f"jira:{key}:{entry.label}:{entry.entry_id or entry.at.isoformat()}",
+            key=f"jira:{key}:{entry.label[:_LABEL_IN_KEY]}:{entry.entry_id or entry.at.isoformat()}",
             label=entry.label,
         )
         outcome = Decisions(self.notification.table, self.notification.now).carry_out(

@@ -17,6 +17,7 @@ now, or remediates it by hand and agrees to a plan that replaces the rule.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -50,6 +51,13 @@ KEPT = 50
 
 TEXT_LIMIT = 500
 """Characters that are kept of a text that a person wrote."""
+
+_LIST_BYTES = 20_000
+"""Room for the decisions of an issue, and for those that are untold; refused ones beyond it are not kept.
+
+An item of the table, which is copied to two indexes, has 133 KB for all that is known of an issue. Whoever may comment
+on a ticket writes texts of 2,000 bytes, and nobody may keep a scan from writing what is open.
+"""
 
 EXEMPTION_PREFIX = "exemption#"
 _OUTBOX_KEPT = 50
@@ -112,6 +120,11 @@ class Decision:
     def rejection(self) -> str:
         """Why it was refused; empty: it was carried out."""
         return self.result.removeprefix(_REFUSED) if not self.is_done else ""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in the table."""
+        return len(json.dumps(self.to_item(), ensure_ascii=False).encode("utf-8", "replace"))
 
     def to_item(self) -> dict[str, Any]:
         """An entry of the attribute `decisions`."""
@@ -398,9 +411,14 @@ _Entry = TypeVar("_Entry")
 def _most_telling(
     entries: tuple[_Entry, ...], kept: int, decision_of: Callable[[_Entry], Decision]
 ) -> tuple[_Entry, ...]:
-    """As many as are kept: decisions before refusals, new ones before old ones."""
+    """As many as are kept, and there is room for: decisions before refusals, new ones before old ones."""
     while len(entries) > kept:
         drop = next((index for index, entry in enumerate(entries) if not decision_of(entry).is_done), 0)
+        entries = entries[:drop] + entries[drop + 1 :]
+    while sum(decision_of(entry).size for entry in entries) > _LIST_BYTES:
+        refused = (index for index, entry in enumerate(entries[:-1]) if not decision_of(entry).is_done)
+        if (drop := next(refused, None)) is None:
+            break
         entries = entries[:drop] + entries[drop + 1 :]
     return entries
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -120,6 +121,20 @@ def test_what_is_untold_of_a_decision_is_kept_before_what_is_untold_of_refusals(
         state = state.with_decision(a_decision(by=f"U{number}").refused("no"), "")
     assert state.outbox[0].decision.by == "jane"
     assert len(state.outbox) == 50
+
+
+def test_refusals_with_long_texts_leave_room_for_what_else_is_known_of_an_issue() -> None:
+    """The item of an issue, with its copies in two indexes, has 400 KB. Anybody who may comment fills refusals."""
+    state = DecisionState().with_decision(a_decision(by="jane"), "")
+    for number in range(60):
+        refused = a_decision(DecisionKind.EXEMPT, by=f"U{number}", reason="💀" * 500).refused("no")
+        state = state.with_decision(refused, f"jira:SEC-1:hammer-exempt-{number}d:100")
+        assert state.decisions[-1] == state.outbox[-1].decision == refused
+    assert state.decisions[0].by == state.outbox[0].decision.by == "jane"
+    assert len(json.dumps(state.to_item(), ensure_ascii=False).encode()) < 50_000
+    for _ in range(20):
+        state = state.with_decision(a_decision(DecisionKind.NOT_MINE, reason="💀" * 500, owner="💀" * 500), "")
+    assert len([decision for decision in state.decisions if decision.is_done]) == 21
 
 
 @pytest.mark.parametrize(
