@@ -15,7 +15,7 @@ import queue
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http.client import HTTPException
 from threading import Event, Lock
@@ -294,6 +294,7 @@ class Listening:
             SocketStoppedError: no further connection makes sense.
         """
         session: Session | None = None
+        reason: str | None = None
         pause = FIRST_PAUSE_S
         try:
             while not self.stopping.is_set():
@@ -306,6 +307,8 @@ class Listening:
                     continue
                 # The old one is closed when there is a new one, so that nothing that is pressed meanwhile is lost.
                 if session is not None:
+                    if reason:  # Slack said that it ends: it is open until then, and counted with the others
+                        opened.hello = replace(opened.hello, connections=max(1, opened.hello.connections - 1))
                     session.close()
                 session = opened
                 began = self.now()

@@ -116,6 +116,26 @@ def test_the_old_connection_stays_until_there_is_a_new_one() -> None:
     assert seen == [False]
 
 
+@pytest.mark.parametrize(
+    ("reason", "counted"), [("warning", [1, 1, 3]), ("refresh_requested", [1, 1, 3]), ("", [1, 2, 4])]
+)
+def test_the_own_connection_that_is_replaced_is_not_counted(reason: str, counted: list[int]) -> None:
+    """It is still open while the new one is greeted: nobody is to look for another host because of it."""
+    world = World([(100, reason), (100, reason), (1, "")])
+    opened, connections = world.open, [1, 2, 4]
+
+    def open_() -> _Session:
+        session = opened()
+        session.hello = Hello("A1", connections.pop(0))
+        return session
+
+    hellos: list[Hello] = []
+    world.listening.open_session, world.listening.connected = open_, hellos.append
+    world.listening.run()
+    assert list(dict.fromkeys(hello.connections for hello in hellos)) == list(dict.fromkeys(counted))
+    assert len({id(hello) for hello in hellos}) == len(world.sessions)
+
+
 def test_switched_off_is_the_end() -> None:
     world = World([(100, "link_disabled"), (1, "")])
     with pytest.raises(SocketStoppedError, match="Socket Mode is switched off"):
