@@ -34,7 +34,7 @@ from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
 from library.issues.decision_rules import ButtonValue, Request, Rights, read_button, why_not, wrong_fields
 from library.notifications.owners import owners_of_issue
-from library.notifications.slack_connection import SlackError
+from library.notifications.slack_connection import SlackDestinationError, SlackError
 from reporting.decision_messages import ACTIONS, KINDS, WITH_VIEW, field_of, view_of
 from reporting.decision_notifications import DecisionNotifications
 
@@ -102,11 +102,15 @@ class SlackPeople:
             return Rights(rejection=f"Slack could not be asked who you are ({error}): try again later")
 
     def _home(self, presser: Presser) -> Workspace:
-        """The workspace, or the organization, that the app is installed in: by its token, else by the payload."""
+        """The workspace, or the organization, that the app is installed in: by its token, else by the payload.
+
+        Raises:
+            SlackError: Slack could not be asked. The payload may name the workspace of somebody from elsewhere.
+        """
         try:
             identity = self._connection.read(lambda client: client.auth_test())
-        except SlackError:
-            # The payload says it, too. Who somebody is has been asked before, and was answered.
+        except SlackDestinationError:
+            # A proxy lets only some methods through. Who somebody is has been asked before, and was answered.
             return presser.team
         home = Workspace(_text(identity.get("team_id")), _text(identity.get("enterprise_id")))
         return home if home.team_id or home.enterprise_id else presser.team

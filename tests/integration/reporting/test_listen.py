@@ -18,7 +18,7 @@ from library.jobs.process import json_formatter
 from reporting.decision_inbox import Inbox, Press
 from reporting.slack_socket import Hello, SlackSession, SocketStoppedError
 from tests.standins.server import Answer, Fault
-from tests.standins.slack import Message
+from tests.standins.slack import TEAM, Message
 from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
 from tests.worlds.reporting_world import MAIN, RDP, SSH
 
@@ -259,6 +259,22 @@ def test_only_the_own_workspace_decides(
     with here.listening():
         here.send(payload)
     assert (results(here)[0][2] == "done") == allowed
+
+
+@pytest.mark.parametrize("by", [JANE, EVE], ids=["a member", "somebody of another workspace"])
+def test_everybody_is_refused_while_slack_cannot_be_asked_which_workspace_is_the_own(
+    here: ListeningWorld, by: str
+) -> None:
+    """Of somebody who is here by Slack Connect the payload may name their workspace alone, twice."""
+    message = here.posted()
+    here.world.slack.users = {EVE: {"team_id": "T0OTHER", "is_stranger": False}}
+    here.world.sections["decisions"] = {"allow": [JANE, EVE]}
+    here.world.slack.faults.append(Fault("POST auth.test", Answer(status=503), times=99))
+    team = "T0OTHER" if by == EVE else TEAM
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now", user={"id": by, "team_id": team}, team={"id": team}))
+    assert "Slack could not be asked who you are" in results(here)[0][2]
+    assert here.world.issue().decided.close_now is None
 
 
 def test_a_user_group_may_decide(here: ListeningWorld) -> None:
