@@ -53,6 +53,7 @@ STREAM = "reporting.listen_for_decisions"
 _log = logging.getLogger(__name__)
 
 _RELOAD_EVERY = timedelta(minutes=1)
+_ACCOUNTS_EVERY = timedelta(hours=1)  # those of the organization, which takes a call for each twenty of them
 _WORKERS = 4
 _QUICK_WAIT_S = 0.2  # a person waits for the answer
 _RESTORE_TIMEOUT_S = 3600
@@ -125,6 +126,7 @@ class Service:
     _workers: ThreadPoolExecutor = field(init=False)
     _restorer: ThreadPoolExecutor = field(init=False)
     _reloaded: datetime = field(init=False)
+    _accounts_read: datetime = field(init=False)
     _waiting: dict[tuple[str, str], None] = field(default_factory=dict)
     _retrying: Future[None] | None = None
 
@@ -134,7 +136,7 @@ class Service:
         self._workers = ThreadPoolExecutor(_WORKERS)
         # A restore may take as long as EC2 and another run of remediation let it: nobody else's press waits for it.
         self._restorer = ThreadPoolExecutor(1)
-        self._reloaded = utc_now()
+        self._reloaded = self._accounts_read = utc_now()
         self._inbox = Inbox(
             config=self._fresh_config,
             table=self._table,
@@ -228,14 +230,22 @@ class Service:
         self._reloaded = utc_now()
         if self._waiting and (self._retrying is None or self._retrying.done()):
             self._retrying = self._restorer.submit(self._restore_waiting)
-        if reason := why_not_listening(self._fresh_config()):
+        is_time = utc_now() - self._accounts_read >= _ACCOUNTS_EVERY
+        if is_time:
+            self._accounts_read = utc_now()
+        if reason := why_not_listening(self._fresh_config(accounts=is_time)):
             raise WrongUsageError(reason)
 
-    def _fresh_config(self) -> Configuration:
-        """The configuration as it is now; as it was last, where it cannot be read."""
+    def _fresh_config(self, *, accounts: bool = False) -> Configuration:
+        """The configuration as it is now; as it was last, where it cannot be read.
+
+        `accounts`: whether those of the organization are read anew, too. Nobody who pressed waits for that.
+        """
         try:
             fresh = read_configuration(self.location)
-            if fresh.needs_organization:
+            if accounts:
+                fresh = with_organization(fresh, self.sessions)
+            elif fresh.needs_organization:
                 fresh = fresh.with_accounts(self.config.aws.accounts)  # type: ignore[arg-type]
             self.config = fresh
         except (ConfigurationError, *AWS_ERRORS) as error:

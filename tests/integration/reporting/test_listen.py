@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from library.aws.decision_store import Decisions, exemption_records
+from library.config.loader import with_organization
 from library.issues.issue import Issue, Status
 from library.jobs.process import json_formatter
 from reporting.decision_inbox import Inbox, Press
@@ -20,7 +22,7 @@ from reporting.slack_socket import Hello, SlackSession, SocketStoppedError
 from tests.standins.server import Answer, Fault
 from tests.standins.slack import TEAM, Message
 from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
-from tests.worlds.reporting_world import MAIN, RDP, SSH
+from tests.worlds.reporting_world import MAIN, MEMBER, RDP, SSH, kept_sessions
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
 
@@ -275,6 +277,31 @@ def test_everybody_is_refused_while_slack_cannot_be_asked_which_workspace_is_the
         here.send(here.press(message, "hammer_close_now", user={"id": by, "team_id": team}, team={"id": team}))
     assert "Slack could not be asked who you are" in results(here)[0][2]
     assert here.world.issue().decided.close_now is None
+
+
+def test_accounts_that_joined_the_organization_since_are_known(
+    here: ListeningWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service runs for weeks: what is remediated is what the organization has by then."""
+    accounts = {MAIN: "master"}
+    monkeypatch.setattr("library.config.loader.active_accounts", lambda *_, **__: dict(accounts))
+    here.world.aws_sections["accounts"] = "organization"
+    read = here.configuration
+    monkeypatch.setattr(here, "configuration", lambda: with_organization(read(), kept_sessions()))
+    with here.listening() as service:
+        assert MEMBER not in service._fresh_config().remediation_accounts()
+        accounts[MEMBER] = "shop"
+        here.world.passes(minutes=61)
+        service._tick()
+        assert MEMBER in service._fresh_config().remediation_accounts()
+        monkeypatch.setattr("library.config.loader.active_accounts", _no_answer)
+        here.world.passes(minutes=61)
+        service._tick()
+        assert MEMBER in service._fresh_config().remediation_accounts()
+
+
+def _no_answer(*_: Any, **__: Any) -> Any:
+    raise EndpointConnectionError(endpoint_url="https://organizations.us-east-1.amazonaws.com")
 
 
 def test_a_user_group_may_decide(here: ListeningWorld) -> None:
