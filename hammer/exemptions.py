@@ -26,7 +26,7 @@ from hammer.formats.csv_format import safe_cell
 from hammer.formats.table_format import Column, console, show_table
 from hammer.output import check_output
 from library.aws.decision_store import Decisions, exemption_of_id, exemption_records
-from library.aws.issue_table import IssueTable
+from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.lock import login_name
 from library.aws.session import Sessions
 from library.documents.text import printable
@@ -218,13 +218,21 @@ def _end(config: Configuration, sessions: Sessions, table: IssueTable, exemption
     today = datetime.now(UTC).date()
     who = run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
     decisions = Decisions(table, lambda: datetime.now(UTC))
-    outcome = decisions.end_exemption(record, who, reason) if record.counts_on(today) else None
-    if outcome is None:
+    outcome, problem = None, "is gone, or what was decided about it cannot be read"
+    if record.counts_on(today):
+        try:
+            outcome = decisions.end_exemption(record, who, reason)
+        except UnreadableIssueError as error:
+            problem = f"cannot be read ({error})"
+    if outcome is None and record.counts_on(today) and decisions.end_without_issue(record, who):
+        typer.echo(f"hammer: note: its issue {printable(problem)}: no ticket and no message says so", err=True)
+    elif outcome is None:
         fresh = exemption_of_id(table.items, exemption_id) or record
         how = f"{fresh.ended} ended it" if fresh.ended else f"its day came on {fresh.until}"
         typer.echo(f"hammer: {printable(exemption_id)} is over already: {printable(how)}", err=True)
         raise typer.Exit(Exit.INCOMPLETE)
-    notify(config, sessions, table, outcome.issue)
+    else:
+        notify(config, sessions, table, outcome.issue)
     typer.echo(f"{exemption_id} is ended: the next scan finds {record.group_id} exposed, unless it is fixed by then")
 
 

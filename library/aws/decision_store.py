@@ -10,6 +10,7 @@ dies before that write has done nothing; one that dies after it leaves in the it
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -149,10 +150,16 @@ class Decisions:
         """End an exemption that a decision made.
 
         Returns:
-            What became of it; None: it had ended, or its issue is gone.
+            What became of it; None: it had ended, or its issue is gone, or its decisions cannot be read: see
+            `end_without_issue`.
+
+        Raises:
+            UnreadableIssueError: the issue's item is not as it should be.
         """
         conflict = f"{exemption.id} could not be ended: its issue kept changing"
         for issue in self._attempts(exemption.account_id, exemption.group_id, conflict):
+            if issue.decided.problem:
+                return None  # what was decided before is not written over
             now = self._now()
             state = ended(issue, exemption, by, now, reason)
             over = replace(exemption, ended=f"{by} at {now.isoformat()}")
@@ -162,6 +169,17 @@ class Decisions:
             if fresh is None or fresh.ended:
                 return None
         return None
+
+    def end_without_issue(self, exemption: DecidedExemption, by: str) -> bool:
+        """End an exemption of which no issue can say so. Returns whether it counted until now."""
+        condition = "attribute_exists(issue_id) AND attribute_not_exists(#ended)"
+        ended = {"ended": f"{by} at {self._now().isoformat()}"}
+        try:
+            self._table.items.update(exemption.account_id, exemption.item_id, ended, condition=condition)
+        except ConflictError:
+            return False
+        _log.info("exemption ended", extra={"exemption": exemption.id, **ended})
+        return True
 
     def claim_untold(self, issue: Issue, *, webhook: bool = True) -> tuple[Issue, tuple[Untold, ...]]:
         """Say that this process tells what is still to be told of an issue, so that no other does at the same time.
@@ -316,7 +334,7 @@ def exemption_of_id(items: Items, exemption_id: str) -> DecidedExemption | None:
     """The exemption that people name so; None: there is none."""
     account_id, _, rest = exemption_id.partition("/")
     group_id, _, number = rest.partition("/")
-    if not account_id or not group_id or not (number.isascii() and number.isdecimal()):
+    if not account_id or not group_id or not re.fullmatch("[0-9]{1,20}", number):
         return None
     item = items.get(account_id, f"{EXEMPTION_PREFIX}{group_id}#{int(number):06}")
     return _read(item) if item else None

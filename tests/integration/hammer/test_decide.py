@@ -426,11 +426,34 @@ def test_an_exemption_that_people_decided_is_ended_by_a_decision(here: World) ->
     assert here.exposed(group) == set()
 
 
+@pytest.mark.parametrize(
+    "now", [None, {"status": "nonsense"}, {"decisions": "x"}], ids=["gone", "unreadable", "decisions unreadable"]
+)
+def test_an_exemption_is_ended_whatever_has_become_of_its_issue(here: World, now: dict[str, str] | None) -> None:
+    """It counts until its day, whether there is an issue or not: nobody may be unable to take it back."""
+    group = an_issue(here)
+    assert decided(here, "exempt", group, "--days", "7", "--reason", REASON).exit_code == 0
+    (entry,) = listed(here)
+    if now is None:
+        key = {"account_id": {"S": MAIN}, "issue_id": {"S": group}}
+        here.sessions.client("dynamodb").delete_item(TableName=TABLE, Key=key)
+    else:
+        here.table.items.update(MAIN, group, now)
+    before = here.table.items.get(MAIN, group)
+    done = run(exemptions, "--config", str(here.folder), "--end", entry["id"])
+    assert (done.exit_code, "is ended" in done.stdout, "its issue" in done.stderr) == (0, True, True), done.output
+    assert listed(here) == []
+    assert listed(here, "--all")[0]["ended"].startswith("jane at ")
+    assert here.table.items.get(MAIN, group) == before
+    again = run(exemptions, "--config", str(here.folder), "--end", entry["id"])
+    assert (again.exit_code, "is over already: jane at " in again.output) == (1, True)
+
+
 def test_one_of_the_file_is_not_ended(here: World) -> None:
     here.configure(whitelist={MAIN: ["sg-whole"]})
     refused = run(exemptions, "--config", str(here.folder), "--end", f"whitelist/{MAIN}/1")
     assert (refused.exit_code, "take it out there" in refused.output) == (1, True)
-    for name in ("whitelist/1/1", f"{MAIN}/sg-1/1", "x"):
+    for name in ("whitelist/1/1", f"{MAIN}/sg-1/1", "x", f"{MAIN}/sg-1/{'9' * 5000}"):
         assert run(exemptions, "--config", str(here.folder), "--end", name).exit_code == 2
 
 
