@@ -289,7 +289,9 @@ def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Rul
     exempted = Exempted(
         exemption.number, exemption.occurrence, exposure_digest(issue), exemption.until, exemption.by, exemption.at
     )
-    return Ruling(decision, after.with_exempted(exempted, now.date()), exemption=exemption)
+    # Who exempts what somebody wanted closed at once takes that back: it is not closed at once when that ends.
+    exempt = replace(after.with_exempted(exempted, now.date()), close_now=None)
+    return Ruling(decision, exempt, exemption=exemption)
 
 
 def restored(issue: Issue, problem: str) -> DecisionState:

@@ -186,6 +186,19 @@ def test_an_exemption_ends_on_its_day(here: World) -> None:
     assert here.exposed(group) == set()
 
 
+def test_an_exemption_takes_back_what_was_decided_before_it(here: World) -> None:
+    """Somebody pressed close now, and somebody else exempts it: when that ends nobody wants it closed at once."""
+    here.configure(remediation_retention_period=21)
+    group, other = an_issue(here), an_issue(here)
+    for each in (group, other):
+        assert decided(here, "close-now", each).exit_code == 0
+    assert decided(here, "exempt", group, "--days", "1", "--reason", REASON).exit_code == 0
+    here.clock += timedelta(days=2)
+    here.batch()
+    assert here.exposed(other) == set()
+    assert here.exposed(group) != set()
+
+
 def test_not_mine_is_recorded_with_the_owner(here: World) -> None:
     group = an_issue(here)
     done = decided(here, "not-mine", group, "--owner", "bob@example.com", "--reason", "moved")
