@@ -57,6 +57,10 @@ _ACCOUNTS_EVERY = timedelta(hours=1)  # those of the organization, which takes a
 _WORKERS = 4
 _QUICK_WAIT_S = 0.2  # a person waits for the answer
 _RESTORE_TIMEOUT_S = 3600
+_CANNOT_CONNECT = (
+    "the secret of Slack has no app_token: decisions in Slack need an app-level token (xapp-…) with the scope "
+    "connections:write"
+)
 
 
 def command(config: ConfigOption = None) -> None:
@@ -72,10 +76,7 @@ def command(config: ConfigOption = None) -> None:
     except SecretError as error:
         raise WrongUsageError(str(error)) from error
     if not secret.app_token:
-        raise WrongUsageError(
-            "the secret of Slack has no app_token: decisions in Slack need an app-level token (xapp-…) with the scope "
-            "connections:write"
-        )
+        raise WrongUsageError(_CANNOT_CONNECT)
     configuration = with_organization(configuration, sessions)
     with host_logging(STREAM, lambda: logs_client(aws.region)):
         service = Service(configuration, config, sessions, secrets, secret)
@@ -109,7 +110,7 @@ class Service:
         location: where it is read from; None: where the environment says.
         sessions: give the clients.
         secrets: give the login of JIRA.
-        secret: the login of Slack.
+        secret: the login of Slack, as it was read last.
     """
 
     config: Configuration
@@ -235,6 +236,16 @@ class Service:
             self._accounts_read = utc_now()
         if reason := why_not_listening(self._fresh_config(accounts=is_time)):
             raise WrongUsageError(reason)
+        self._read_secret()
+
+    def _read_secret(self) -> None:
+        """Read the login of Slack again: somebody may have replaced a token. As it was, where it cannot be read."""
+        try:
+            self.secret = self.secrets.slack(self.config.slack.secret)
+        except SecretError as error:
+            _log.warning("the secret of Slack stays as it was: %s", error)
+        if not self.secret.app_token:
+            raise WrongUsageError(_CANNOT_CONNECT)
 
     def _fresh_config(self, *, accounts: bool = False) -> Configuration:
         """The configuration as it is now; as it was last, where it cannot be read.

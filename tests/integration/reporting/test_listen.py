@@ -14,13 +14,15 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from library.aws.decision_store import Decisions, exemption_records
+from library.aws.secrets import SecretError, SecretReader, SlackSecret
 from library.config.loader import with_organization
 from library.issues.issue import Issue, Status
+from library.jobs.command_line import WrongUsageError
 from library.jobs.process import json_formatter
 from reporting.decision_inbox import Inbox, Press
 from reporting.slack_socket import Hello, SlackSession, SocketStoppedError
 from tests.standins.server import Answer, Fault
-from tests.standins.slack import TEAM, Message
+from tests.standins.slack import APP_TOKEN, TEAM, Message
 from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
 from tests.worlds.reporting_world import MAIN, MEMBER, RDP, SSH, kept_sessions
 
@@ -298,6 +300,30 @@ def test_accounts_that_joined_the_organization_since_are_known(
         here.world.passes(minutes=61)
         service._tick()
         assert MEMBER in service._fresh_config().remediation_accounts()
+
+
+def test_a_token_that_was_replaced_is_read_again(here: ListeningWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection has the other token, and stays: nobody would see that nobody can decide any more."""
+    message = here.posted()
+    monkeypatch.setattr(here, "_secret", lambda: SlackSecret("xoxb-revoked", APP_TOKEN))
+    with here.listening() as service:
+        here.send(here.press(message, "hammer_close_now"))
+        assert "Slack could not be asked who you are" in results(here)[0][2]
+        here.world.passes(minutes=1)
+        service._tick()
+        here.send(here.press(message, "hammer_close_now"))
+        assert results(here)[1] == ("close-now", JANE, "done")
+        monkeypatch.setattr(SecretReader, "slack", _no_secret)
+        here.world.passes(minutes=1)
+        service._tick()
+        monkeypatch.setattr(SecretReader, "slack", lambda *_: SlackSecret("xoxb-new"))
+        here.world.passes(minutes=1)
+        with pytest.raises(WrongUsageError, match="no app_token"):
+            service._tick()
+
+
+def _no_secret(*_: Any) -> Any:
+    raise SecretError("the secret 'hammer/slack' in AWS Secrets Manager could not be read")
 
 
 def _no_answer(*_: Any, **__: Any) -> Any:
