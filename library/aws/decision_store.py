@@ -91,7 +91,9 @@ class Decisions:
             ClientError, BotoCoreError: the table could not be read or written. Nothing is decided, or nobody knows.
         """
         conflict = f"{group_id} in {account_id} kept changing while a decision about it was written: try again"
-        for issue in self._attempts(account_id, group_id, conflict):
+        taken = 0
+        for read in self._attempts(account_id, group_id, conflict):
+            issue = replace(read, decided=replace(read.decided, number=max(read.decided.number, taken)))
             ruling = decide(issue, request, limits, self._now())
             if ruling.decision is None:
                 return _repeated(issue, request)
@@ -103,6 +105,9 @@ class Decisions:
                     log_decision(issue, ruling.decision)
                 after = _with(issue, ruling.state)
                 return DecisionOutcome(after, ruling.decision, pending=is_pending, exemption=ruling.exemption)
+            if ruling.exemption and self._table.items.get(account_id, ruling.exemption.item_id):
+                # The issue's row was lost, and its decisions are counted anew; or somebody else was first.
+                taken = ruling.exemption.number
         return None
 
     def begin_restore(self, issue: Issue) -> Issue | None:

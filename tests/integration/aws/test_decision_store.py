@@ -93,6 +93,23 @@ def test_an_exemption_is_a_record_of_its_own(table: IssueTable) -> None:
     assert [exemption.decided for exemption in with_decided((), [record])] == [record.id]
 
 
+def test_an_issue_whose_row_was_lost_can_be_exempted_again(table: IssueTable) -> None:
+    """Its decisions are counted from the beginning, and the exemptions from before are still there."""
+    before = []
+    for key in ("k", "l", "m"):
+        outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, asked(DecisionKind.EXEMPT, key, key), LIMITS)
+        assert outcome is not None
+        before.append(outcome.exemption)
+    key = {"account_id": {"S": ACCOUNT}, "issue_id": {"S": GROUP}}
+    boto3.client("dynamodb", region_name="eu-west-1").delete_item(TableName="issues", Key=key)
+    table.items.put_new(an_issue().to_item())
+    outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, asked(DecisionKind.EXEMPT, "n"), LIMITS)
+    assert outcome is not None
+    assert outcome.exemption is not None
+    assert outcome.exemption.number == now_in(table).decided.exempted[-1].number == now_in(table).decided.number == 4
+    assert list(exemption_records(table.items, ACCOUNT)) == [*before, outcome.exemption]
+
+
 def test_neither_is_written_where_the_issue_changed(table: IssueTable, monkeypatch: pytest.MonkeyPatch) -> None:
     read, calls = table.get, list[int]()
 
