@@ -231,10 +231,10 @@ class Service:
         self._reloaded = utc_now()
         if self._waiting and (self._retrying is None or self._retrying.done()):
             self._retrying = self._restorer.submit(self._restore_waiting)
-        is_time = utc_now() - self._accounts_read >= _ACCOUNTS_EVERY
-        if is_time:
+        if utc_now() - self._accounts_read >= _ACCOUNTS_EVERY:
             self._accounts_read = utc_now()
-        if reason := why_not_listening(self._fresh_config(accounts=is_time)):
+            self._workers.submit(self._fresh_config, accounts=True)
+        if reason := why_not_listening(self._fresh_config()):
             raise WrongUsageError(reason)
         self._read_secret()
 

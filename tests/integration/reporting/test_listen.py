@@ -295,10 +295,12 @@ def test_accounts_that_joined_the_organization_since_are_known(
         accounts[MEMBER] = "shop"
         here.world.passes(minutes=61)
         service._tick()
+        here.settle()
         assert MEMBER in service._fresh_config().remediation_accounts()
         monkeypatch.setattr("library.config.loader.active_accounts", _no_answer)
         here.world.passes(minutes=61)
         service._tick()
+        here.settle()
         assert MEMBER in service._fresh_config().remediation_accounts()
 
 
