@@ -416,10 +416,10 @@ def _most_telling(
         drop = next((index for index, entry in enumerate(entries) if not decision_of(entry).is_done), 0)
         entries = entries[:drop] + entries[drop + 1 :]
     while sum(decision_of(entry).size for entry in entries) > _LIST_BYTES:
-        refused = (index for index, entry in enumerate(entries[:-1]) if not decision_of(entry).is_done)
-        if (drop := next(refused, None)) is None:
+        refused = [index for index, entry in enumerate(entries[:-1]) if not decision_of(entry).is_done]
+        if not refused:
             break
-        entries = entries[:drop] + entries[drop + 1 :]
+        entries = entries[: refused[0]] + entries[refused[0] + 1 :]
     return entries
 
 

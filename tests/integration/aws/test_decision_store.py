@@ -100,8 +100,8 @@ def test_an_issue_whose_row_was_lost_can_be_exempted_again(table: IssueTable) ->
         outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, asked(DecisionKind.EXEMPT, key, key), LIMITS)
         assert outcome is not None
         before.append(outcome.exemption)
-    key = {"account_id": {"S": ACCOUNT}, "issue_id": {"S": GROUP}}
-    boto3.client("dynamodb", region_name="eu-west-1").delete_item(TableName="issues", Key=key)
+    row = {"account_id": {"S": ACCOUNT}, "issue_id": {"S": GROUP}}
+    boto3.client("dynamodb", region_name="eu-west-1").delete_item(TableName="issues", Key=row)
     table.items.put_new(an_issue().to_item())
     outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, asked(DecisionKind.EXEMPT, "n"), LIMITS)
     assert outcome is not None
