@@ -33,7 +33,7 @@ from library.security_groups.group import (
 from remediation.backups import Backup, BackupError, is_of_hammer, written_at
 from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, rules_from_item
 from remediation.plan import DESCRIPTION_PREFIX, rules_to_replace
-from remediation.rules import lets_in_all_of, purposes_from_item
+from remediation.rules import key_lets_in, lets_in_all_of, purposes_from_item
 
 if TYPE_CHECKING:
     from datetime import date
@@ -74,10 +74,18 @@ class GroupBefore:
         """Whether the group had a rule before the change: this very one, or one with the same content."""
         return any(rule.rule_id == other.rule_id or rule_key(rule) == rule_key(other) for other in self.first.ingress)
 
-    def is_needed(self, rule: IngressRule, to_close: Container[str]) -> bool:
-        """Whether a rule stands in for one that Hammer closed, may have closed or is to close, or for nothing known."""
-        purposes = self.replaces.get(rule_key(rule), ())
-        return not purposes or any(rule_id in self.closed or rule_id in to_close for rule_id in purposes)
+    def is_needed(self, rule: IngressRule, live: Iterable[IngressRule], to_close: Container[str]) -> bool:
+        """Whether a rule stands in for one that Hammer closed, may have closed or is to close, or for nothing known.
+
+        So it does also as a part of a wider one that does, and that somebody took away: `live` are the rules of now.
+        """
+        there, own = set(map(rule_key, live)), rule_key(rule)
+        return not self.replaces.get(own) or any(
+            rule_id in self.closed or rule_id in to_close
+            for key, purposes in self.replaces.items()
+            if key == own or (key not in there and key_lets_in(key, own))
+            for rule_id in purposes
+        )
 
 
 def read_group_before(

@@ -258,11 +258,11 @@ class _Evidence:
 
     def withdrawable(self, unneeded: Iterable[AddedRule], to_close: Container[str]) -> tuple[AddedRule, ...]:
         """Those rules that are proved to be Hammer's, and to be needed for nothing."""
-        before, proved = self._read(), self._proved()
+        before, proved, live = self._read(), self._proved(), self.live.group.ingress
         return tuple(
             added
             for added in unneeded
-            if before and added.rule.rule_id in proved and not before.is_needed(added.rule, to_close)
+            if before and added.rule.rule_id in proved and not before.is_needed(added.rule, live, to_close)
         )
 
     def entry(self) -> JournalEntry | None:

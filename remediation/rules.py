@@ -152,20 +152,24 @@ def with_ports(ip_permission: IpPermissionTypeDef, ports: WrittenRange | None) -
 
 def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:
     """Whether one rule alone lets in all traffic that another does."""
-    wide_key, narrow_key = rule_key(wide), rule_key(narrow)
-    if wide_key.protocol != "-1":
-        if wide_key.protocol != narrow_key.protocol:
+    return key_lets_in(rule_key(wide), rule_key(narrow))
+
+
+def key_lets_in(wide: RuleKey, narrow: RuleKey) -> bool:
+    """Whether a rule with one key lets in all traffic that a rule with another does."""
+    if wide.protocol != "-1":
+        if wide.protocol != narrow.protocol:
             return False
-        if wide_key[1:3] != narrow_key[1:3]:
-            if wide_key.protocol not in ("tcp", "udp"):
+        if wide[1:3] != narrow[1:3]:
+            if wide.protocol not in ("tcp", "udp"):
                 return False
             if not ((wide.from_port or 0) <= (narrow.from_port or 0) and (narrow.to_port or 0) <= (wide.to_port or 0)):
                 return False
-    if wide_key.source == narrow_key.source:
+    if wide.source == narrow.source:
         return True
-    if not (wide.cidr and narrow.cidr):
+    if not ("/" in wide.source and "/" in narrow.source):  # one of them is no CIDR
         return False
-    return _network(wide.cidr).covers(_network(narrow.cidr))
+    return _network(wide.source).covers(_network(narrow.source))
 
 
 _network = lru_cache(maxsize=8192)(parse_network)

@@ -101,7 +101,25 @@ def test_what_is_needed_by_the_backups(
     replaces: list[str], closed: list[str], to_close: list[str], *, is_needed: bool
 ) -> None:
     before = GroupBefore((group(SSH),), replaces={rule_key(TEN): frozenset(replaces)}, closed=frozenset(closed))
-    assert before.is_needed(TEN, to_close) is is_needed
+    assert before.is_needed(TEN, [TEN], to_close) is is_needed
+
+
+@pytest.mark.parametrize(
+    ("wider", "live", "is_needed"),
+    [
+        pytest.param({"protocol": "-1", "from_port": None, "to_port": None}, [TEN], True, id="a wider one is gone"),
+        pytest.param({"from_port": 20, "to_port": 30}, [TEN, 0], False, id="a wider one is there"),
+        pytest.param({"from_port": 23, "to_port": 30}, [TEN], False, id="what is gone let in other traffic"),
+        pytest.param({"cidr": "10.1.0.0/16"}, [TEN], False, id="what is gone let in less"),
+    ],
+)
+def test_what_is_left_of_a_wider_one_that_somebody_took_away_is_needed(
+    wider: dict[str, Any], live: list[Any], *, is_needed: bool
+) -> None:
+    other = TEN._replace(rule_id="sgr-7", **wider)
+    stands_in = {rule_key(TEN): frozenset({"sgr-1"}), rule_key(other): frozenset({"sgr-9"})}
+    before = GroupBefore((group(SSH),), replaces=stands_in, closed=frozenset({"sgr-9"}))
+    assert before.is_needed(TEN, [each or other for each in live], []) is is_needed
 
 
 LISTS = {"pl-1": (parse_network("0.0.0.0/1"),), "pl-2": (parse_network("128.0.0.0/1"),)}
