@@ -59,9 +59,11 @@ def on_calendar(cron: str) -> list[str]:
     days = _days(parsed.days, months)
     weekdays = list(_weekdays(parsed.weekdays, months))
     any_day, any_weekday = parsed.days >= set(range(1, 32)), parsed.weekdays >= set(range(7))
+    if (any_day and any_weekday) or ((any_day or any_weekday) and not parsed.day_and):
+        return [f"*-{months}-* {time}"]
     if any_weekday:
-        return [f"{date} {time}" for date in days] if not any_day or parsed.day_and else [f"*-{months}-* {time}"]
-    if any_day and parsed.day_and:
+        return [f"{date} {time}" for date in days]
+    if any_day:
         return [f"{weekday}{date} {time}" for weekday, date in weekdays]
     if not parsed.day_and:
         return [*(f"{date} {time}" for date in days), *(f"{weekday}{date} {time}" for weekday, date in weekdays)]
