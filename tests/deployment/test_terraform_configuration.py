@@ -46,6 +46,21 @@ REGIONS: dict[str, tuple[Any, set[str], set[str]]] = {
         {"eu-west-1", "us-east-1", "eu-west-2"},
         {"eu-west-1", "eu-west-2"},
     ),
+    "text-ends-in-a-comma": ("us-east-1, ", {"eu-west-1", "us-east-1"}, {"eu-west-1", "us-east-1"}),
+    "empty-text": ("", {"eu-west-1", "eu-north-1"}, {"eu-west-1", "eu-north-1"}),
+    "empty-list": ([], {"eu-west-1", "eu-north-1"}, {"eu-west-1", "eu-north-1"}),
+    "empty-map": ({}, {"eu-west-1", "eu-north-1"}, {"eu-west-1", "eu-north-1"}),
+    "others-are-not-named": ({MAIN: "eu-west-2"}, {"eu-west-1", "eu-west-2", "eu-north-1"}, {"eu-west-1", "eu-west-2"}),
+    "main-is-not-named": (
+        {"210987654321": ["us-east-1"]},
+        {"eu-west-1", "us-east-1", "eu-north-1"},
+        {"eu-west-1", "eu-north-1"},
+    ),
+    "none-in-main": (
+        {"__": "why", "*": ["us-east-1"], MAIN: []},
+        {"eu-west-1", "us-east-1"},
+        {"eu-west-1"},
+    ),
     "for-all": (
         {"*": ["us-east-1", "us-west-2"]},
         {"eu-west-1", "us-east-1", "us-west-2"},
@@ -71,6 +86,62 @@ PREFIXES = {
 }
 
 
+# Sections of a configuration beside BASE's, and some of what the module makes of it.
+READ: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "booleans-as-text": (
+        {
+            "jira": {"enabled": "True"},
+            "slack": {"enabled": "TRUE"},
+            "webhook": {"enabled": "True", "url": "https://a"},
+            "decisions": {"enabled": "True"},
+            "secgrp_unrestricted_access": {"remediation": "True", "remediation_immediate": {"*": "critical"}},
+        },
+        {"secrets": ["hammer/jira", "hammer/slack", "hammer/webhook"], "listens": True, "runs_at_once": True},
+    ),
+    "comments": (
+        {
+            "aws": {"accounts": {"__": "why", MAIN: "main", "210987654321": "slave"}},
+            "usage": {"reader_roles": {"__": "why", "a-bucket": "arn:aws:iam::210987654321:role/r"}},
+            "secgrp_unrestricted_access": {"remediation": True, "remediation_immediate": {"__": "why", "*": []}},
+        },
+        {
+            "in_list": ["210987654321"],
+            "reader_roles": ["arn:aws:iam::210987654321:role/r"],
+            "runs_at_once": False,
+        },
+    ),
+    "immediate-of-none": (
+        {"secgrp_unrestricted_access": {"remediation": True, "remediation_immediate": {"*": " , "}}},
+        {"runs_at_once": False},
+    ),
+    "sender-with-a-name": (
+        {"publishing": {"email_from": "Hammer <hammer@example.com>"}},
+        {"ses_from_address": "hammer@example.com"},
+    ),
+    "sender": ({"publishing": {"email_from": "hammer@example.com"}}, {"ses_from_address": "hammer@example.com"}),
+    "no-sender": ({}, {"ses_from_address": "", "secrets": [], "listens": False, "runs_at_once": False}),
+}
+# Where locals are that are not in main.tf.
+LOCALS = {
+    "alarms.tf": ["runs_at_once", "listens"],
+    "events.tf": ["in_list"],
+    "roles.tf": ["ses_from", "ses_from_address", "reader_roles"],
+}
+VARIABLES = {"host": "{}", "immediate_remediation": "true", "ses_from_address": "null"}
+
+
+def merged(sections: dict[str, Any]) -> dict[str, Any]:
+    """A configuration of BASE and some sections more."""
+    return {**BASE, **{name: {**BASE.get(name, {}), **section} for name, section in sections.items()}}
+
+
+def local(file: str, name: str) -> str:
+    """A local of the master module, as it stands in one of its files."""
+    text = (TERRAFORM_CODE / "modules" / "master" / file).read_text("utf-8")
+    (found,) = re.findall(rf"(?ms)^  {name} += .*?(?=^  [a-z#]|^\}}|^$)", text)
+    return str(found)
+
+
 def module() -> str:
     """The locals of the master module that read the configuration, as a module."""
     text = (TERRAFORM_CODE / "modules" / "master" / "main.tf").read_text("utf-8")
@@ -84,8 +155,13 @@ def module() -> str:
         block = block.replace(data, value)
     values = "account_id = local.account_id, external_id = local.config.aws.external_id"
     regions = "regions = local.regions, own = local.own_regions, reports = local.reports_prefix"
-    variable = 'variable "config_folder" { type = string }'
-    return f'{variable}\n{block}\noutput "read" {{\n  value = {{ {values}, {regions} }}\n}}\n'
+    variables = 'variable "config_folder" { type = string }\n'
+    variables += "".join(f'variable "{name}" {{ default = {value} }}\n' for name, value in VARIABLES.items())
+    others = "".join(local(file, name) for file, names in LOCALS.items() for name in names)
+    names = ["secrets", *(name for names in LOCALS.values() for name in names)]
+    named = ", ".join(f"{name} = local.{name}" for name in names)
+    read = f"{values}, {regions}, {named}"
+    return f'{variables}\n{block}\nlocals {{\n{others}}}\noutput "read" {{\n  value = {{ {read} }}\n}}\n'
 
 
 def read(folder: Path, configurations: dict[str, tuple[str, str]]) -> dict[str, Any]:
@@ -123,6 +199,24 @@ def test_terraform_and_hammer_read_the_same(tmp_path: Path) -> None:
     assert {name: (set(found[name]["regions"]), set(found[name]["own"])) for name in REGIONS} == {
         name: (regions, own) for name, (_, regions, own) in REGIONS.items()
     }
+
+
+def test_terraform_takes_of_the_configuration_what_hammer_takes(tmp_path: Path) -> None:
+    found = read(
+        tmp_path, {name: ("config.json", json.dumps(merged(sections))) for name, (sections, _) in READ.items()}
+    )
+    for sections, _ in READ.values():
+        parse_configuration({"config": ("config.json", json.dumps(merged(sections)).encode())})
+    assert {name: {key: found[name][key] for key in wanted} for name, (_, wanted) in READ.items()} == {
+        name: wanted for name, (_, wanted) in READ.items()
+    }
+
+
+def test_terraform_reads_json_that_is_no_yaml(tmp_path: Path) -> None:
+    text = json.dumps({**BASE, "whitelisting_procedure_url": "https://a/b", "__": "\U0001f512"})
+    text = text.replace("https://a/b", r"https:\/\/a\/b").replace('"aws":', '\n"aws"\n:')
+    parse_configuration({"config": ("config.json", text.encode())})
+    assert read(tmp_path, {"escapes": ("config.json", text)})["escapes"]["account_id"] == MAIN
 
 
 def test_an_account_id_that_is_none_stops_terraform(tmp_path: Path) -> None:

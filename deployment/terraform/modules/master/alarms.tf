@@ -16,9 +16,11 @@ locals {
   )
   runs_at_once = alltrue([
     var.immediate_remediation,
-    tostring(try(local.config.secgrp_unrestricted_access.remediation, false)) == "true",
+    lower(try(local.config.secgrp_unrestricted_access.remediation, false)) == "true",
     anytrue([
-      for severities in values(try(local.config.secgrp_unrestricted_access.remediation_immediate, {})) : length(severities) > 0
+      for account, severities in try(local.config.secgrp_unrestricted_access.remediation_immediate, {}) :
+      anytrue([for severity in try(split(",", severities), severities) : trimspace(severity) != ""])
+      if !startswith(account, "__")
     ]),
   ])
 
@@ -26,7 +28,7 @@ locals {
   listens = alltrue([
     var.host != null,
     local.slack_enabled,
-    tostring(try(local.config.decisions.enabled, false)) == "true",
+    lower(try(local.config.decisions.enabled, false)) == "true",
   ])
 
   # Metrics made of log lines: which group, which lines, and what they count.

@@ -6,7 +6,7 @@ resource "aws_cloudwatch_event_bus" "hammer" {
 locals {
   # The policy of a bus holds 10 KB: some 250 accounts (EventBridge quotas).
   accounts_in_policy = 200
-  in_list            = local.in_organization ? [] : [for account in keys(local.config.aws.accounts) : account if account != local.account_id]
+  in_list            = local.in_organization ? [] : [for account in keys(local.config.aws.accounts) : account if account != local.account_id && !startswith(account, "__")]
   senders = {
     for name, statement in {
       TheAccountItself = { Principal = { AWS = "arn:${local.partition}:iam::${local.account_id}:root" } }

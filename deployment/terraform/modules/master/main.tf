@@ -3,16 +3,18 @@ data "aws_partition" "current" {}
 data "aws_regions" "enabled" {}
 
 locals {
-  # Terraform reads the names of things where Hammer does. JSON is YAML, so this reads every format.
+  # Terraform reads the names of things where Hammer does.
   config_file = one([
     for name in fileset(var.config_folder, "config.*") : name if can(regex("^config\\.(json|yaml|yml)$", name))
   ])
-  # To Terraform an account id with a leading zero is a number, unless it is quoted; to Hammer it is a text.
-  config = yamldecode(replace(
-    file("${var.config_folder}/${local.config_file}"),
+  config_text = file("${var.config_folder}/${local.config_file}")
+  # JSON first: not all of it is YAML, such as "https:\/\/…". In YAML, to Terraform an account id with a leading zero is a
+  # number, unless it is quoted; to Hammer it is a text.
+  config = try(jsondecode(local.config_text), yamldecode(replace(
+    local.config_text,
     "/(?m)^(\\s*(?:[\\w.-]+:[ \\t]+|-[ \\t]+)?)(0[0-9]+)([ \\t]*(?:[:#].*)?\\r?)$/",
     "$1'$2'$3",
-  ))
+  )))
 
   # Anything else stops Terraform here.
   account_id = regex("^[0-9]{12}$", local.config.aws.main_account_id)
@@ -28,26 +30,36 @@ locals {
     can(regex("^([A-Za-z0-9_=-][A-Za-z0-9_.=-]*/)+([A-Za-z0-9_=-][A-Za-z0-9_.=-]*)?$", local.given_prefix)) &&
     !can(regex("^(closing|config|host|security_groups)/", local.given_prefix))
   ) ? local.given_prefix : "reports/"
-  # The configuration takes a list as one text, too, and a map from account ids, or "*", to lists. No regions: every one that
-  # is enabled in the main account.
-  given_regions = try(local.config.aws.regions, local.enabled_regions)
-  regions_of = try({
-    for account in keys(local.given_regions) :
-    account => try(split(",", local.given_regions[account]), tolist(local.given_regions[account])) if !startswith(account, "__")
-  }, {})
-  listed_regions = try(split(",", local.given_regions), tolist(local.given_regions), flatten(values(local.regions_of)))
-  listed_own     = try(local.regions_of[local.account_id], local.regions_of["*"], local.listed_regions)
-  # Of all accounts, and of the main account.
-  regions         = toset([for region in concat([local.region], local.listed_regions) : trimspace(region)])
-  own_regions     = toset([for region in concat([local.region], local.listed_own) : trimspace(region)])
+  # The configuration takes a list as one text, too, and a map from account ids, or "*", to lists, as library.config.models.Aws
+  # has it: one list without an entry, and an account that the map does not name, mean every region that is enabled in the
+  # main account.
   enabled_regions = tolist(data.aws_regions.enabled.names)
+  given_regions   = try(local.config.aws.regions, [])
+  by_account      = can(keys(local.given_regions))
+  regions_of = {
+    for account in try(keys(local.given_regions), ["*"]) :
+    account => [
+      for region in try(
+        split(",", local.given_regions[account]), tolist(local.given_regions[account]),
+        split(",", local.given_regions), tolist(local.given_regions),
+      ) : trimspace(region) if trimspace(region) != ""
+    ]
+    if !startswith(account, "__")
+  }
+  names_every_account = can(local.regions_of["*"]) && (local.by_account || length(flatten(values(local.regions_of))) > 0)
+  of_the_others       = local.names_every_account ? tolist(local.regions_of["*"]) : local.enabled_regions
+  listed_regions      = concat(flatten(values(local.regions_of)), local.of_the_others)
+  listed_own          = local.by_account ? try(local.regions_of[local.account_id], local.of_the_others) : local.of_the_others
+  # Of all accounts, and of the main account.
+  regions     = toset(concat([local.region], local.listed_regions))
+  own_regions = toset(concat([local.region], local.listed_own))
 
   in_organization = try(local.config.aws.accounts == "organization", false)
-  # The configuration takes booleans as text, too.
-  jira_enabled  = tostring(try(local.config.jira.enabled, false)) == "true"
-  slack_enabled = tostring(try(local.config.slack.enabled, false)) == "true"
+  # The configuration takes booleans as text, too, in any case.
+  jira_enabled  = lower(try(local.config.jira.enabled, false)) == "true"
+  slack_enabled = lower(try(local.config.slack.enabled, false)) == "true"
   # As library.config.models.Webhook.is_on has it.
-  webhook_enabled = try(local.config.webhook.url, "") != "" && tostring(try(local.config.webhook.enabled, true)) == "true"
+  webhook_enabled = try(local.config.webhook.url, "") != "" && lower(try(local.config.webhook.enabled, true)) == "true"
   secrets = toset(compact([
     local.jira_enabled ? try(local.config.jira.secret, "hammer/jira") : "",
     local.slack_enabled ? try(local.config.slack.secret, "hammer/slack") : "",

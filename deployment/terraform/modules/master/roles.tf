@@ -1,10 +1,11 @@
 # Every policy document is one file in deployment/policies, which the tests read, too.
 locals {
   policies = "${path.module}/../../../policies"
-  # Whoever names a sender in the configuration asks for mail.
-  ses_from_address = var.ses_from_address != null ? var.ses_from_address : try(local.config.publishing.email_from, "")
+  # Whoever names a sender in the configuration asks for mail. IAM compares the address alone, without the name in front of it.
+  ses_from         = var.ses_from_address != null ? var.ses_from_address : try(local.config.publishing.email_from, "")
+  ses_from_address = try(regex("<([^<>]+)>[ \t]*$", local.ses_from)[0], local.ses_from)
   # Roles elsewhere that the configuration names as readers of flow logs.
-  reader_roles = distinct(values(try(local.config.usage.reader_roles, {})))
+  reader_roles = distinct([for holder, role in try(local.config.usage.reader_roles, {}) : role if !startswith(holder, "__")])
   policy_values = {
     account_id               = local.account_id
     bucket                   = local.bucket
