@@ -24,6 +24,19 @@ _SCALARS = {
 # Text here, and another number in Terraform, whose modules read the same file.
 _OTHER_NUMBER = re.compile(r"[-+]?0[0-9]+|[-+]?0[box][0-9A-Fa-f_]+|[-+]?[0-9]+(?:_[0-9]+)+|\+[0-9]+")
 
+# The keys whose text Terraform reads, too, and compares or names something by.
+_READ_BY_TERRAFORM = frozenset(
+    {
+        *("external_id", "s3_backup_bucket", "role_name_identification", "role_name_reporting"),
+        *("ddb.table_name", "secret", "prefix", "email_from"),
+    }
+)
+# Text here, and in Terraform another number, a time or a boolean: an external id of hexadecimal digits may be 7839e215.
+_OTHER_VALUE = re.compile(
+    r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?|(?i:y|yes|n|no|on|off)"
+)
+
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with fewer kinds of values: keys are text always, and repeated ones are noted."""
@@ -37,11 +50,13 @@ class _Loader(yaml.SafeLoader):
 
     def section(self, node: yaml.MappingNode) -> RawSection:
         own = [key for key, _ in node.value if key.tag != _MERGE]
-        for key in own:
+        self.flatten_mapping(node)
+        for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise TextError(f"has a key that is not text{_at(key.start_mark)}")
-            _check_number(key)
-        self.flatten_mapping(node)
+            _check_quotes(key, _OTHER_NUMBER, "another number")
+            if key.value in _READ_BY_TERRAFORM and isinstance(value, yaml.ScalarNode):
+                _check_quotes(value, _OTHER_VALUE, "another value")
         # What `<<` brings comes first, so that the section's own keys replace it.
         section = RawSection([(key.value, self.construct_object(value)) for key, value in node.value])
         section.repeated = repeated_keys([key.value for key in own])
@@ -53,7 +68,7 @@ class _Loader(yaml.SafeLoader):
     def scalar(self, node: yaml.ScalarNode) -> Any:
         pattern = _SCALARS.get(node.tag)
         if pattern is None:
-            _check_number(node)
+            _check_quotes(node, _OTHER_NUMBER, "another number")
             return node.value
         if not pattern.fullmatch(node.value):
             raise TextError(f"has a value of a kind that is not supported{_at(node.start_mark)}")
@@ -98,10 +113,11 @@ def read_yaml(text: str) -> Any:
         raise TextError("is not YAML: it has a character or an escape that YAML does not know") from None
 
 
-def _check_number(node: yaml.ScalarNode) -> None:
-    if node.style is None and node.tag == _STRING and _OTHER_NUMBER.fullmatch(node.value):
+def _check_quotes(node: yaml.ScalarNode, pattern: re.Pattern[str], what: str) -> None:
+    """Refuse a text without quotes that Terraform reads as something else."""
+    if node.style is None and node.tag == _STRING and pattern.fullmatch(node.value):
         raise TextError(
-            f"has {shortened(node.value, 20)} without quotes, which Terraform reads as another number: write "
+            f"has {shortened(node.value, 20)} without quotes, which Terraform reads as {what}: write "
             f'"{shortened(node.value, 20)}"{_at(node.start_mark)}'
         )
 

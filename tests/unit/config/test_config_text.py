@@ -109,6 +109,10 @@ def test_a_configuration_in_yaml(name: str) -> None:
         ("a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}", {"a": {"p": 1, "q": 2}, "b": {"p": 1, "q": 3}}),
         ("a: {<<: [{p: 1}, {p: 2, q: 2}]}", {"a": {"p": 1, "q": 2}}),
         ("'<<': 1", {"<<": 1}),
+        ("external_id: '7839e215'", {"external_id": "7839e215"}),
+        ("external_id: 7839f215", {"external_id": "7839f215"}),
+        ("external_id: 123456789012", {"external_id": 123456789012}),
+        ("expires: 2027-03-01", {"expires": "2027-03-01"}),
     ],
 )
 def test_yaml_leaves_values_as_they_were_written(text: str, expected: object) -> None:
@@ -126,6 +130,28 @@ def test_yaml_leaves_values_as_they_were_written(text: str, expected: object) ->
                 "at line 1, column 4",
             )
             for number in ("022", "012345670123", "0o22", "0x16", "1_000", "+5", "-07")
+        ),
+        *(
+            (
+                f"{key}: {value}",
+                f'has {value} without quotes, which Terraform reads as another value: write "{value}", '
+                f"at line 1, column {len(key) + 3}",
+            )
+            for key, value in (
+                *(("external_id", value) for value in ("7839e215", "1.50", "2026-11-30", "yes", "Off", ".5", "1E+5")),
+                ("ddb.table_name", "2026-1-1"),
+                ("secret", "1e3"),
+            )
+        ),
+        ("<<: {[a]: b}", "has a key that is not text, at line 1, column 6"),
+        ("a: {<<: [{b: 1}, {? {c: d} : e}]}", "has a key that is not text, at line 1, column 21"),
+        (
+            "<<: {external_id: 12e03}",
+            'has 12e03 without quotes, which Terraform reads as another value: write "12e03", at line 1, column 19',
+        ),
+        (
+            "a: &id 12e03\nb: {external_id: *id}",
+            'has 12e03 without quotes, which Terraform reads as another value: write "12e03", at line 1, column 4',
         ),
         (
             "012345670123: a",
