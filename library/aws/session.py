@@ -160,8 +160,8 @@ _CONNECTIONS = 16  # of a client that all accounts share: at least as many as th
 # A session may do what both its role's policies and this allow (STS API Reference, AssumeRole, Policy).
 _READ_EC2 = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:Get*",'
-    '"cloudformation:DescribeStackResources","cloudformation:DescribeStacks","cloudformation:GetTemplate"],'
-    '"Resource":"*"}]}'
+    '"cloudformation:DescribeStackResources","cloudformation:DescribeStacks","cloudformation:GetTemplate",'
+    '"cloudformation:ListStackResources"],"Resource":"*"}]}'
 )
 
 

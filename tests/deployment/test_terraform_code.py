@@ -15,8 +15,10 @@ from typing import Any
 import hcl2
 import pytest
 import yaml
+from moto import mock_aws
 
 from identification import cloudtrail
+from library.aws.session import Sessions
 from tests.deployment.iam import actions_of
 from tests.deployment.old_provider import swapped
 from tests.deployment.terraform import TERRAFORM_CODE, Terraform, cli_configuration, needs_terraform
@@ -202,6 +204,23 @@ def test_the_policy_for_sources_allows_what_reads_stacks_and_what_the_documents_
     assert operations | {"DescribeStackResources", "DescribeStacks"} == read
     asked = (DEPLOYMENT.parent / "docs" / "source.md").read_text("utf-8").partition("## Permissions")[2]
     assert set(re.findall(r"(?:cloudformation|ec2):\w+", asked)) <= allowed
+
+
+@pytest.mark.parametrize("policy", ["reporting-in-account", "source-in-account"])
+def test_the_session_policy_of_reporting_leaves_all_that_only_reads(policy: str) -> None:
+    def session_of_reporting(params: dict[str, Any], **_: Any) -> None:
+        asked.append(params["Policy"])
+
+    asked: list[str] = []
+    main, slave = "123456789012", "210987654321"
+    with mock_aws():
+        sessions = Sessions(main, "eu-west-1", "reporting", read_only=True)
+        sts = sessions.client("sts")
+        sts.meta.events.register("provide-client-params.sts.AssumeRole", session_of_reporting)
+        sessions.client("ec2", slave).describe_regions()
+    allowed = actions_of([json.loads(asked[0])])
+    needed = actions_of([json.loads((DEPLOYMENT / "policies" / f"{policy}.json").read_text("utf-8"))])
+    assert [each for each in sorted(needed) if not any(fnmatchcase(each, pattern) for pattern in allowed)] == []
 
 
 # AWS takes no narrower resource for these (Service Authorization Reference).
