@@ -10,7 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -157,25 +157,32 @@ def _units_of(job: str, command: str, reason: str, times: str, home: Path) -> di
     }
 
 
-def write(files: Mapping[str, str], folder: Path) -> tuple[list[str], list[str]]:
+def write(
+    files: Mapping[str, str], folder: Path, stop: Callable[[Sequence[str]], None] = lambda _: None
+) -> tuple[list[str], list[str]]:
     """Make the jobs' unit files in a folder these and no others.
 
+    `stop` is given what is to be stopped while it still has its file: what dies meanwhile is found again.
+
     Returns:
-        The names of what is to be started because it is new or has changed, and of what is to be stopped: timers, and
+        The names of what is to be started because it is new or has changed, and of what was to be stopped: timers, and
         the service that listens.
     """
     ours = {folder / f"hammer-{job}{suffix}" for job in (*_JOBS, _IMMEDIATE) for suffix in (".service", ".timer")}
     ours.add(folder / f"hammer-{_LISTENER}.service")
+    gone = [path.name for path in sorted(ours) if path.exists() and path.name not in files]
+    stopped = [name for name in gone if _is_started(name)]
+    if stopped:
+        stop(stopped)
+    for name in gone:
+        (folder / name).unlink()
     changed = []
     for name, text in files.items():
         path = folder / name
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
             changed.append(name)
-    gone = [path.name for path in sorted(ours) if path.exists() and path.name not in files]
-    for name in gone:
-        (folder / name).unlink()
-    return [name for name in changed if _is_started(name)], [name for name in gone if _is_started(name)]
+    return [name for name in changed if _is_started(name)], stopped
 
 
 def _is_started(name: str) -> bool:
@@ -197,17 +204,35 @@ def main() -> None:
         files = units(config, options.home, has_queue=has_queue)
     except (ConfigurationError, TimerError, *AWS_ERRORS) as error:
         sys.exit(f"the units stay as they are: {explain(error)}")
-    changed, gone = write(files, options.folder)
-    if not options.start:
+    if options.start:
+        _start(files, options.folder)
+    else:
+        write(files, options.folder)
+
+
+def _start(files: Mapping[str, str], folder: Path) -> None:
+    """Write the units, and have systemd take them over. Whatever was left undone when this died is done then."""
+    changed, _ = write(files, folder, lambda names: _systemctl("stop", *names))
+    # Also where nothing changed: it may have been written by a run that died before this. Timers go by the new times.
+    _systemctl("daemon-reload")
+    waiting = [name for name in files if _is_started(name) and (name in changed or not _is_enabled(name, folder))]
+    if not waiting:
         return
-    # A timer without its file can still be stopped; its file can only be taken over before it is started.
-    if gone:
-        subprocess.run(["/usr/bin/systemctl", "stop", *gone], check=True)
-    if changed or gone:
-        subprocess.run(["/usr/bin/systemctl", "daemon-reload"], check=True)
-    if changed:
-        subprocess.run(["/usr/bin/systemctl", "enable", *changed], check=True)
-        subprocess.run(["/usr/bin/systemctl", "restart", *changed], check=True)
+    restarted = subprocess.run(["/usr/bin/systemctl", "restart", *waiting], check=False)
+    # At last, because it marks that all was done. What systemd could not start it starts at the next boot.
+    _systemctl("enable", *waiting)
+    if restarted.returncode:
+        sys.exit(f"systemd could not start all of these: {', '.join(waiting)}")
+
+
+def _systemctl(*arguments: str) -> None:
+    subprocess.run(["/usr/bin/systemctl", *arguments], check=True)
+
+
+def _is_enabled(name: str, folder: Path) -> bool:
+    """Whether `systemctl enable` has made the link by which a unit starts at boot (systemctl(1))."""
+    target = "timers.target" if name.endswith(".timer") else "multi-user.target"
+    return (folder / f"{target}.wants" / name).exists()
 
 
 if __name__ == "__main__":

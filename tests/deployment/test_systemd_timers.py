@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from cronsim import CronSim
 
+from deployment import systemd_timers
 from deployment.systemd_timers import TimerError, on_calendar, units, write
 from library.config import parse_configuration
 
@@ -154,6 +156,78 @@ def test_units_follow_the_configuration(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("hammer-reporting.service", "hammer-reporting.timer", "hammer-timers.timer"),
     ]
+
+
+class Systemd:
+    """What `systemctl` does with a folder of units, until it dies.
+
+    Attributes:
+        running: the units that run, each with its text when it was loaded.
+        dies_at: the number of the call, from 0, during which the caller is killed; None: at none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: dict[str, str] = {}
+        self.loaded: dict[str, str] = {}
+        self.dies_at: int | None = None
+        self.calls = 0
+
+    def run(self, command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        if self.calls == self.dies_at:
+            raise KeyboardInterrupt
+        self.calls += 1
+        _, verb, *names = command
+        if verb == "daemon-reload":
+            self.loaded = {path.name: path.read_text("utf-8") for path in self.folder.glob("hammer-*.*")}
+            # A timer that runs goes by its new times.
+            self.running = {name: self.loaded.get(name, text) for name, text in self.running.items()}
+        for name in names:
+            if verb == "stop":
+                assert name in self.loaded
+                self.running.pop(name, None)
+            elif verb == "restart":
+                self.running[name] = self.loaded[name]
+            elif verb == "enable":
+                wants = self.folder / "timers.target.wants"
+                wants.mkdir(exist_ok=True)
+                (wants / name).unlink(missing_ok=True)
+                (wants / name).symlink_to(self.folder / name)
+        return subprocess.CompletedProcess(command, 0)
+
+
+@pytest.mark.parametrize("dies_at", range(5))
+def test_what_a_run_that_died_left_undone_is_done_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: int
+) -> None:
+    systemd = Systemd(tmp_path)
+    monkeypatch.setattr(systemd_timers.subprocess, "run", systemd.run)
+    config = tmp_path / "config"
+    config.mkdir()
+    monkeypatch.setattr(
+        sys, "argv", ["timers", "--start", "--config", str(config), "--folder", str(tmp_path), "--home", str(tmp_path)]
+    )
+    times = [
+        {"reporting": "55 * * * *"},
+        {"reporting": "50 * * * *", "remediation": "45 10 * * *"},
+        {"publishing": "0 6 * * *", "reporting": "50 * * * *"},
+    ]
+    for cronjobs in times:
+        section = {"ddb.table_name": "issues"}
+        aws = {"main_account_id": "123456789012", "region": "eu-west-1", "accounts": {}}
+        text = json.dumps({"aws": aws, "secgrp_unrestricted_access": section, "cronjobs": cronjobs})
+        (config / "config.json").write_text(text, "utf-8")
+        systemd.dies_at = systemd.calls + dies_at
+        with suppress(KeyboardInterrupt):
+            systemd_timers.main()
+        systemd.dies_at = None
+        systemd_timers.main()
+        wanted = {name: text for name, text in configured(tmp_path, **cronjobs).items() if name.endswith(".timer")}
+        assert systemd.running == wanted
+        assert {name for name in wanted if not (tmp_path / "timers.target.wants" / name).exists()} == set()
+    before = systemd.calls
+    systemd_timers.main()
+    assert systemd.calls == before + 1  # daemon-reload
 
 
 @pytest.mark.parametrize(
