@@ -252,7 +252,11 @@ Cron = Annotated[str | None, PlainValidator(read_cron), WithJsonSchema({"type": 
 Url = Annotated[str, AfterValidator(check_url)]
 EncryptedUrl = Annotated[str, AfterValidator(check_encrypted_url)]
 Region = Annotated[str, matching("[a-z]{2,}(-[a-z]+)+-[0-9]+", "is not a region: write one such as eu-west-1")]
-RoleName = Annotated[str, matching(r"[\w+=,.@/-]+", "is not a role's name: write the name alone, not the ARN")]
+# A path has no slash in front of it: the ARN has that one already (IAM API Reference, Role).
+RoleName = Annotated[
+    str,
+    matching(r"(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}", "is not a role's name: write the name alone, not the ARN"),
+]
 # AWS STS API Reference, AssumeRole, ExternalId.
 ExternalId = Annotated[
     str,

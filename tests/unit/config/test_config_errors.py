@@ -251,10 +251,13 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
         ("whitelisting_procedure_url", "the wiki", f"whitelisting_procedure_url: {NOT_A_URL}"),
         # Names.
         ("aws/region", "eu west", "aws.region: 'eu west' is not a region: write one such as eu-west-1"),
-        (
-            "aws/role_name_reporting",
-            "arn:aws:iam::1:role/x",
-            "aws.role_name_reporting: 'arn:aws:iam::1:role/x' is not a role's name: write the name alone, not the ARN",
+        *(
+            (
+                "aws/role_name_reporting",
+                name,
+                f"aws.role_name_reporting: '{name}' is not a role's name: write the name alone, not the ARN",
+            )
+            for name in ("arn:aws:iam::1:role/x", "/security/x", "security/", "security//x", "")
         ),
         (
             "aws/s3_backup_bucket",
