@@ -17,6 +17,7 @@ from library.config import Configuration, ConfigurationError, configuration_uri,
 from library.config.decided_exemptions import with_readable_exemptions
 from library.config.models import EVERY_ACCOUNT, Aws, OwnerFields, TicketOwners
 from library.documents.text import printable
+from library.jobs.calendar_events import TimerError, on_calendar
 from library.jobs.command_line import ConfigOption, Exit, aws_regions, open_table
 from library.network.addresses import INTERNET, AddressSet
 from library.network.intervals import IntervalSet
@@ -93,6 +94,7 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
         yield "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed"
     if any(check.remediation_immediate.values()) and not (check.reporting and check.remediation):
         yield "remediation_immediate does nothing while reporting or remediation is off: a notice comes first"
+    yield from _cron_warnings(config)
     yield from _webhook_warnings(config)
     yield from _decision_warnings(config)
     yield from _account_warnings(config)
@@ -122,6 +124,15 @@ def _ticket_warnings(owners: TicketOwners) -> Iterator[str]:
                 f'ticket_owners: {printable(path)}jira_parent_ticket "{printable(parent)}" is no ticket\'s key: '
                 "write SEC-1, say"
             )
+
+
+def _cron_warnings(config: Configuration) -> Iterator[str]:
+    """Times that the host cannot keep: it sets no timer at all then."""
+    for job, cron in config.cronjobs:
+        try:
+            on_calendar(cron or "* * * * *")
+        except TimerError as error:
+            yield f"cronjobs.{job}: the host sets no timers: {error}"
 
 
 def _webhook_warnings(config: Configuration) -> Iterator[str]:

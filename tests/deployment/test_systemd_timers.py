@@ -15,8 +15,9 @@ import pytest
 from cronsim import CronSim
 
 from deployment import systemd_timers
-from deployment.systemd_timers import TimerError, on_calendar, units, write
+from deployment.systemd_timers import units, write
 from library.config import parse_configuration
+from library.jobs.calendar_events import TimerError, on_calendar
 
 CASES = [
     pytest.param("55 * * * *", ["*-*-* *:55:00 UTC"], id="every hour"),

@@ -114,6 +114,17 @@ def test_the_accounts_of_an_organization() -> None:
             f"{CHECK}.trusted_cidrs trusts the whole Internet",
         ),
         ("jira/enabled", True, "jira is enabled, but jira.server is empty"),
+        *(
+            ("cronjobs/reporting", cron, f"cronjobs.reporting: the host sets no timers: {reason}")
+            for cron, reason in (
+                ("0 6 LW * *", "systemd cannot say the last weekday of the month (LW)"),
+                ("0 6 * * 5L", "systemd cannot say the last Fri of the month"),
+                (
+                    "0 6 */2 * 2#2",
+                    "0 6 */2 * 2#2: systemd cannot say a numbered weekday together with days of the month",
+                ),
+            )
+        ),
         (
             f"{CHECK}/remediation",
             True,
