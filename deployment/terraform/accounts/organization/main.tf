@@ -31,9 +31,9 @@ module "slaves" {
   source = "../../modules/organization"
 
   main_account_id          = module.master.main_account_id
-  external_id              = local.config.aws.external_id
-  role_name_identification = local.config.aws.role_name_identification
-  role_name_reporting      = local.config.aws.role_name_reporting
+  external_id              = try(local.config.aws.external_id, "")
+  role_name_identification = try(local.config.aws.role_name_identification, "hammer-cloudsec-crossact-id")
+  role_name_reporting      = try(local.config.aws.role_name_reporting, "hammer-cloudsec-crossact-ec2")
   organizational_unit_ids  = var.organizational_unit_ids
   call_as                  = var.call_as
   event_bus_arn            = module.master.event_bus_arn

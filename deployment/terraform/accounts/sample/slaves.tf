@@ -21,9 +21,9 @@ module "slave1" {
 
   identification_role_arn  = module.master.identification_role_arn
   host_role_arn            = module.master.host_role_arn
-  external_id              = local.config.aws.external_id
-  role_name_identification = local.config.aws.role_name_identification
-  role_name_reporting      = local.config.aws.role_name_reporting
+  external_id              = try(local.config.aws.external_id, "")
+  role_name_identification = try(local.config.aws.role_name_identification, "hammer-cloudsec-crossact-id")
+  role_name_reporting      = try(local.config.aws.role_name_reporting, "hammer-cloudsec-crossact-ec2")
   event_bus_arn            = module.master.event_bus_arn
   regions                  = module.master.regions
 }
@@ -48,9 +48,9 @@ module "slave2" {
 
   identification_role_arn  = module.master.identification_role_arn
   host_role_arn            = module.master.host_role_arn
-  external_id              = local.config.aws.external_id
-  role_name_identification = local.config.aws.role_name_identification
-  role_name_reporting      = local.config.aws.role_name_reporting
+  external_id              = try(local.config.aws.external_id, "")
+  role_name_identification = try(local.config.aws.role_name_identification, "hammer-cloudsec-crossact-id")
+  role_name_reporting      = try(local.config.aws.role_name_reporting, "hammer-cloudsec-crossact-ec2")
   event_bus_arn            = module.master.event_bus_arn
   regions                  = module.master.regions
 }
