@@ -202,13 +202,13 @@ def test_what_a_run_that_died_left_undone_is_done_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: int
 ) -> None:
     systemd = Systemd(tmp_path)
-    monkeypatch.setattr(systemd_timers.subprocess, "run", systemd.run)
+    monkeypatch.setattr(subprocess, "run", systemd.run)
     config = tmp_path / "config"
     config.mkdir()
     monkeypatch.setattr(
         sys, "argv", ["timers", "--start", "--config", str(config), "--folder", str(tmp_path), "--home", str(tmp_path)]
     )
-    times = [
+    times: list[dict[str, Any]] = [
         {"reporting": "55 * * * *"},
         {"reporting": "50 * * * *", "remediation": "45 10 * * *"},
         {"publishing": "0 6 * * *", "reporting": "50 * * * *"},
