@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from library.aws.session import sdk_session
-from library.config.types import ACCOUNT_ID
+from library.config.types import ACCOUNT_ID, NO_REGION, REGION
 from library.documents.text import printable
 from library.jobs.command_line import WrongUsageError
 
@@ -65,24 +67,27 @@ def command(
     """
     if account and not ACCOUNT_ID.fullmatch(account):
         raise WrongUsageError(f"{account} is not an account id: 12 digits")
-    if found := sorted(folder.glob("config.*")):
-        raise WrongUsageError(f"{found[0]} is there already: name another folder, or edit that file")
     session = sdk_session()
     region = region or session.get_config_variable("region") or "eu-west-1"
+    if not re.fullmatch(REGION, region):
+        raise WrongUsageError(f"{printable(region)} {NO_REGION}")
+    if found := sorted(folder.glob("config.*")):
+        raise WrongUsageError(f"{found[0]} is there already: name another folder, or edit that file")
     if not account:
         sts: Any = session.create_client("sts", region_name=region)
         account = sts.get_caller_identity()["Account"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "config.yaml"
-        file.write_text(text(account, region, str(folder)), "utf-8")
+        named = printable(shlex.quote(str(folder)))
+        file.write_text(text(account, region, named), "utf-8")
     except OSError as error:
         raise WrongUsageError(f"{printable(str(folder))} could not be written: {error.strerror}") from error
     print(f"wrote {printable(str(file))} for account {account}, {region}")
-    print(f"next: hammer check-config --config {printable(str(folder))}")
-    print(f"      hammer scan --config {printable(str(folder))}")
+    print(f"next: hammer check-config --config {named}")
+    print(f"      hammer scan --config {named}")
 
 
 def text(account: str, region: str, folder: str) -> str:
-    """The file, for an account, its region, and the folder that it is written to."""
+    """The file, for an account, its region, and the folder that it is written to, as a shell takes it."""
     return _TEXT.format(account=account, region=region, folder=folder, name="main")

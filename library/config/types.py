@@ -251,7 +251,9 @@ Expiry = Annotated[date | None, PlainValidator(read_date), WithJsonSchema(_DATE_
 Cron = Annotated[str | None, PlainValidator(read_cron), WithJsonSchema({"type": "string"})]
 Url = Annotated[str, AfterValidator(check_url)]
 EncryptedUrl = Annotated[str, AfterValidator(check_encrypted_url)]
-Region = Annotated[str, matching("[a-z]{2,}(-[a-z]+)+-[0-9]+", "is not a region: write one such as eu-west-1")]
+REGION = "[a-z]{2,}(-[a-z]+)+-[0-9]+"
+NO_REGION = "is not a region: write one such as eu-west-1"
+Region = Annotated[str, matching(REGION, NO_REGION)]
 # A path has no slash in front of it: the ARN has that one already (IAM API Reference, Role).
 RoleName = Annotated[
     str,

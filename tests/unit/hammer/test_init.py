@@ -30,9 +30,25 @@ def test_what_it_writes_is_valid_and_does_nothing_by_itself(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("name", "written"), [("a b", "'{}/a b'"), ("$HOME", "'{}/$HOME'"), ("a\nb: c", "'{}/a\\nb: c'")]
+)
+def test_commands_take_the_folder_as_one_word(tmp_path: Path, name: str, written: str) -> None:
+    folder, named = tmp_path / name, written.format(tmp_path)
+    done = CliRunner().invoke(application(init.command), [str(folder), *OPTIONS])
+    assert f"next: hammer check-config --config {named}\n      hammer scan --config {named}\n" in done.stdout
+    assert f"`hammer check-config --config {named}`" in (folder / "config.yaml").read_text("utf-8")
+    load_configuration(str(folder))
+
+
+@pytest.mark.parametrize(
     ("arguments", "line"),
     [
         pytest.param(["--account", "12"], "hammer: 12 is not an account id: 12 digits\n", id="no account id"),
+        pytest.param(
+            ["--account", "123456789012", "--region", "eu-west1"],
+            "hammer: eu-west1 is not a region: write one such as eu-west-1\n",
+            id="no region",
+        ),
         pytest.param(OPTIONS, "config.json is there already: name another folder, or edit that file\n", id="there"),
     ],
 )
