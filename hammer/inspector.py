@@ -90,6 +90,8 @@ def command(
         saved = read_saved(replay.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{replay}: {error}", param_hint="'--replay'") from error
+    except RecursionError:
+        raise typer.BadParameter(f"{replay}: is nested too deeply", param_hint="'--replay'") from None
     sessions = None if offline else _sessions(configuration)
     findings = described(saved, sessions)
     selection = Selection.of(account, region, group)

@@ -124,7 +124,7 @@ class SecretReader:
 def _parsed(text: str, where: str) -> dict[str, str]:
     try:
         values = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         values = None
     if not isinstance(values, dict):
         # Without its cause: a JSON error carries the text it could not read.

@@ -149,7 +149,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_shown(folder: Path) -> None:
     assert third == f"hammer: {CLASSIC_ARN}: the file does not hold this finding, and --offline is given"
 
 
-@pytest.mark.parametrize("text", ["", "not JSON", "{"])
+@pytest.mark.parametrize("text", ["", "not JSON", "{", pytest.param("[" * 50_000, id="nested too deeply")])
 def test_a_file_that_is_not_json_is_wrong_usage(folder: Path, text: str) -> None:
     result = replay(folder, text)
     assert (result.exit_code, result.stdout) == ((0, "no findings\n") if not text else (2, ""))

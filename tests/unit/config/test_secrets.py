@@ -52,6 +52,7 @@ def test_an_empty_variable_replaces_nothing() -> None:
     [
         ("s3cret", "the secret 'j' in AWS Secrets Manager is not a JSON object"),
         ('["s3cret"]', "the secret 'j' in AWS Secrets Manager is not a JSON object"),
+        ("[" * 50_000, "the secret 'j' in AWS Secrets Manager is not a JSON object"),
         ('{"api_token": "s3cret"}', 'must be {"username": …, "api_token": …} for JIRA Cloud or {"token": …}'),
         ('{"token": {"s3cret": 1}}', 'must be {"username": …'),
         (NoCredentialsError(), "could not be read: no AWS credentials were found"),
