@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from library.config import parse_configuration
+from library.config.loader import FILES, SUFFIXES
+from library.config.loader import misnamed as loader_misnamed
 from tests.deployment.terraform import TERRAFORM_CODE, Terraform, TerraformError, needs_terraform
 
 pytestmark = needs_terraform
@@ -158,20 +160,22 @@ def module() -> str:
     variables = 'variable "config_folder" { type = string }\n'
     variables += "".join(f'variable "{name}" {{ default = {value} }}\n' for name, value in VARIABLES.items())
     others = "".join(local(file, name) for file, names in LOCALS.items() for name in names)
-    names = ["secrets", *(name for names in LOCALS.values() for name in names)]
+    names = ["secrets", "misnamed", *(name for names in LOCALS.values() for name in names)]
     named = ", ".join(f"{name} = local.{name}" for name in names)
     read = f"{values}, {regions}, {named}"
     return f'{variables}\n{block}\nlocals {{\n{others}}}\noutput "read" {{\n  value = {{ {read} }}\n}}\n'
 
 
-def read(folder: Path, configurations: dict[str, tuple[str, str]]) -> dict[str, Any]:
-    """What Terraform reads of each configuration: file and text."""
+def read(folder: Path, configurations: dict[str, tuple[str, str]], beside: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What Terraform reads of each configuration: file and text. `beside` it are empty files of these names."""
     (folder / "reader").mkdir()
     (folder / "reader" / "main.tf").write_text(module(), "utf-8")
     root = []
     for name, (file, text) in configurations.items():
         (folder / name).mkdir()
         (folder / name / file).write_text(text, "utf-8")
+        for other in beside:
+            (folder / name / other).touch()
         root.append(f'module "{name}" {{\n  source = "./reader"\n  config_folder = "./{name}"\n}}\n')
         root.append(f'output "{name}" {{ value = module.{name}.read }}\n')
     (folder / "main.tf").write_text("".join(root), "utf-8")
@@ -217,6 +221,17 @@ def test_terraform_reads_json_that_is_no_yaml(tmp_path: Path) -> None:
     text = text.replace("https://a/b", r"https:\/\/a\/b").replace('"aws":', '\n"aws"\n:')
     parse_configuration({"config": ("config.json", text.encode())})
     assert read(tmp_path, {"escapes": ("config.json", text)})["escapes"]["account_id"] == MAIN
+
+
+def test_terraform_stops_at_files_that_hammer_would_refuse(tmp_path: Path) -> None:
+    """It would leave them out of the bucket, and functions would take the whitelist for an empty one."""
+    fine = ("whitelist.json", "ticket_owners.yml", "whitelist.json.bak", ".whitelist.json", "README.md", "notes.yaml")
+    misnamed = ("whitelists.json", "white-list.yaml", "Whitelist.JSON", "ticket-owners.yml", "ticket_owner.json")
+    assert sorted(loader_misnamed((*fine, *misnamed), FILES, SUFFIXES)[0]) == sorted(misnamed)
+    found = read(tmp_path, {"files": ("config.json", json.dumps(BASE))}, (*fine, *misnamed))
+    assert sorted(found["files"]["misnamed"]) == sorted(misnamed)
+    bucket = (TERRAFORM_CODE / "modules" / "master" / "bucket.tf").read_text("utf-8")
+    assert "condition     = length(local.misnamed) == 0" in bucket
 
 
 def test_an_account_id_that_is_none_stops_terraform(tmp_path: Path) -> None:

@@ -159,4 +159,11 @@ resource "aws_s3_object" "config" {
     aws_s3_bucket_server_side_encryption_configuration.hammer,
     aws_s3_bucket_versioning.hammer,
   ]
+
+  lifecycle {
+    precondition {
+      condition     = length(local.misnamed) == 0
+      error_message = "Not a file of a configuration: ${join(", ", local.misnamed)}. Rename it, or move it elsewhere; hammer check-config says to what."
+    }
+  }
 }

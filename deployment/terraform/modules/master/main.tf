@@ -7,6 +7,13 @@ locals {
   config_file = one([
     for name in fileset(var.config_folder, "config.*") : name if can(regex("^config\\.(json|yaml|yml)$", name))
   ])
+  # Files whose names resemble those of a configuration: Hammer refuses them, where it sees them. They are not in the bucket,
+  # where a whitelist that is not there is an empty one.
+  misnamed = [
+    for name in fileset(var.config_folder, "*") : name
+    if can(regex("(?i)^(configs?|white[ _-]?lists?|ticket[ _-]?owners?)([.](json|yaml|yml))?$", name)) &&
+    !can(regex("^(config|whitelist|ticket_owners)[.](json|yaml|yml)$", name))
+  ]
   config_text = file("${var.config_folder}/${local.config_file}")
   # JSON first: not all of it is YAML, such as "https:\/\/…". In YAML, to Terraform an account id with a leading zero is a
   # number, unless it is quoted; to Hammer it is a text.
