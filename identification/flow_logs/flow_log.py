@@ -16,6 +16,7 @@ from typing import Any
 
 from identification.flow_logs.evidence import Interface
 from identification.flow_logs.records import NEEDED, NEEDS_PYARROW, USEFUL, Columns, FormatError, format_names
+from library.aws.partition import partition_of
 
 S3, LOGS = "s3", "cloud-watch-logs"
 TYPES_OF_USE = ("ACCEPT", "ALL")
@@ -131,7 +132,7 @@ def command_for(region: str, interface_ids: Iterable[str]) -> str:
     return (
         f"aws ec2 create-flow-logs --region {shlex.quote(region)} --resource-type NetworkInterface --resource-ids "
         f"{shlex.join(sorted(interface_ids))} --traffic-type ALL --log-destination-type s3 --log-destination "
-        f"arn:aws:s3:::BUCKET --max-aggregation-interval 60 --log-format '{fields}'"
+        f"arn:{partition_of(region)}:s3:::BUCKET --max-aggregation-interval 60 --log-format '{fields}'"
     )
 
 

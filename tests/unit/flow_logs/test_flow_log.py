@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from identification.flow_logs.flow_log import (
+    command_for,
     covering,
     day_prefixes,
     days_of,
@@ -144,3 +145,10 @@ def test_where_the_objects_of_a_period_are() -> None:
         "some/prefix/AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=us-east-1/"
         "year=2026/month=01/day=02/",
     )
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"), [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")]
+)
+def test_the_command_that_switches_flow_logs_on_names_a_bucket_of_the_partition(region: str, partition: str) -> None:
+    assert f" --log-destination arn:{partition}:s3:::BUCKET " in command_for(region, ["eni-1"])
