@@ -143,6 +143,7 @@ class Interface:
 
     Attributes:
         addresses: its own, packed, by which a record's direction is known.
+        prefixes: the prefixes that are delegated to it, as first and last address, packed: pods have such addresses.
         group_ids: the groups that it has.
         attached_at: when it was attached, in seconds since 1970; 0: unknown.
     """
@@ -153,6 +154,13 @@ class Interface:
     addresses: frozenset[bytes] = frozenset()
     group_ids: tuple[str, ...] = ()
     attached_at: int = 0
+    prefixes: tuple[tuple[bytes, bytes], ...] = ()
+
+    def has(self, address: bytes) -> bool:
+        """Whether an address is its own."""
+        if address in self.addresses:
+            return True
+        return any(len(first) == len(address) and first <= address <= last for first, last in self.prefixes)
 
 
 def axis_of(protocol: int, port: int) -> int:
@@ -508,9 +516,9 @@ def _is_ingress(record: FlowRecord, interface: Interface) -> bool | None:
     """A record's direction; None: it is not known."""
     if record.flow_direction:
         return record.flow_direction == "ingress"
-    if record.dstaddr in interface.addresses:
+    if interface.has(record.dstaddr):
         return True
-    return False if record.srcaddr in interface.addresses else None
+    return False if interface.has(record.srcaddr) else None
 
 
 def _key(kind: int, number: int, protocol: int, local_port: int, peer_port: int, peer: bytes) -> bytes:

@@ -9,6 +9,7 @@ nothing, is named, and is tried again by the next run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -35,6 +36,8 @@ from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, chunks, error_code, 
 from library.aws.session import Sessions
 from library.documents.text import counted
 from library.errors import HammerError
+from library.network.addresses import parse_network
+from library.network.intervals import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -517,3 +520,15 @@ def flow_logs_of(client: Any, resource_ids: Collection[str]) -> Iterator[Mapping
             Filter=[{"Name": "resource-id", "Values": list(some)}]
         ):
             yield from page["FlowLogs"]
+        tuple(_delegated(raw)),
+def _delegated(raw: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    """The first and the last address of each prefix that is delegated to an interface, packed."""
+    texts = [each.get("Ipv4Prefix") for each in raw.get("Ipv4Prefixes", ())]
+    texts += [each.get("Ipv6Prefix") for each in raw.get("Ipv6Prefixes", ())]
+    for text in filter(None, texts):
+        with suppress(ValueError):
+            network = parse_network(text)
+            size = 4 if network.version == 4 else 16
+            yield network.first.to_bytes(size), network.last.to_bytes(size)
+
+

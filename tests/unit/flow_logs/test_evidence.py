@@ -15,8 +15,9 @@ from identification.flow_logs.classify import Read
 from identification.flow_logs.evidence import Evidence
 from identification.flow_logs.evidence_store import Kept
 from identification.flow_logs.flow_log import FlowLog
-from identification.flow_logs.read import Budget, FlowLogReading, IssueReading
-from identification.flow_logs.records import FlowRecord
+from identification.flow_logs.read import Budget, FlowLogReading, IssueReading, parse_interface
+from identification.flow_logs.records import FlowRecord, packed_address
+from library.network.ports import traffic_of
 from tests.builders.flow_records import (
     ENI,
     EVERYTHING,
@@ -208,3 +209,25 @@ def test_refused_attempts_are_kept_for_after_care() -> None:
     found = [*refused("9.9.9.7", 22, flags=2), *refused("9.9.9.7", 22, hours_ago=30.5)]
     (rejection,) = evidence_of(found, (SSH,)).refused_ports(0, 2**31)
     assert (rejection.port, rejection.records, rejection.with_syn, len(rejection.minutes)) == (22, 2, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("local", "source"), [("2a01:db8:7::1:42", "2a01:4f8::9"), ("10.0.9.18", "9.9.9.7")], ids=["IPv6", "IPv4"]
+)
+def test_the_addresses_of_a_prefix_that_is_delegated_to_an_interface_are_its_own(local: str, source: str) -> None:
+    """Pods have such addresses (Amazon EC2 User Guide, "Assign prefixes to Amazon EC2 network interfaces")."""
+    interface = parse_interface(
+        {
+            "NetworkInterfaceId": ENI,
+            "Attachment": {"Status": "attached"},
+            "PrivateIpAddress": "10.0.1.5",
+            "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.9.16/28"}, {"Ipv4Prefix": "none"}],
+            "Ipv6Prefixes": [{"Ipv6Prefix": "2a01:db8:7:0:0:1::/80"}, {"Ipv6Prefix": "2a01:db8:7::/80"}],
+        }
+    )
+    assert interface is not None
+    found = Evidence(traffic_of("tcp", 22, 22))
+    for each in talk(source, 60, 60, local=local):
+        found.add(each, interface, found.number(ENI))
+    (contact,) = found.contacts(0, 2**31)
+    assert (contact.source, contact.packets) == (packed_address(source), 120)
