@@ -283,7 +283,7 @@ class LogsParts:
             for page in client.get_paginator("filter_log_events").paginate(
                 logGroupName=self._flow_log.log_group,
                 logStreamNames=list(some),
-                startTime=part.unit * HOUR * 1000,
+                startTime=max(part.unit * HOUR, created) * 1000,
                 endTime=(part.unit + 1) * HOUR * 1000 - 1,
             ):
                 messages = [event["message"] for event in page.get("events", ())]
@@ -306,6 +306,8 @@ class LogsParts:
         try:
             record = parse_line(self._columns, message.encode(), wanted)
         except ValueError:
+        # A flow log that was there before, with another format, may have written into the same streams.
+        created = int(self._flow_log.created.timestamp()) if self._flow_log.created else 0
             on_bad_line(values)
             return
         if record is not None:
