@@ -51,7 +51,7 @@ _STREAMS_A_CALL = 100  # FilterLogEvents, logStreamNames
 _SETTLED_AFTER = 24  # hours: until then an hour of a log group may still get events
 _BEFORE_CLOSING = 15 * 60  # an object holds what ended in five minutes, and that began up to ten minutes earlier
 _ENTRIES_IN_MEMORY = 150_000
-_DENIED = ACCESS_DENIED | {"403", "AllAccessDisabled", "InvalidObjectState"}
+_DENIED = ACCESS_DENIED | {"403", "AllAccessDisabled"}
 
 T = TypeVar("T")
 
@@ -247,6 +247,7 @@ class LogsParts:
         """The hours of a period, the newest first, where there is a stream of the interfaces.
 
         Raises:
+            budget.left += part.size
             RefusedError: the log group refuses, or is not there.
         """
         self._streams = [stream for each in sorted(interface_ids) for stream in self._streams_of(each)]
