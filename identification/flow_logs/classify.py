@@ -19,6 +19,7 @@ from ipaddress import ip_address
 from identification.flow_logs.evidence import (
     ANSWERED,
     HOUR,
+    NARROW,
     SEEN,
     TALKED,
     WORKING,
@@ -190,7 +191,7 @@ class UsageCase:
         trusted: addresses that count as not public.
         wide: sources, packed, that came no further than an answer on so many interfaces that they are noise.
         staying: by interface what rules that stay admit; `GONE`: of those that are not there any more.
-        unusable: why interfaces have no flow log that can be read, a sentence each.
+        unusable: why interfaces have no flow log that can be read, or are not known, a sentence each.
         gaps: what else was not seen, a sentence each.
         change: what would become of the group's rules.
     """
@@ -300,7 +301,7 @@ class WideSources:
     def add(self, contacts: Iterable[Contact]) -> None:
         """Add what an issue's interfaces met."""
         for source, interface_id, is_strong in weak_and_strong(contacts):
-            bit = 1 << self._numbers.setdefault(interface_id, len(self._numbers))
+            bit = 1 << self._numbers.setdefault(interface_id.removesuffix(NARROW), len(self._numbers))
             self._met[source] = self._met.get(source, 0) | bit
             if is_strong:
                 self._strong[source] = self._strong.get(source, 0) | bit
@@ -442,7 +443,7 @@ def _readable(case: UsageCase) -> tuple[list[Read], tuple[str, ...]]:
 def _verdict(
     case: UsageCase, rules: Sequence[UseRule], covered: float, garbled: Sequence[str], lost: int
 ) -> tuple[UseVerdict, str]:
-    if not case.attached:
+    if not case.attached and not case.unusable:
         return UseVerdict.UNKNOWN, "no attached network interface has the group"
     for source_class, verdict in ((SourceClass.WORKING, UseVerdict.WORKING), (SourceClass.TALKED, UseVerdict.TALKED)):
         if any(

@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
@@ -50,6 +50,9 @@ _VERSION = 1
 _ICMP = (1, 58)
 _TCP, _UDP = 6, 17
 _SYN, _ACK = 2, 16
+
+NARROW = "+narrow"
+"""After the id of an interface that was gone when more traffic began to be looked for."""
 
 THEY_CALLED, WE_CALLED, HIDDEN = 1, 2, 4
 RECORDED, SKIPPED = 1, 2
@@ -297,16 +300,16 @@ class Evidence:
             for hour, count in theirs.items():
                 mine_by_hour[hour] = mine_by_hour.get(hour, 0) + count
 
-    def part(self, interface_ids: Collection[str]) -> Evidence:
-        """The evidence of some of the interfaces, with the counts of lines that do not fit left out."""
-        numbers = {number for number, each in enumerate(self.interfaces) if each in interface_ids}
-        return Evidence(
-            self.scope,
-            list(self.interfaces),
-            {key: cells for key, cells in self.entries.items() if _KEY.unpack_from(key)[1] in numbers},
-            {at: value for at, value in self.coverage.items() if at[0] in numbers},
-            others_lost=self.others_lost,
-        )
+    def where(self, is_wanted: Callable[[str, int], bool]) -> Evidence:
+        """The evidence of some interfaces and hours, with the counts of lines that do not fit left out."""
+        names = self.interfaces
+        entries: dict[bytes, bytes] = {}
+        for key, raw in self.entries.items():
+            name = names[_KEY.unpack_from(key)[1]]
+            if cells := [_CELL.pack(*cell) for cell in _cells(raw) if is_wanted(name, cell.hour)]:
+                entries[key] = b"".join(cells)
+        coverage = {at: value for at, value in self.coverage.items() if is_wanted(names[at[0]], at[1])}
+        return Evidence(self.scope, list(names), entries, coverage, others_lost=self.others_lost)
 
     def prune(self, first_hour: int) -> None:
         """Take out what is before an hour."""

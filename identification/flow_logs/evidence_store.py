@@ -14,11 +14,11 @@ import json
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Any
 
-from identification.flow_logs.evidence import Evidence
+from identification.flow_logs.evidence import NARROW, Evidence
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.network.intervals import IntervalSet
 
@@ -40,7 +40,7 @@ class Kept:
     """The evidence of one issue and flow log, and what was read for it.
 
     Attributes:
-        units: by unit, the interfaces that it was read for, as bits by their number.
+        units: by unit, the interfaces that it was read for, as bits by their number. Of a log group units are hours.
         slot: the name under which the parts are in the table.
     """
 
@@ -64,6 +64,43 @@ class Kept:
         for interface_id in interface_ids:
             bits |= 1 << self.evidence.number(interface_id)
         self.units[unit] = bits
+
+    def read_for(self) -> frozenset[tuple[str, int]]:
+        """The interfaces and units that were read."""
+        return frozenset(
+            (name, unit)
+            for unit, bits in self.units.items()
+            for number, name in enumerate(self.evidence.interfaces)
+            if bits >> number & 1
+        )
+
+    def carry(self, former: Kept, read: Collection[tuple[str, int]]) -> None:
+        """Add what was read earlier of a log group, but for the interfaces and hours that were `read` again since."""
+        self.evidence.merge(former.evidence.where(lambda name, hour: (name, hour) not in read))
+        for name, hour in former.read_for():
+            if (name, hour) not in read:
+                self.mark(hour, [name])
+
+    def widened(self, scope: IntervalSet, interface_ids: Collection[str]) -> Kept:
+        """What stays of it where more traffic is looked for: what interfaces showed that are not there any more.
+
+        `interface_ids` are those that are: for them everything is read again, and so it is for one that comes back,
+        whose evidence has a name of its own until then.
+        """
+        evidence = self.evidence.where(lambda name, _: name not in interface_ids)
+        names = evidence.interfaces
+        names[:] = [name if name in interface_ids else f"{name.removesuffix(NARROW)}{NARROW}" for name in names]
+        evidence.scope = scope
+        return Kept(evidence, {}, self.slot)
+
+    def without_returned(self, interface_ids: Collection[str]) -> Kept:
+        """It without what interfaces that are there again showed of less traffic: it is read again."""
+        returned = {f"{each}{NARROW}" for each in interface_ids} & set(self.evidence.interfaces)
+        if not returned:
+            return self
+        evidence = self.evidence.where(lambda name, _: name not in returned)
+        evidence.bad_lines, evidence.lost = self.evidence.bad_lines, self.evidence.lost
+        return replace(self, evidence=evidence)
 
     def keep_units(self, units: Collection[int]) -> None:
         """Forget what was read but these: the others are not of the period any more."""

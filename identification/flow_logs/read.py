@@ -66,15 +66,42 @@ class LimitReachedError(HammerError):
 
 @dataclass(slots=True)
 class Budget:
-    """How many stored bytes the run may still read."""
+    """How many stored bytes the run may still read, or an account, a region of it.
+
+    Attributes:
+        whole: of what it is a share; None: it is the run's.
+        has_read: whether a part was read as a whole. The first may exceed the share, or a share that is smaller than
+            any object would never read one.
+        most: what the run may read.
+    """
 
     left: int
+    whole: Budget | None = None
+    has_read: bool = False
+    most: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.most = self.whole.most if self.whole else self.left
+
+    def share(self, among: int) -> Budget:
+        """A part for one of so many; what it does not need is to be given back: `left += share.left`."""
+        share = Budget(self.left // among, self)
+        self.left -= share.left
+        return share
 
     def take(self, size: int) -> None:
         """Count bytes that are read. Raises LimitReachedError, and counts nothing, if there are not as many left."""
-        if size > self.left:
+        if size > self.left and (self.has_read or not self._borrow(size - self.left)):
             raise LimitReachedError("usage.limit_mb is reached")
         self.left -= size
+
+    def _borrow(self, size: int) -> bool:
+        whole = self.whole
+        if whole is None or (size > whole.left and not whole._borrow(size - whole.left)):
+            return False
+        whole.left -= size
+        self.left += size
+        return True
 
 
 class Access:
@@ -220,6 +247,7 @@ class S3Parts:
             else:
                 read_text_object(answer["Body"], wanted, on_record, on_bad_line)
         except ClientError as error:
+            budget.left += part.size
             if error_code(error) in _DENIED:
                 raise RefusedError(f"bucket {bucket} refuses its objects: {explain(error)}") from error
             raise FormatError(explain(error)) from error
@@ -247,7 +275,6 @@ class LogsParts:
         """The hours of a period, the newest first, where there is a stream of the interfaces.
 
         Raises:
-            budget.left += part.size
             RefusedError: the log group refuses, or is not there.
         """
         self._streams = [stream for each in sorted(interface_ids) for stream in self._streams_of(each)]
@@ -279,6 +306,8 @@ class LogsParts:
     def read(self, part: Part, wanted: Wanted, budget: Budget, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
         """Read an hour. Raises as `S3Parts.read` does."""
         streams = [name for name in self._streams if any(name.startswith(each) for each in wanted.ids)]
+        # A flow log that was there before, with another format, may have written into the same streams.
+        created = int(self._flow_log.created.timestamp()) if self._flow_log.created else 0
 
         def hour(client: Any, some: Sequence[str]) -> None:
             for page in client.get_paginator("filter_log_events").paginate(
@@ -307,12 +336,14 @@ class LogsParts:
         try:
             record = parse_line(self._columns, message.encode(), wanted)
         except ValueError:
-        # A flow log that was there before, with another format, may have written into the same streams.
-        created = int(self._flow_log.created.timestamp()) if self._flow_log.created else 0
             on_bad_line(values)
             return
         if record is not None:
             on_record(record)
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -324,6 +355,7 @@ class IssueReading:
         floor: records that start earlier are not of the period, in seconds since 1970.
         kept: what is kept of the flow log.
         recent: what the hours showed that are read again, because they may not be whole yet.
+        former: what the former run had as `recent`: it counts until it is read again.
         left: by interface, the hours of which something is still to be read.
     """
 
@@ -332,12 +364,20 @@ class IssueReading:
     floor: int
     kept: Kept
     recent: Kept
+    former: Kept = field(default_factory=lambda: Kept.empty(EMPTY))
     left: dict[str, set[int]] = field(default_factory=dict)
 
-    def leave(self, part: Part, interface_ids: Iterable[str]) -> None:
-        """Record that a part is still to be read."""
-        for interface_id in interface_ids:
+    @property
+    def read_again(self) -> frozenset[tuple[str, int]]:
+        """The interfaces and hours of which `former` counts no longer."""
+        return self.kept.read_for() | self.recent.read_for()
+
+    def leave(self, part: Part, interface_ids: Iterable[str]) -> bool:
+        """Record that a part is still to be read; returns whether it was not read by the former run either."""
+        unread = self.former.unread(part.unit, interface_ids)
+        for interface_id in unread:
             self.left.setdefault(interface_id, set()).update(part.hours)
+        return bool(unread)
 
 
 @dataclass(slots=True)
@@ -348,12 +388,14 @@ class FlowLogReading:
         gaps: what could not be read, a sentence each.
         refused: why the bucket or log group refused; empty: it did not.
         parts_left: how many parts are still to be read.
+        renew: called before each part: a flow log may take longer than the run's lock lasts.
     """
 
     flow_log: FlowLog
     source: S3Parts | LogsParts
     readings: Sequence[IssueReading]
     budget: Budget
+    renew: Callable[[], None] = _nothing
     gaps: list[str] = field(default_factory=list)
     refused: str = ""
     parts_left: int = 0
@@ -369,15 +411,15 @@ class FlowLogReading:
         wanted = {interface_id for reading in self.readings for interface_id in reading.interfaces}
         parts = self.source.listed(since, until, wanted)
         units = {part.unit for part in parts}
-        limit = self.budget.left
         for reading in self.readings:
             # Of a list that was cut, what was left out may be listed again, and is not to be read twice.
             if not self.source.note or len(reading.kept.units) > _UNITS_KEPT:
                 reading.kept.keep_units(units)
-        for part in parts:
+        for part in self._in_order(parts):
             needed = self._needed(part)
             if not needed:
                 continue
+            self.renew()
             if self.limit_reached or self.refused:
                 self._leave(part, needed)
                 continue
@@ -385,7 +427,7 @@ class FlowLogReading:
                 self._read(part, needed)
             except LimitReachedError:
                 # A single object above all that a run may read is left alone; the older ones are still read.
-                self.limit_reached = not part.size or part.size <= limit
+                self.limit_reached = not part.size or part.size <= self.budget.most
                 self._leave(part, needed)
             except RefusedError as error:
                 self.refused = str(error)
@@ -396,6 +438,18 @@ class FlowLogReading:
                     reading.leave(part, interface_ids)
         self._name_what_is_left()
 
+    def _in_order(self, parts: Sequence[Part]) -> list[Part]:
+        """What was never read first, then what is read for the last time, then what is read again and again."""
+        if self.flow_log.destination == S3:
+            return list(parts)  # each is read once
+
+        def order(part: Part) -> int:
+            if any(reading.former.unread(part.unit, reading.interfaces) for reading in self.readings):
+                return 0
+            return 1 if part.is_settled else 2
+
+        return sorted(parts, key=order)
+
     def _needed(self, part: Part) -> list[tuple[IssueReading, list[str]]]:
         needed = []
         for reading in self.readings:
@@ -404,7 +458,8 @@ class FlowLogReading:
             unread = reading.kept.unread(part.unit, reading.interfaces)
             if part.unit in reading.kept.units:
                 # It was read for others already: an interface that was attached later is not in it.
-                attached_later = [each for each in unread if reading.interfaces[each].attached_at > part.at]
+                not_read = reading.former.unread(part.unit, unread)
+                attached_later = [each for each in not_read if reading.interfaces[each].attached_at > part.at]
                 reading.kept.mark(part.unit, attached_later)
                 unread = [each for each in unread if each not in attached_later]
             if unread:
@@ -437,8 +492,8 @@ class FlowLogReading:
         for reading, interface_ids, scratch in scratches:
             kept = reading.kept if part.is_settled else reading.recent
             kept.evidence.merge(scratch)
-            if part.is_settled:
-                kept.mark(part.unit, interface_ids)
+            kept.mark(part.unit, interface_ids)
+        self.budget.has_read = True
         self._bound()
 
     def _bound(self) -> None:
@@ -451,9 +506,8 @@ class FlowLogReading:
                     fold(reading.kept.evidence, share)
 
     def _leave(self, part: Part, needed: Sequence[tuple[IssueReading, list[str]]]) -> None:
-        self.parts_left += 1
-        for reading, interface_ids in needed:
-            reading.leave(part, interface_ids)
+        is_left = [reading.leave(part, interface_ids) for reading, interface_ids in needed]
+        self.parts_left += any(is_left)
 
     def _name_what_is_left(self) -> None:
         if self.source.note:
@@ -509,7 +563,19 @@ def parse_interface(raw: Mapping[str, Any]) -> Interface | None:
         frozenset(addresses),
         tuple(group["GroupId"] for group in raw.get("Groups", ())),
         int(attached_at.timestamp()) if isinstance(attached_at, datetime) else 0,
+        tuple(_delegated(raw)),
     )
+
+
+def _delegated(raw: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    """The first and the last address of each prefix that is delegated to an interface, packed."""
+    texts = [each.get("Ipv4Prefix") for each in raw.get("Ipv4Prefixes", ())]
+    texts += [each.get("Ipv6Prefix") for each in raw.get("Ipv6Prefixes", ())]
+    for text in filter(None, texts):
+        with suppress(ValueError):
+            network = parse_network(text)
+            size = 4 if network.version == 4 else 16
+            yield network.first.to_bytes(size), network.last.to_bytes(size)
 
 
 def flow_logs_of(client: Any, resource_ids: Collection[str]) -> Iterator[Mapping[str, Any]]:
@@ -523,15 +589,3 @@ def flow_logs_of(client: Any, resource_ids: Collection[str]) -> Iterator[Mapping
             Filter=[{"Name": "resource-id", "Values": list(some)}]
         ):
             yield from page["FlowLogs"]
-        tuple(_delegated(raw)),
-def _delegated(raw: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
-    """The first and the last address of each prefix that is delegated to an interface, packed."""
-    texts = [each.get("Ipv4Prefix") for each in raw.get("Ipv4Prefixes", ())]
-    texts += [each.get("Ipv6Prefix") for each in raw.get("Ipv6Prefixes", ())]
-    for text in filter(None, texts):
-        with suppress(ValueError):
-            network = parse_network(text)
-            size = 4 if network.version == 4 else 16
-            yield network.first.to_bytes(size), network.last.to_bytes(size)
-
-

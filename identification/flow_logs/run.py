@@ -128,15 +128,14 @@ class UsageRun:
     def run(self, accounts: Sequence[str], takes: Callable[[Issue], bool]) -> None:
         """Read flow logs for the open issues of these accounts that are selected, and store their use."""
         budget = Budget(self.config.usage.limit_mb * MEGABYTE)
-        issues = {account_id: self._open_issues(account_id) for account_id in accounts}
+        issues = {account_id: self._open_issues(account_id) for account_id in _rotated(accounts, self.now)}
         waiting = sum(any(map(takes, found)) for found in issues.values())
         for account_id, found in issues.items():
             subjects: list[_Subject] = []
             if any(map(takes, found)):
                 self._remember_workers(list(filter(takes, found)))
                 # What an account does not need of its share is for those after it.
-                share = Budget(budget.left // waiting)
-                budget.left -= share.left
+                share = budget.share(waiting)
                 subjects = self._read_account(account_id, list(filter(takes, found)), share)
                 budget.left += share.left
                 waiting -= 1
@@ -151,9 +150,8 @@ class UsageRun:
         for issue in issues:
             by_region.setdefault(issue.details.region, []).append(issue)
         read: dict[str, list[_Subject]] = {}
-        for position, region in enumerate(sorted(by_region)):
-            share = Budget(budget.left // (len(by_region) - position))
-            budget.left -= share.left
+        for position, region in enumerate(_rotated(sorted(by_region), self.now)):
+            share = budget.share(len(by_region) - position)
             read[region] = self._read_region(account_id, region, by_region[region], share)
             budget.left += share.left
         for region, subjects in read.items():
@@ -178,7 +176,7 @@ class UsageRun:
     def _read_region(self, account_id: str, region: str, issues: Sequence[Issue], budget: Budget) -> list[_Subject]:
         """Read what is new for the issues of an account and region, and keep it."""
         self.renew()
-        subjects = [_Subject(issue, self._since(issue, ())) for issue in issues]
+        subjects = [_Subject(issue, self._since(issue, ()), unusable=_not_listed(issue)) for issue in issues]
         client = self.sessions.client("ec2", account_id, region)
         try:
             by_group: dict[str, list[Interface]] = {}
@@ -202,8 +200,8 @@ class UsageRun:
             self.problems.append(f"{account_id} {region}: {reason}")
             for subject in subjects:
                 subject.unusable.append(f"Interfaces and flow logs could not be read: {reason}.")
-            return subjects
-        self._read_flow_logs(account_id, region, subjects, flow_logs, budget)
+        else:
+            self._read_flow_logs(account_id, region, subjects, flow_logs, budget)
         self._describe_rules(account_id, region, subjects)
         return subjects
 
@@ -302,7 +300,7 @@ class UsageRun:
                 each for subject in using for interface in subject.attached for each in covering(interface, flow_logs)
             ]
             source = LogsParts(access, flow_log, same_streams(flow_log, over), self.now)
-        reading = FlowLogReading(flow_log, source, readings, budget)
+        reading = FlowLogReading(flow_log, source, readings, budget, self.renew)
         try:
             reading.run(min(subject.since for subject in using), self.now)
         except RefusedError as error:
@@ -318,33 +316,32 @@ class UsageRun:
     def _reading(self, store: KeptEvidence, account_id: str, flow_log: FlowLog, subject: _Subject) -> IssueReading:
         kept_of = store.of_issue(account_id, subject.issue.issue_id)
         scope, first_hour = subject.scope, subject.floor // HOUR
-        kept = kept_of.get(flow_log.flow_log_id)
-        if kept is None or not kept.evidence.scope.covers(scope):
-            # The group exposes more than what was looked for: all of it is read again.
-            kept = Kept.empty(scope)
-        kept.evidence.prune(first_hour)
-        recent = Kept.empty(kept.evidence.scope)
         interfaces = {
             each.interface_id: each
             for each in subject.attached
             if each.interface_id in subject.used[flow_log.flow_log_id]
         }
-        former = kept_of.get(f"{flow_log.flow_log_id}{_RECENT}")
-        if former is not None:
-            recent.slot = former.slot
-            former.evidence.prune(first_hour)
-            # Of interfaces that are gone nothing is read again: what was seen of them last is kept.
-            gone = set(former.evidence.interfaces) - interfaces.keys()
-            kept.evidence.merge(former.evidence.part(gone))
-        return IssueReading(
-            subject.issue.issue_id, interfaces, _first_second(subject, self.config.usage.days, self.now), kept, recent
-        )
+        kept = kept_of.get(flow_log.flow_log_id) or Kept.empty(scope)
+        former = kept_of.get(f"{flow_log.flow_log_id}{_RECENT}") or Kept.empty(scope)
+        if not kept.evidence.scope.covers(scope):
+            # The group exposes more than what was looked for: all of it is read again.
+            kept, former = kept.widened(scope, interfaces), former.widened(scope, interfaces)
+        kept, former = kept.without_returned(interfaces), former.without_returned(interfaces)
+        for each in (kept, former):
+            each.evidence.prune(first_hour)
+        former.keep_units([hour for hour in former.units if hour >= first_hour])
+        recent = replace(Kept.empty(kept.evidence.scope), slot=former.slot)
+        floor = _first_second(subject, self.config.usage.days, self.now)
+        return IssueReading(subject.issue.issue_id, interfaces, floor, kept, recent, former)
 
     def _keep(
         self, store: KeptEvidence, account_id: str, flow_log: FlowLog, subject: _Subject, reading: IssueReading
     ) -> None:
         expires = self.now + timedelta(days=self.config.usage.days) + _KEPT_LONGER
-        reading.kept.compact(reading.interfaces.keys())
+        if flow_log.destination == LOGS:
+            reading.recent.carry(reading.former, reading.read_again)
+        for each in (reading.kept, reading.recent):
+            each.compact(reading.interfaces.keys())
         name = flow_log.flow_log_id
         stored = store.save(account_id, subject.issue.issue_id, name, reading.kept, expires)
         if flow_log.destination == LOGS:
@@ -543,15 +540,28 @@ class UsageRun:
         return kept
 
 
+def _not_listed(issue: Issue) -> list[str]:
+    """That not all rules can be looked at, where the table had no room for all of them."""
+    listed, total = len(issue.details.perms), issue.details.perms_total
+    return [f"Only {listed:,} of {total:,} rules and sources that expose the group are looked at."] if total else []
+
+
+def _rotated(names: Sequence[str], now: datetime) -> list[str]:
+    """Names in an order that begins with another one each hour: the last may find nothing left of the limit."""
+    first = int(now.timestamp()) // HOUR % len(names) if names else 0
+    return [*names[first:], *names[:first]]
+
+
 def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
     """The evidence of an issue's flow logs, each for the interfaces of which it tells, and for those that are gone."""
-    attached = {each.interface_id for each in subject.attached}
+    told = {interface_id for interface_ids in subject.used.values() for interface_id in interface_ids}
     together = _by_flow_log(kept_of)
-    # Of an interface that is gone the flow log that is still used tells, else the one that saw most of it.
+    # Of an interface that is gone, or of which nothing can be read now, the flow log that is still used tells, else the
+    # one that saw most of it: what was read of it before stays true.
     order = sorted(together, key=lambda each: (each not in subject.used, -len(together[each].coverage), each))
     reported: set[str] = set()
     for flow_log in order:
-        gone = set(together[flow_log].interfaces) - attached - reported
+        gone = set(together[flow_log].interfaces) - told - reported
         reported |= gone
         yield Read(flow_log, together[flow_log], frozenset(gone | subject.used.get(flow_log, set())))
 
@@ -559,14 +569,12 @@ def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
 def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
     """The evidence of an issue by flow log, that of hours that are read again with the rest."""
     together: dict[str, Evidence] = {}
-    for name, kept in kept_of.items():
-        if name.endswith(AFTER_CARE):
-            continue
-        flow_log = name.removesuffix(_RECENT)
-        if flow_log in together:
-            together[flow_log].merge(kept.evidence)
-        else:
-            together[flow_log] = kept.evidence
+    for name in dict.fromkeys(name.removesuffix(_RECENT) for name in kept_of if not name.endswith(AFTER_CARE)):
+        kept = kept_of.get(name) or Kept.empty(IntervalSet())
+        if recent := kept_of.get(f"{name}{_RECENT}"):
+            # A run that died between the two may have left an hour in both.
+            kept.carry(recent, kept.read_for())
+        together[name] = kept.evidence
     return together
 
 

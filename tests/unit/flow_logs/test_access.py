@@ -13,6 +13,7 @@ from identification.flow_logs import read
 from identification.flow_logs.flow_log import LOGS, FlowLog
 from identification.flow_logs.read import Access, Budget, LimitReachedError, LogsParts
 from identification.flow_logs.records import NEEDED
+from identification.flow_logs.run import _rotated
 
 READER = "arn:aws:iam::333333333333:role/logs/reader"
 
@@ -105,3 +106,25 @@ def test_the_budget_counts_nothing_that_is_above_it() -> None:
         budget.take(4)
     assert budget.left == 3
     budget.take(3)
+
+
+def test_an_object_that_is_larger_than_a_share_is_read_if_the_run_may_read_as_much() -> None:
+    """With many accounts and regions a share may be smaller than any object: one each is read all the same."""
+    run = Budget(100)
+    account = run.share(4)
+    region = account.share(2)
+    region.take(60)
+    assert (region.left, account.left, run.left) == (0, 0, 40)
+    region.has_read = True
+    with pytest.raises(LimitReachedError):
+        region.take(1)
+    with pytest.raises(LimitReachedError):
+        run.share(2).take(41)
+    assert (run.left, region.most) == (20, 100)
+
+
+def test_each_hour_another_account_and_region_comes_first() -> None:
+    hours = [datetime(2026, 11, 29, hour, 5, tzinfo=UTC) for hour in range(4)]
+    assert len({_rotated(["a", "b", "c"], hour)[0] for hour in hours}) == 3
+    assert all(sorted(_rotated(["a", "b", "c"], hour)) == ["a", "b", "c"] for hour in hours)
+    assert _rotated([], hours[0]) == []

@@ -1,0 +1,239 @@
+"""The job `usage` where something fails, changes or ends in the middle: nothing is counted twice, nothing forgotten."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from identification.flow_logs.evidence import Interface
+from identification.flow_logs.evidence_store import KeptEvidence
+from identification.flow_logs.read import LogsParts, interfaces_of
+from library.issues.use import UseVerdict
+from tests.integration.flow_logs.test_usage_command import ALL_HOURS, logs_world, send
+from tests.worlds.usage_world import BUCKET, HEADER, SCANNER, WORKER, UsageWorld, counts, usage_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[UsageWorld]:
+    with usage_world(tmp_path) as made:
+        yield made
+
+
+def throttled(*_: Any, **__: Any) -> Any:
+    raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "AnyCall")
+
+
+def long_attached(*arguments: Any) -> Iterator[Interface]:
+    return (replace(each, attached_at=0) for each in interfaces_of(*arguments))
+
+
+def packets(world: UsageWorld) -> int:
+    """Of the one source that worked or talked."""
+    use = world.stored()
+    assert use is not None
+    (source,) = use.rules[0].sources
+    return source.packets
+
+
+def leave_and_return(world: UsageWorld, *, between: Any) -> None:
+    """Take the group from the interface, and give it back, as with an interface that moves to another instance.
+
+    Another one has the group all the time.
+    """
+    name = world.interface_id
+    other = world.group("tcp", 443, "10.0.0.0/8", "other")
+    world.ec2.modify_network_interface_attribute(NetworkInterfaceId=name, Groups=[other])
+    between()
+    world.ec2.modify_network_interface_attribute(NetworkInterfaceId=name, Groups=[world.group_id])
+
+
+def test_who_worked_is_not_forgotten_while_the_bucket_refuses(world: UsageWorld) -> None:
+    key = world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    assert world.usage().verdict is UseVerdict.WORKING
+    world.s3.delete_object(Bucket=BUCKET, Key=key)
+    world.s3.delete_bucket(Bucket=BUCKET)
+    use = world.usage(exit_code=1)
+    assert (use.verdict, use.keep) == (UseVerdict.WORKING, (f"{WORKER}/32",))
+    assert any(f"bucket {BUCKET} cannot be listed" in gap for gap in use.gaps)
+
+
+@pytest.mark.parametrize("call", ["interfaces_of", "flow_logs_of"])
+def test_interfaces_that_cannot_be_read_are_not_called_absent(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    with monkeypatch.context() as failing:
+        failing.setattr(f"identification.flow_logs.run.{call}", throttled)
+        use = world.usage(exit_code=1)
+        assert use.verdict is UseVerdict.UNKNOWN
+        assert use.reason.startswith("Interfaces and flow logs could not be read: ")
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    assert world.usage().verdict is UseVerdict.WORKING
+    monkeypatch.setattr(f"identification.flow_logs.run.{call}", throttled)
+    use = world.usage(exit_code=1)
+    assert use.verdict is UseVerdict.WORKING
+    assert any("could not be read" in gap for gap in use.gaps)
+
+
+def test_an_archived_object_is_a_named_gap_and_no_refusal(world: UsageWorld) -> None:
+    world.put([*world.no_data(range(1, 40)), *world.both_ways(WORKER, 30)])
+    body = gzip.compress("\n".join([HEADER, *world.no_data([100])]).encode())
+    old = world.put([], 100, body=body)
+    world.s3.put_object(Bucket=BUCKET, Key=old, Body=body, StorageClass="GLACIER")
+    use = world.usage()
+    assert use.verdict is UseVerdict.WORKING
+    assert any(old.rpartition("/")[2] in gap for gap in use.gaps), use.gaps
+
+
+def test_a_stream_that_cannot_be_read_for_once_shows_what_it_showed(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = logs_world(world)
+    send(world, logs, [*world.no_data(range(1, 14 * 24)), *world.both_ways(WORKER, 3)])
+    before = world.usage()
+    with monkeypatch.context() as failing:
+        failing.setattr(LogsParts, "read", lambda *_: throttled_part())
+        use = world.usage()
+    assert (use.verdict, use.covered) == (UseVerdict.WORKING, before.covered)
+    assert any("could not be read" in gap for gap in use.gaps)
+    assert world.usage().rules == before.rules
+    assert packets(world) == 1800
+
+
+def throttled_part() -> None:
+    from identification.flow_logs.records import FormatError
+
+    raise FormatError("Throttling")
+
+
+def test_an_interface_that_leaves_and_returns_is_counted_once(world: UsageWorld) -> None:
+    logs = logs_world(world)
+    world.interface(world.group_id)
+    send(world, logs, [*world.no_data(range(1, 30)), *world.both_ways(WORKER, 3, packets=40)])
+    assert counts(world.usage()) == {"talked": 1}
+    leave_and_return(world, between=world.usage)
+    assert (counts(world.usage()), packets(world)) == ({"talked": 1}, 80)
+
+
+def test_it_is_counted_once_also_if_its_hours_are_settled_by_then(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = logs_world(world)
+    world.interface(world.group_id)
+    send(world, logs, [*world.no_data(range(1, 30)), *world.both_ways(WORKER, 3, packets=40)])
+    assert counts(world.usage()) == {"talked": 1}
+    later = world.now + timedelta(days=2)
+    monkeypatch.setattr("identification.read_security_group_usage.utc_now", lambda: later)
+    leave_and_return(world, between=world.usage)
+    for _ in range(2):
+        assert (counts(world.usage()), packets(world)) == ({"talked": 1}, 80)
+
+
+@pytest.mark.parametrize("call", range(1, 7))
+def test_a_run_that_dies_while_it_keeps_what_it_read_counts_nothing_twice(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    logs = logs_world(world)
+    send(world, logs, [*world.no_data(range(1, 30)), *world.both_ways(WORKER, 20, packets=40)])
+    assert counts(world.usage()) == {"talked": 1}
+    later = world.now + timedelta(hours=6)  # the hour is settled by then: it moves to what is read once
+    monkeypatch.setattr("identification.read_security_group_usage.utc_now", lambda: later)
+    saves = KeptEvidence.save
+    left = [call]
+
+    def dies(self: KeptEvidence, *arguments: Any) -> bool:
+        update = self._items.update
+
+        def one_less(*args: Any, **more: Any) -> Any:
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+            return update(*args, **more)
+
+        with monkeypatch.context() as within:
+            within.setattr(self._items, "update", one_less)
+            return saves(self, *arguments)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(KeptEvidence, "save", dies)
+        with suppress(KeyboardInterrupt):
+            world.hammer("usage")
+    with monkeypatch.context() as refusing:
+        refusing.setattr("identification.flow_logs.run.interfaces_of", throttled)
+        assert counts(world.usage(exit_code=1)) == {"talked": 1}
+    assert (counts(world.usage()), packets(world)) == ({"talked": 1}, 80)
+
+
+def test_hours_that_are_read_again_leave_the_limit_to_those_that_were_not_read(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = logs_world(world)
+    monkeypatch.setattr("identification.flow_logs.run.MEGABYTE", 500)  # some five hours of lines
+    world.configure(limit_mb=1)
+    send(world, logs, [*world.no_data(range(1, 40)), *world.both_ways(WORKER, 36)])
+    for _ in range(14):
+        use = world.usage()
+    assert use.verdict is UseVerdict.WORKING
+    assert not any("usage.limit_mb" in gap for gap in use.gaps), use.gaps
+
+
+def test_lines_of_the_flow_log_that_was_there_before_are_not_of_this_one(world: UsageWorld) -> None:
+    logs = logs_world(world)
+    world.made(world.flow_log_id, 2)
+    begun = int((world.now - timedelta(days=2)).timestamp())
+    old = f"{world.interface_id} 1 2 3"
+    event = {"timestamp": (begun - 1) * 1000, "message": old}
+    logs.put_log_events(logGroupName="flows", logStreamName=f"{world.interface_id}-all", logEvents=[event] * 40)
+    send(world, logs, world.no_data(range(1, 48)))
+    use = world.usage()
+    assert (use.verdict, use.reason) == (UseVerdict.NONE, "")
+
+
+def test_what_interfaces_showed_that_are_gone_outlives_another_rule(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Long attached: the embedded AWS attaches it now.
+    monkeypatch.setattr("identification.flow_logs.run.interfaces_of", long_attached)
+    gone = world.interface_id
+    rows = [*world.both_ways(WORKER, 30), *world.both_ways(WORKER, 30, port=3389, packets=200)]
+    world.put([*world.no_data(ALL_HOURS), *rows])
+    assert counts(world.usage()) == {"working": 1}
+    world.ec2.modify_network_interface_attribute(
+        NetworkInterfaceId=gone, Groups=[world.group("tcp", 443, "10.0.0.0/8", "other")]
+    )
+    world.interface_id, world.address = world.interface(world.group_id)
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(SCANNER, 2, packets=2)])
+    world.ec2.authorize_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
+    )
+    assert world.hammer("identify").exit_code == 0
+    use = world.usage()
+    assert (use.verdict, counts(use)) == (UseVerdict.WORKING, {"working": 1, "answered": 1})
+    assert counts(world.usage()) == {"working": 1, "answered": 1}
+    # What it showed on the ports of the new rule is read when it is there again, and the rest is not counted twice.
+    world.ec2.modify_network_interface_attribute(NetworkInterfaceId=gone, Groups=[world.group_id])
+    for _ in range(2):
+        use = world.usage()
+        assert counts(use) == {"working": 2, "answered": 1}
+        assert [source.packets for rule in use.rules for source in rule.sources] == [1800, 400]
+
+
+def test_rules_that_the_table_has_no_room_for_make_none_unknown(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identification.scan.PERMS_BYTES", 100)
+    world.ec2.authorize_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
+    )
+    assert world.hammer("identify").exit_code == 0
+    world.put(world.no_data(ALL_HOURS))
+    use = world.usage()
+    assert use.verdict is UseVerdict.UNKNOWN
+    assert use.reason == "Only 1 of 2 rules and sources that expose the group are looked at"
