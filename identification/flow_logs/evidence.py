@@ -52,7 +52,7 @@ _TCP, _UDP = 6, 17
 _SYN, _ACK = 2, 16
 
 NARROW = "+narrow"
-"""After the id of an interface that was gone when more traffic began to be looked for."""
+"""After the id of an interface: what it showed before more traffic was looked for, until that is read again."""
 
 THEY_CALLED, WE_CALLED, HIDDEN = 1, 2, 4
 RECORDED, SKIPPED = 1, 2

@@ -14,7 +14,7 @@ import json
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Any
 
@@ -81,26 +81,24 @@ class Kept:
             if (name, hour) not in read:
                 self.mark(hour, [name])
 
-    def widened(self, scope: IntervalSet, interface_ids: Collection[str]) -> Kept:
-        """What stays of it where more traffic is looked for: what interfaces showed that are not there any more.
-
-        `interface_ids` are those that are: for them everything is read again, and so it is for one that comes back,
-        whose evidence has a name of its own until then.
-        """
-        evidence = self.evidence.where(lambda name, _: name not in interface_ids)
-        names = evidence.interfaces
-        names[:] = [name if name in interface_ids else f"{name.removesuffix(NARROW)}{NARROW}" for name in names]
-        evidence.scope = scope
+    def widened(self, scope: IntervalSet) -> Kept:
+        """It where more traffic is looked for: all is read again, and what it showed has other names until then."""
+        names = self.evidence.interfaces
+        newer = {(f"{names[number]}{NARROW}", hour) for number, hour in self.evidence.coverage}
+        former = self.evidence.where(lambda name, hour: (name, hour) not in newer)
+        former.interfaces[:] = [f"{name.removesuffix(NARROW)}{NARROW}" for name in names]
+        evidence = Evidence(scope)
+        evidence.merge(former)
         return Kept(evidence, {}, self.slot)
 
-    def without_returned(self, interface_ids: Collection[str]) -> Kept:
-        """It without what interfaces that are there again showed of less traffic: it is read again."""
-        returned = {f"{each}{NARROW}" for each in interface_ids} & set(self.evidence.interfaces)
-        if not returned:
-            return self
-        evidence = self.evidence.where(lambda name, _: name not in returned)
-        evidence.bad_lines, evidence.lost = self.evidence.bad_lines, self.evidence.lost
-        return replace(self, evidence=evidence)
+    def drop_narrow(self, interface_ids: Iterable[str], left: Mapping[str, Collection[int]]) -> None:
+        """Forget what interfaces showed of less traffic, but in the hours that are left to be read again."""
+        again = {f"{each}{NARROW}": left.get(each, ()) for each in interface_ids}
+        if again.keys().isdisjoint(self.evidence.interfaces):
+            return
+        before = self.evidence
+        self.evidence = before.where(lambda name, hour: name not in again or hour in again[name])
+        self.evidence.bad_lines, self.evidence.lost = before.bad_lines, before.lost
 
     def keep_units(self, units: Collection[int]) -> None:
         """Forget what was read but these: the others are not of the period any more."""

@@ -325,8 +325,7 @@ class UsageRun:
         former = kept_of.get(f"{flow_log.flow_log_id}{_RECENT}") or Kept.empty(scope)
         if not kept.evidence.scope.covers(scope):
             # The group exposes more than what was looked for: all of it is read again.
-            kept, former = kept.widened(scope, interfaces), former.widened(scope, interfaces)
-        kept, former = kept.without_returned(interfaces), former.without_returned(interfaces)
+            kept, former = kept.widened(scope), former.widened(scope)
         for each in (kept, former):
             each.evidence.prune(first_hour)
         former.keep_units([hour for hour in former.units if hour >= first_hour])
@@ -341,6 +340,7 @@ class UsageRun:
         if flow_log.destination == LOGS:
             reading.recent.carry(reading.former, reading.read_again)
         for each in (reading.kept, reading.recent):
+            each.drop_narrow(reading.interfaces, reading.left)
             each.compact(reading.interfaces.keys())
         name = flow_log.flow_log_id
         stored = store.save(account_id, subject.issue.issue_id, name, reading.kept, expires)

@@ -237,3 +237,21 @@ def test_rules_that_the_table_has_no_room_for_make_none_unknown(
     use = world.usage()
     assert use.verdict is UseVerdict.UNKNOWN
     assert use.reason == "Only 1 of 2 rules and sources that expose the group are looked at"
+
+
+def test_who_worked_is_known_while_another_rule_has_all_read_again(world: UsageWorld) -> None:
+    """And counts once when that is done, which the limit makes last."""
+    for hours in (100, 50, 1):
+        rows = [*world.no_data(range(hours, hours + 20)), *(world.both_ways(WORKER, 100) if hours == 100 else ())]
+        body = gzip.compress("\n".join([HEADER, *rows, ""]).encode())
+        world.put([], hours, body=body + b"\0" * (600_000 - len(body)))
+    assert counts(world.usage()) == {"working": 1}
+    world.configure(limit_mb=1)
+    world.ec2.authorize_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
+    )
+    assert world.hammer("identify").exit_code == 0
+    for _ in range(4):
+        use = world.usage()
+        assert (use.verdict, packets(world)) == (UseVerdict.WORKING, 1800)
+    assert use.gaps == ()

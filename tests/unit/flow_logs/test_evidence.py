@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from identification.flow_logs import evidence as module
 from identification.flow_logs.classify import Read
-from identification.flow_logs.evidence import Evidence
+from identification.flow_logs.evidence import NARROW, Evidence
 from identification.flow_logs.evidence_store import Kept
 from identification.flow_logs.flow_log import FlowLog
 from identification.flow_logs.read import Budget, FlowLogReading, IssueReading, parse_interface
@@ -33,6 +33,8 @@ from tests.builders.flow_records import (
     use_of,
 )
 
+PEER = "9.9.9.7"
+EVERYTHING_SCOPE = traffic_of("-1", None, None)
 HOURS = st.integers(0, 40)
 
 
@@ -231,3 +233,20 @@ def test_the_addresses_of_a_prefix_that_is_delegated_to_an_interface_are_its_own
         found.add(each, interface, found.number(ENI))
     (contact,) = found.contacts(0, 2**31)
     assert (contact.source, contact.packets) == (packed_address(source), 120)
+
+
+def test_evidence_that_is_widened_twice_keeps_each_hour_once() -> None:
+    before = Kept(evidence_of([*talk(PEER, 40, 40, hours_ago=9), *talk(PEER, 40, 40, hours_ago=5)], (SSH,)))
+    first = before.widened(EVERYTHING_SCOPE)
+    assert first.evidence.interfaces == [f"{ENI}{NARROW}"]
+    read_again = evidence_of(talk(PEER, 40, 40, hours_ago=5), (SSH,))
+    first.evidence.merge(read_again)
+    second = first.widened(EVERYTHING_SCOPE)
+    assert second.evidence.interfaces == [f"{ENI}{NARROW}"]
+    (contact,) = second.evidence.contacts(0, 2**31)
+    assert (contact.packets, contact.connections) == (160, 1)
+    second.drop_narrow([ENI], {ENI: {at(9) // 3600}})
+    (contact,) = second.evidence.contacts(0, 2**31)
+    assert contact.packets == 80
+    second.drop_narrow([ENI], {})
+    assert list(second.evidence.contacts(0, 2**31)) == []
