@@ -100,6 +100,16 @@ class Kept:
         self.evidence = before.where(lambda name, hour: name not in again or hour in again[name])
         self.evidence.bad_lines, self.evidence.lost = before.bad_lines, before.lost
 
+    def without_doubles(self) -> Evidence:
+        """The evidence in which an hour that is read again in part counts as it was before."""
+        evidence, names = self.evidence, self.evidence.interfaces
+        before = {(names[number], hour) for number, hour in evidence.coverage if names[number].endswith(NARROW)}
+        if not before:
+            return evidence
+        found = evidence.where(lambda name, hour: (f"{name}{NARROW}", hour) not in before)
+        found.bad_lines, found.lost = evidence.bad_lines, evidence.lost
+        return found
+
     def keep_units(self, units: Collection[int]) -> None:
         """Forget what was read but these: the others are not of the period any more."""
         self.units = {unit: bits for unit, bits in self.units.items() if unit in units}

@@ -554,14 +554,14 @@ def _rotated(names: Sequence[str], now: datetime) -> list[str]:
 
 def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
     """The evidence of an issue's flow logs, each for the interfaces of which it tells, and for those that are gone."""
-    told = {interface_id for interface_ids in subject.used.values() for interface_id in interface_ids}
+    reported_now = {interface_id for interface_ids in subject.used.values() for interface_id in interface_ids}
     together = _by_flow_log(kept_of)
     # Of an interface that is gone, or of which nothing can be read now, the flow log that is still used tells, else the
     # one that saw most of it: what was read of it before stays true.
     order = sorted(together, key=lambda each: (each not in subject.used, -len(together[each].coverage), each))
     reported: set[str] = set()
     for flow_log in order:
-        gone = set(together[flow_log].interfaces) - told - reported
+        gone = set(together[flow_log].interfaces) - reported_now - reported
         reported |= gone
         yield Read(flow_log, together[flow_log], frozenset(gone | subject.used.get(flow_log, set())))
 
@@ -574,7 +574,7 @@ def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
         if recent := kept_of.get(f"{name}{_RECENT}"):
             # A run that died between the two may have left an hour in both.
             kept.carry(recent, kept.read_for())
-        together[name] = kept.evidence
+        together[name] = kept.without_doubles()
     return together
 
 
