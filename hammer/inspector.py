@@ -40,6 +40,7 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
+    account_ids,
     end,
     read_configuration,
 )
@@ -94,7 +95,9 @@ def command(
         raise typer.BadParameter(f"{replay}: is nested too deeply", param_hint="'--replay'") from None
     sessions = None if offline else _sessions(configuration)
     findings = described(saved, sessions)
-    selection = Selection.of(account, region, group)
+    aws = configuration.aws
+    named = {} if isinstance(aws.accounts, str) else aws.accounts
+    selection = Selection.of(account_ids(account, named), region, group)
     counts = Counter[str]()
     replays = Replay()
     if not configuration.inspector.enabled:

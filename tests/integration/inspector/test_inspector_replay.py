@@ -175,6 +175,12 @@ def test_options_select(folder: Path) -> None:
     assert replay(folder, saved, "--group", "sg-none").stdout == "no findings\n"
 
 
+def test_an_account_is_named_as_the_configuration_names_it(folder: Path) -> None:
+    saved = [v2_event(), v2_event(account="210987654321", finding_id="2")]
+    assert replay(folder, saved, "--account", "main").stdout == replay(folder, saved, "--account", ACCOUNT).stdout
+    assert replay(folder, saved, "--account", "main").stdout.endswith("\n1 to publish\n")
+
+
 def test_a_filter_that_is_off_says_so(folder: Path) -> None:
     configure(folder, enabled=False)
     assert replay(folder, v2_event()).stdout.startswith("The filter is off (inspector.enabled): ")
