@@ -25,12 +25,9 @@ from library.documents.text import printable
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, seen_now, wrong_fields
 from library.jobs.command_line import (
-    AccountOption,
     ConfigOption,
     Exit,
-    GroupOption,
     NotThereError,
-    RegionOption,
     WrongUsageError,
     open_table,
     read_configuration,
@@ -47,6 +44,12 @@ if TYPE_CHECKING:
 _KINDS = (DecisionKind.CLOSE_NOW, DecisionKind.EXEMPT, DecisionKind.NOT_MINE, DecisionKind.RESTORE)
 
 KindArgument = Annotated[str, typer.Argument(metavar="KIND", help=f"One of: {', '.join(_KINDS)}.")]
+# Lists, so that one that is given twice is refused and not forgotten.
+AccountOption = Annotated[
+    list[str] | None, typer.Option("--account", metavar="ID", help="The group's account, by id or name.")
+]
+RegionOption = Annotated[list[str] | None, typer.Option("--region", metavar="REGION", help="The group's region.")]
+GroupOption = Annotated[list[str] | None, typer.Option("--group", metavar="ID", help="The security group.")]
 UntilOption = Annotated[
     str | None, typer.Option("--until", metavar="DATE", help="exempt: the first day, in UTC, on which it is over.")
 ]
@@ -70,7 +73,8 @@ def command(
 ) -> None:
     """Decide about one issue: close it now, exempt it until a day, hand it on, restore its group. Asks nothing.
 
-    Exits with 0 when it is done, 1 when it is refused, 2 when an option is wrong.
+    Needs --account, --region and --group, once each. Exits with 0 when it is done, 1 when it is refused, 2 when an
+    option is wrong.
     """
     decided = _kind(kind)
     named = [account or (), region or (), group or ()]

@@ -63,7 +63,10 @@ class RegisterFormat(StrEnum):
     CSV = "csv"
 
 
-FormatOption = Annotated[RegisterFormat | None, typer.Option("--format", help="How to write them.")]
+FormatOption = Annotated[
+    RegisterFormat | None,
+    typer.Option("--format", help="How to print them. By default as the ending of --output says, else as a table."),
+]
 EndOption = Annotated[str | None, typer.Option("--end", metavar="ID", help="End one that people decided.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Also those that are over, with when and how they ended.")]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="With --end: why.")]
@@ -105,7 +108,9 @@ def command(
     account: AccountOption = None,
     group: GroupOption = None,
     output_format: FormatOption = None,
-    output: Annotated[str | None, typer.Option("--output", metavar="FILE", help="Write there.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="FILE", help="Write to this file; its ending says the format.")
+    ] = None,
     end: EndOption = None,
     reason: ReasonOption = "",
     everything: AllOption = False,

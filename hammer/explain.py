@@ -406,7 +406,9 @@ def command(
     region: Annotated[
         str, typer.Option("--region", metavar="REGION", help="The group's region, where the table has no issue of it.")
     ] = "",
-    group: Annotated[str, typer.Option("--group", metavar="ID", help="The security group, too.")] = "",
+    group: Annotated[
+        str, typer.Option("--group", metavar="ID", help="The security group, in place of the argument.")
+    ] = "",
     config: ConfigOption = None,
     ask_aws: Annotated[
         bool,

@@ -42,7 +42,7 @@ secgrp_unrestricted_access:
   remediation: false
   remediation_retention_period: 21
 
-# Both need a secret in AWS Secrets Manager: docs/reporting.md says which.
+# Both need a secret in AWS Secrets Manager: docs/configuration.md says which.
 jira:
   enabled: false
 slack:

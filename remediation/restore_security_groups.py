@@ -22,13 +22,10 @@ from library.config.types import ACCOUNT_ID
 from library.issues.decision_rules import change_id
 from library.issues.times import format_time
 from library.jobs.command_line import (
-    AccountOption,
     BatchOption,
     ConfigOption,
     DryRunOption,
-    GroupOption,
     NotThereError,
-    RegionOption,
     WrongUsageError,
     account_ids,
     accounts_named,
@@ -50,15 +47,29 @@ from remediation.restore_plan import CannotRestoreError, RestoreTarget
 LOG_STREAM = "remediation.restore_security_groups"
 
 
+# Lists, so that one that is given twice is refused and not forgotten.
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option("--account", metavar="ID", help="The group's account, by id or name. Else as the table tells."),
+]
+RegionOption = Annotated[
+    list[str] | None, typer.Option("--region", metavar="REGION", help="The group's region. Else as the table tells.")
+]
+GroupOption = Annotated[list[str] | None, typer.Option("--group", metavar="ID", help="The security group.")]
+BackupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backup", metavar="KEY", help="Go back to this one. Else to that from before the newest remediation."
+    ),
+]
+
+
 def command(
     config: ConfigOption = None,
     account: AccountOption = None,
     region: RegionOption = None,
     group: GroupOption = None,
-    backup: Annotated[
-        str | None,
-        typer.Option("--backup", metavar="KEY", help="Go back to this one. Else to the newest from a remediation."),
-    ] = None,
+    backup: BackupOption = None,
     exact: Annotated[bool, typer.Option("--exact", help="Revoke also the rules that others made since.")] = False,
     release_: Annotated[
         bool, typer.Option("--release", help="Change no rule: let a restored group be remediated automatically again.")
@@ -70,7 +81,8 @@ def command(
     batch: BatchOption = False,
     dry_run: DryRunOption = False,
     decided: Annotated[
-        bool, typer.Option("--decided", help="Carry out the restore that somebody decided (hammer decide, Slack).")
+        bool,
+        typer.Option("--decided", help="Carry out the restore that somebody decided. Needs --account and --region."),
     ] = False,
 ) -> None:
     """Restore one group's ingress rules from a backup. Asks first, unless --batch."""

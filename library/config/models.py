@@ -275,10 +275,16 @@ class Aws(Section):
 class Cronjobs(Section):
     """When the host runs its jobs, as cron expressions in UTC; None: never by itself."""
 
-    reporting: Cron = Field(None, description="When reporting runs.")
-    remediation: Cron = Field(None, description="When automatic remediation runs.")
-    usage: Cron = Field(None, description="When flow logs are read; once an hour.")
-    publishing: Cron = Field(None, description="When the HTML report and the day's history are published; once a day.")
+    reporting: Cron = Field(None, description="When the host reports: five cron fields, in UTC; absent: never.")
+    remediation: Cron = Field(None, description="When the host remediates: five cron fields, in UTC; absent: never.")
+    usage: Cron = Field(
+        None, description="When the host reads flow logs, best once an hour: five cron fields, in UTC; absent: never."
+    )
+    publishing: Cron = Field(
+        None,
+        description="When the host publishes the HTML report and the day's history, best once a day: five cron fields, "
+        "in UTC; absent: never.",
+    )
 
 
 class JiraPriorities(Section):
