@@ -63,6 +63,13 @@ def test_the_walk_sees_the_project_and_not_what_was_built() -> None:
     assert not [path for path in seen if path.startswith((".git/", ".venv/")) or "__pycache__" in path]
 
 
+def test_the_site_leads_to_every_page() -> None:
+    """`make site` fails on a page that is left out; it is not run with the tests."""
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    pages = [str(path.relative_to(ROOT / "docs")) for path in sorted((ROOT / "docs").rglob("*.md"))]
+    assert [page for page in pages if not re.search(rf"[ :-] {re.escape(page)}$", navigation, re.MULTILINE)] == []
+
+
 def test_no_file_names_a_package_index() -> None:
     assert lines_with(re.compile("|".join(map(re.escape, INDEX_HOSTS)), re.IGNORECASE)) == []
 
