@@ -185,10 +185,20 @@ def test_the_embedded_aws_of_the_demo_is_a_process_of_the_installation(installed
     assert done.stdout.startswith("http://127.0.0.1:")
 
 
-def test_the_shell_completes(installed: Installed) -> None:
-    done = installed.run("hammer", "--show-completion", "bash")
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [
+        ("bash", "complete -o default -F _hammer_completion hammer"),
+        ("fish", "complete --command hammer "),
+        ("zsh", "#compdef hammer"),
+    ],
+)
+def test_the_shell_completes(installed: Installed, shell: str, line: str) -> None:
+    """As Homebrew asks (`shell_parameter_format: :typer`). Otherwise it is the shell that runs it which counts."""
+    detects_none = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = installed.run("hammer", "--show-completion", shell, **detects_none)
     assert done.returncode == 0, done.stderr
-    assert "complete -o default -F _hammer_completion hammer" in done.stdout
+    assert line in done.stdout
 
 
 def test_extras_bring_what_the_commands_are_told_to_look_for() -> None:
