@@ -145,7 +145,8 @@ def main() -> None:
 
 def _start(files: Mapping[str, str], folder: Path) -> None:
     """Write the units, and have systemd take them over. Whatever was left undone when this died is done then."""
-    changed, _ = write(files, folder, lambda names: _systemctl("stop", *names))
+    # Without its link, so that one that comes back later is started, whatever dies then.
+    changed, _ = write(files, folder, lambda names: _systemctl("disable", "--now", *names))
     # Also where nothing changed: it may have been written by a run that died before this. Timers go by the new times.
     _systemctl("daemon-reload")
     waiting = [name for name in files if _is_started(name) and (name in changed or not _is_enabled(name, folder))]
