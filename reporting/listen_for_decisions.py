@@ -109,7 +109,7 @@ class Service:
         config: as it was read last.
         location: where it is read from; None: where the environment says.
         sessions: give the clients.
-        secrets: give the login of JIRA.
+        secrets: give the logins of JIRA and Slack.
         secret: the login of Slack, as it was read last.
     """
 
@@ -155,7 +155,7 @@ class Service:
 
         Raises:
             SocketStoppedError: no further connection makes sense.
-            WrongUsageError: decisions were switched off meanwhile.
+            WrongUsageError: decisions were switched off meanwhile, or the secret has no `app_token` any more.
         """
         listening = Listening(
             open_session=lambda: SlackSession(

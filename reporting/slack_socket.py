@@ -301,6 +301,7 @@ class Listening:
                 try:
                     opened = self.open_session()
                 except SocketError as error:
+                    reason = ""  # Slack keeps the old one open for seconds
                     self.failed(str(error))
                     self._pause(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_S)

@@ -136,6 +136,22 @@ def test_the_own_connection_that_is_replaced_is_not_counted(reason: str, counted
     assert len({id(hello) for hello in hellos}) == len(world.sessions)
 
 
+def test_a_connection_that_ended_before_it_was_replaced_is_not_the_one_that_is_counted() -> None:
+    """Slack keeps it open for seconds: where the next attempt failed, another host is what its hello counts."""
+    world = World([(100, "warning"), SocketError("no"), (1, "")])
+    opened = world.open
+
+    def open_() -> _Session:
+        session = opened()
+        session.hello = Hello("A1", 2)
+        return session
+
+    hellos: list[Hello] = []
+    world.listening.open_session, world.listening.connected = open_, hellos.append
+    world.listening.run()
+    assert {hello.connections for hello in hellos} == {2}
+
+
 def test_switched_off_is_the_end() -> None:
     world = World([(100, "link_disabled"), (1, "")])
     with pytest.raises(SocketStoppedError, match="Socket Mode is switched off"):
