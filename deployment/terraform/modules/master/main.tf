@@ -15,13 +15,9 @@ locals {
     !can(regex("^(config|whitelist|ticket_owners)[.](json|yaml|yml)$", name))
   ]
   config_text = file("${var.config_folder}/${local.config_file}")
-  # JSON first: not all of it is YAML, such as "https:\/\/…". In YAML, to Terraform an account id with a leading zero is a
-  # number, unless it is quoted; to Hammer it is a text.
-  config = try(jsondecode(local.config_text), yamldecode(replace(
-    local.config_text,
-    "/(?m)^(\\s*(?:[\\w.-]+:[ \\t]+|-[ \\t]+)?)(0[0-9]+)([ \\t]*(?:[:#].*)?\\r?)$/",
-    "$1'$2'$3",
-  )))
+  # JSON first: not all of it is YAML, such as "https:\/\/…". Of YAML Hammer refuses what Terraform would read otherwise, such
+  # as an account id with a leading zero and without quotes (library/config/yaml_text.py).
+  config = try(jsondecode(local.config_text), yamldecode(local.config_text))
 
   # Anything else stops Terraform here.
   account_id = regex("^[0-9]{12}$", local.config.aws.main_account_id)
