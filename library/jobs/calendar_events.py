@@ -8,10 +8,12 @@ from typing import Any
 
 from cronsim import CronSim
 
+from library.errors import HammerError
+
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-class TimerError(ValueError):
+class TimerError(HammerError):
     """A cron expression that systemd cannot say."""
 
 
