@@ -229,15 +229,15 @@ def _end(config: Configuration, sessions: Sessions, table: IssueTable, exemption
             outcome = decisions.end_exemption(record, who, reason)
         except UnreadableIssueError as error:
             problem = f"cannot be read ({error})"
-    if outcome is None and record.counts_on(today) and decisions.end_without_issue(record, who):
+    if outcome is not None:
+        notify(config, sessions, table, outcome.issue)
+    elif record.counts_on(today) and decisions.end_without_issue(record, who):
         typer.echo(f"hammer: note: its issue {printable(problem)}: no ticket and no message says so", err=True)
-    elif outcome is None:
+    else:
         fresh = exemption_of_id(table.items, exemption_id) or record
         how = f"{fresh.ended} ended it" if fresh.ended else f"its day came on {fresh.until}"
         typer.echo(f"hammer: {printable(exemption_id)} is over already: {printable(how)}", err=True)
         raise typer.Exit(Exit.INCOMPLETE)
-    else:
-        notify(config, sessions, table, outcome.issue)
     typer.echo(f"{exemption_id} is ended: the next scan finds {record.group_id} exposed, unless it is fixed by then")
 
 

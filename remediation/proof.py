@@ -77,8 +77,8 @@ class GroupBefore:
     def is_needed(self, rule: IngressRule, live: Iterable[IngressRule], to_close: Container[str]) -> bool:
         """Whether a rule stands in for one that Hammer closed, may have closed or is to close, or for nothing known.
 
-        What stood in for such a rule and was taken away by somebody is needed as far as it is still there: a rule within
-        it counts as what it was. `live` are the rules that EC2 shows.
+        Where somebody took away what stood in for such a rule, a narrower one within it is what is left of it, and is
+        needed as well. `live` are the rules that EC2 shows.
         """
         there, own = set(map(rule_key, live)), rule_key(rule)
         return not self.replaces.get(own) or any(
