@@ -34,7 +34,7 @@ from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
 from library.issues.decision_rules import ButtonValue, Request, Rights, read_button, why_not, wrong_fields
 from library.notifications.owners import owners_of_issue
-from library.notifications.slack_connection import SlackDestinationError, SlackError
+from library.notifications.slack_connection import SlackError, SlackUserLookupError
 from reporting.decision_messages import ACTIONS, KINDS, WITH_VIEW, field_of, view_of
 from reporting.decision_notifications import DecisionNotifications
 
@@ -109,7 +109,7 @@ class SlackPeople:
         """
         try:
             identity = self._connection.read(lambda client: client.auth_test())
-        except SlackDestinationError:
+        except SlackUserLookupError:
             # A proxy lets only some methods through. Who somebody is has been asked before, and was answered.
             return presser.team
         home = Workspace(_text(identity.get("team_id")), _text(identity.get("enterprise_id")))
