@@ -231,12 +231,15 @@ class Service:
         self._reloaded = utc_now()
         if self._waiting and (self._retrying is None or self._retrying.done()):
             self._retrying = self._restorer.submit(self._restore_waiting)
+        if reason := why_not_listening(self._fresh_config()):
+            raise WrongUsageError(reason)
+        if not self.secret.app_token:
+            raise WrongUsageError(_CANNOT_CONNECT)
+        # Not by this thread: AWS may take its time, while the watchdog waits for the heartbeat.
+        self._workers.submit(self._read_secret)
         if utc_now() - self._accounts_read >= _ACCOUNTS_EVERY:
             self._accounts_read = utc_now()
             self._workers.submit(self._fresh_config, accounts=True)
-        if reason := why_not_listening(self._fresh_config()):
-            raise WrongUsageError(reason)
-        self._read_secret()
 
     def _read_secret(self) -> None:
         """Read the login of Slack again: somebody may have replaced a token. As it was, where it cannot be read."""
@@ -244,8 +247,6 @@ class Service:
             self.secret = self.secrets.slack(self.config.slack.secret)
         except SecretError as error:
             _log.warning("the secret of Slack stays as it was: %s", error)
-        if not self.secret.app_token:
-            raise WrongUsageError(_CANNOT_CONNECT)
 
     def _fresh_config(self, *, accounts: bool = False) -> Configuration:
         """The configuration as it is now; as it was last, where it cannot be read.

@@ -266,14 +266,19 @@ def test_only_the_own_workspace_decides(
 
 
 @pytest.mark.parametrize("by", [JANE, EVE], ids=["a member", "somebody of another workspace"])
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(status=503), Answer({"ok": False, "error": "team_access_not_granted"}), Answer(status=400)],
+    ids=["away", "refused", "not understood"],
+)
 def test_everybody_is_refused_while_slack_cannot_be_asked_which_workspace_is_the_own(
-    here: ListeningWorld, by: str
+    here: ListeningWorld, answer: Answer, by: str
 ) -> None:
     """Of somebody who is here by Slack Connect the payload may name their workspace alone, twice."""
     message = here.posted()
     here.world.slack.users = {EVE: {"team_id": "T0OTHER", "is_stranger": False}}
     here.world.sections["decisions"] = {"allow": [JANE, EVE]}
-    here.world.slack.faults.append(Fault("POST auth.test", Answer(status=503), times=99))
+    here.world.slack.faults.append(Fault("POST auth.test", answer, times=99))
     team = "T0OTHER" if by == EVE else TEAM
     with here.listening():
         here.send(here.press(message, "hammer_close_now", user={"id": by, "team_id": team}, team={"id": team}))
@@ -313,15 +318,38 @@ def test_a_token_that_was_replaced_is_read_again(here: ListeningWorld, monkeypat
         assert "Slack could not be asked who you are" in results(here)[0][2]
         here.world.passes(minutes=1)
         service._tick()
+        here.settle()
         here.send(here.press(message, "hammer_close_now"))
         assert results(here)[1] == ("close-now", JANE, "done")
         monkeypatch.setattr(SecretReader, "slack", _no_secret)
         here.world.passes(minutes=1)
         service._tick()
+        here.settle()
         monkeypatch.setattr(SecretReader, "slack", lambda *_: SlackSecret("xoxb-new"))
+        here.world.passes(minutes=1)
+        service._tick()
+        here.settle()
         here.world.passes(minutes=1)
         with pytest.raises(WrongUsageError, match="no app_token"):
             service._tick()
+
+
+def test_the_heartbeat_does_not_wait_for_the_secret(here: ListeningWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS may let it wait for a minute and more. Whom the watchdog ends then cannot read its configuration either."""
+    answered = threading.Event()
+
+    def waits(*_: Any) -> SlackSecret:
+        assert answered.wait(10)
+        return SlackSecret("xoxb-new", APP_TOKEN)
+
+    with here.listening() as service:
+        monkeypatch.setattr(SecretReader, "slack", waits)
+        here.world.passes(minutes=1)
+        service._tick()
+        assert service.secret.api_token != "xoxb-new"
+        answered.set()
+        here.settle()
+        assert service.secret.api_token == "xoxb-new"
 
 
 def _no_secret(*_: Any) -> Any:
