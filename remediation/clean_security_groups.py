@@ -201,8 +201,8 @@ def _dry_run(
         typer.echo(f"note: {printable(note)}")
     limit = configuration.secgrp_unrestricted_access.remediation_limit_per_run
     if changing > limit:
-        groups = f"none of these {changing} groups"
-        typer.echo(f"note: an unattended run would change {groups}: remediation_limit_per_run is {limit}")
+        text = f"an unattended run would change none of these {changing} groups: remediation_limit_per_run is {limit}"
+        typer.echo(f"note: {text}")
     typer.echo(f"dry run: {len(chosen)} looked at, nothing changed")
     return summary.problems
 
