@@ -102,9 +102,9 @@ class IssueDetails:
         return {
             "name": item["name"],
             "region": item["region"],
-            "vpc_id": item["vpc_id"],
+            "vpc_id": "" if item["vpc_id"] is None else item["vpc_id"],
             "status": item["status"],
-            "tags": item["tags"],
+            "tags": _tags(item["tags"]),
             "perms": tuple(_perm(perm) for perm in item["perms"]),
             "reachability": Reachability.from_item(item.get("reachability")),
             "perms_total": int(item.get("perms_total") or 0),
@@ -178,6 +178,17 @@ def _perm(item: Mapping[str, Any]) -> Exposure:
         status=cast("OpenStatus", _hashable(item["status"])),
         prefix_list_id=_hashable(item.get("prefix_list_id", "")),
     )
+
+
+def _tags(value: Any) -> Any:
+    """Tags as they are, an empty value as an empty text.
+
+    DynamoDB did not take empty texts before 2020. The Dow Jones Hammer wrote null in their place, and for the VPC of a
+    group that was in none.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    return {key: "" if text is None else text for key, text in value.items()}
 
 
 def _map(value: object) -> dict[str, Any]:

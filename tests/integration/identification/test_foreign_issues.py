@@ -59,6 +59,21 @@ def test_a_group_that_is_gone_resolves_its_issue(any_table: World, status: str) 
     assert (item["status"], item["jira_details"]) == ("resolved", {"ticket": "SEC-1"})
 
 
+# What the Dow Jones Hammer wrote for an empty text, which DynamoDB did not take then.
+NULLS = {"value of a tag": {"tags": {"Name": "web", "owner": None}}, "VPC": {"vpc_id": None}}
+
+
+@pytest.mark.parametrize("details", NULLS.values(), ids=NULLS)
+def test_null_in_place_of_an_empty_text_is_one(any_table: World, details: dict[str, Any]) -> None:
+    seed(any_table, "sg-0aaaaaaaaaaaaaaaa", **details)
+    seed(any_table, "sg-0bbbbbbbbbbbbbbbb", status="resolved", **details)
+    any_table.describe()
+    assert {item["status"] for item in any_table.items().values()} == {"resolved"}
+    unreadable: list[Exception] = []
+    read = any_table.issue_table().not_closed(SLAVE, unreadable.append)
+    assert (len(list(read)), unreadable) == (2, [])
+
+
 def test_another_regions_issue_stays(any_table: World) -> None:
     seed(any_table, "sg-0aaaaaaaaaaaaaaaa", region=VIRGINIA)
     any_table.describe()
