@@ -178,7 +178,7 @@ def still_opened_by(
 def with_opener(change: Change, openings: Sequence[OpeningCall]) -> Change:
     """A change that names who opened the group, as far as the calls that are kept tell."""
     issue = change.issue
-    if not openings or not issue.status.is_exposed:
+    if not issue.status.is_exposed:
         return change
     named = still_opened_by(openings, issue.details.perms, None if change.starts_occurrence else change.before)
     return replace(change, issue=replace(issue, opened_by=named))

@@ -13,7 +13,7 @@ from tests.builders.api_calls import api_call, authorized, in_sqs, revoked
 from tests.integration.identification.conftest import Received
 from tests.integration.identification.test_receive_events import modified, prefix_list
 from tests.worlds.emulated_aws import Rejection
-from tests.worlds.identification_world import World, sns_event, target
+from tests.worlds.identification_world import SLAVE, TABLE, World, sns_event, target
 
 SSH = "tcp/22 from 0.0.0.0/0"
 RDP = "tcp/3389 from 8.8.8.0/24"
@@ -35,6 +35,24 @@ def test_a_rule_that_is_shown_at_once_is_an_issue_at_once(world: World, publishe
     scan(published())
     item = world.items()[group_id]
     assert (item["status"], item["opened_by"]["event_name"]) == ("open", "AuthorizeSecurityGroupIngress")
+
+
+def test_who_opened_a_rule_is_not_named_for_another_when_the_call_is_not_kept_any_more(
+    world: World, published: Received
+) -> None:
+    group_id = world.group(SSH, RDP)
+    receive(in_sqs(authorized(group_id)), None)
+    scan(published())
+    assert world.items()[group_id]["opened_by"]["event_name"] == "AuthorizeSecurityGroupIngress"
+    world.later(days=91)  # the table lets go of what events told
+    key = {"account_id": {"S": SLAVE}, "issue_id": {"S": f"look#{group_id}"}}
+    world.dynamodb.delete_item(TableName=TABLE, Key=key)
+    world.describe()
+    assert "opened_by" in world.items()[group_id], "its rule is there"
+    world.revoke(group_id, SSH)
+    world.describe()
+    item = world.items()[group_id]
+    assert (item["status"], "opened_by" in item) == ("open", False)
 
 
 def test_a_rule_that_is_shown_late_is_found_without_another_event(
