@@ -20,6 +20,7 @@ from tests.permission_recorder import ACCOUNT, REGION, policy
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 FUNCTIONS, HOST = [policy("identification-in-main")], [policy("host-in-main")]
+FILTER = [policy("filter-in-main")]
 ISSUE = Issue(
     ACCOUNT, "sg-1", Status.OPEN, IssueDetails("web", REGION, "vpc-1", "open_partly", {}, ()), Timestamps(NOW)
 )
@@ -57,16 +58,23 @@ def _writes() -> Writes:
         pytest.param({"lock_token": "mine"}, id="the lock"),
         pytest.param({"status": "open", "lease_ends": 1}, id="the lease, among other things"),
         pytest.param({"job": "remediate"}, id="the record of a run"),
+        pytest.param({"decisions": []}, id="what people decided"),
+        pytest.param({"until": "2026-12-01", "exposures": []}, id="an exemption"),
     ],
 )
 def test_what_functions_may_not_write_and_the_host_may(writes: Writes, sets: Mapping[str, Any]) -> None:
     Items(cast(Any, writes), "issues").update(ACCOUNT, "sg-1", sets)
-    assert (writes.allowed(FUNCTIONS), writes.allowed(HOST)) == ([False], [True])
+    assert (writes.allowed(FUNCTIONS), writes.allowed(FILTER), writes.allowed(HOST)) == ([False], [False], [True])
 
 
 def test_functions_may_not_write_the_journal_s_own_item(writes: Writes) -> None:
     IssueTable(cast(Any, writes), "issues").write_journal(ACCOUNT, "sg-1", {"journal": {}})
     assert (writes.allowed(FUNCTIONS), writes.allowed(HOST)) == ([False], [True])
+
+
+def test_the_filter_reads_single_items_and_queries_nothing() -> None:
+    query = call_of("dynamodb", "Query", {"TableName": "issues"}, ACCOUNT, REGION)
+    assert (is_allowed(query, FILTER), is_allowed(query, FUNCTIONS)) == (False, True)
 
 
 @pytest.mark.parametrize(
