@@ -217,8 +217,9 @@ class JournalEntry:
     def summary_item(self) -> dict[str, Any]:
         """The map `journal` of `remediation_details` of the issue: how far the change is, without its rules."""
         texts = {name: getattr(self, name) for name in _TEXTS}
-        # Empty lists: without them, an older version could not read the issue.
-        return {"kind": str(self.kind), "step": str(self.step), **texts, _OWN_ITEM: True, "add": [], "revoke": []}
+        # Without these lists, an older version could not read the issue.
+        lists: dict[str, list[Any]] = {"add": [], "revoke": [], "describe": []}
+        return {"kind": str(self.kind), "step": str(self.step), **texts, _OWN_ITEM: True, **lists}
 
     def to_item(self) -> dict[str, Any]:
         """The map `journal` of the journal's own item. What is empty is left out: its size is limited."""

@@ -63,6 +63,7 @@ SUMMARY = {
     "own_item": True,
     "add": [],
     "revoke": [],
+    "describe": [],
 }
 
 
@@ -80,6 +81,15 @@ def test_the_item() -> None:
         "revoke": [short(SSH, state="revoked", at=T2), short(ALL, state="planned", at="")],
         "withdrawn": [short(TEN._replace(rule_id="sgr-9"), state="added", replaces=["sgr-1"], at=T2)],
     }
+
+
+def test_version_0_1_0_can_read_the_issue() -> None:
+    """It reads these members without asking whether they are there, in `hammer status` and for each open issue."""
+    texts = {"kind", "step", "backup", "restored_from", "run", "by", "started", "changed", "problem"}
+    lists = {"add", "revoke", "describe"}
+    summary = ENTRY.summary_item()
+    assert all(isinstance(summary[name], str) for name in texts)
+    assert all(summary[name] == [] for name in lists)
 
 
 def test_the_rules_are_in_the_journal_s_own_item() -> None:
