@@ -380,9 +380,9 @@ Tags = Mapping[str, str]
 USERS_KEPT = 50
 """Of a group's users and of their tags: an item of the table has room for 400 KB."""
 _INSTANCES_A_GROUP = 20
-_INSTANCES_A_REGION = 1000  # DescribeInstances, InstanceIds
+_INSTANCES_A_CALL = 1000  # DescribeInstances, InstanceIds
 _BALANCERS_A_CALL = 20  # DescribeTags of Elastic Load Balancing
-_SCALING_GROUPS_A_REGION = 100
+_SCALING_GROUPS_A_CALL = 100
 _SCALING_GROUP = "aws:autoscaling:groupName"  # the tag that Amazon EC2 Auto Scaling gives its instances
 
 
@@ -471,11 +471,12 @@ class UserReader:
         for interfaces in using:
             ids = dict.fromkeys(filter(None, map(instance_id_of, interfaces)))
             wanted |= dict.fromkeys(list(ids)[:_INSTANCES_A_GROUP])
-        ids_asked = sorted(list(wanted)[:_INSTANCES_A_REGION])
-        if not ids_asked:
-            return {}
-        found = self._failed.read("instances", lambda: {raw["InstanceId"]: raw for raw in self._described(ids_asked)})
-        return found or {}
+
+        def described() -> dict[str, Raw]:
+            asked = chunks(sorted(wanted), _INSTANCES_A_CALL)
+            return {raw["InstanceId"]: raw for ids in asked for raw in self._described(ids)}
+
+        return self._failed.read("instances", described) or {}
 
     def _described(self, ids: Sequence[str]) -> Iterator[Raw]:
         client = self._clients("ec2")
@@ -502,10 +503,10 @@ class UserReader:
             return found
         try:
             paginator = self._clients("autoscaling").get_paginator("describe_tags")
-            wanted = sorted(names)[:_SCALING_GROUPS_A_REGION]
-            for page in paginator.paginate(Filters=[{"Name": "auto-scaling-group", "Values": wanted}]):
-                for tag in page["Tags"]:
-                    found.setdefault(tag["ResourceId"], {}).update(self._owner_tags([tag]))
+            for wanted in chunks(sorted(names), _SCALING_GROUPS_A_CALL):
+                for page in paginator.paginate(Filters=[{"Name": "auto-scaling-group", "Values": list(wanted)}]):
+                    for tag in page["Tags"]:
+                        found.setdefault(tag["ResourceId"], {}).update(self._owner_tags([tag]))
         except self._failed.catches as error:
             self._failed.add("tags of auto scaling groups", error)
         return found

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 
-from identification.reachability.sweep import with_reachability
+from identification.reachability.network import RegionNetwork
+from identification.reachability.sweep import Swept, UserReader, with_reachability
 from library.aws.ec2 import PrefixListReader
 from library.issues.issue import IssueDetails
 from library.issues.reachability import Reachability
@@ -353,6 +354,37 @@ def test_owners_come_from_what_an_interface_belongs_to() -> None:
         ),
         tags=({"Owner": "bo"}, {"owner": "eni"}, {"owner": "ana@example.com"}, {"owner": "dba"}),
     )
+
+
+def test_owners_of_every_group_are_read_however_many_instances_a_region_has() -> None:
+    """110 groups with 20 instances each, those of each group in a scaling group of their own."""
+    using: dict[str, list[str]] = {
+        f"sg-{number:03}": [f"i-{number:03}{each:02}" for each in range(20)] for number in range(110)
+    }
+
+    def reservations(asked: Mapping[str, str]) -> list[Raw]:
+        ids = [value for name, value in asked.items() if name.startswith("InstanceId.")]
+        assert 0 < len(ids) <= 1000
+        scaling = "aws:autoscaling:groupName"
+        return [{"Instances": [{"InstanceId": each, "Tags": [{"Key": scaling, "Value": each[2:5]}]}]} for each in ids]
+
+    def tags(asked: Mapping[str, str]) -> list[Raw]:
+        names = [value for name, value in asked.items() if name.startswith("Filters.member.1.Values.member.")]
+        assert 0 < len(names) <= 100
+        return [{"ResourceId": name, "Key": "owner", "Value": f"team {name}"} for name in names]
+
+    aws = StubbedAws({"ec2.DescribeInstances": reservations, "autoscaling.DescribeTags": tags})
+    users = [
+        interface(f"eni-{instance}", instance=instance, groups=[group_id])
+        for group_id, instances in using.items()
+        for instance in instances
+    ]
+    reader = UserReader(aws, frozenset({"owner"}))
+    found = reader.read(Swept(RegionNetwork(interfaces=()), users), using.keys())
+    assert {group_id: found[group_id].tags[0] for group_id in using} == {
+        group_id: {"owner": f"team {group_id[3:]}"} for group_id in using
+    }
+    assert aws.counted() == {"ec2.DescribeInstances": 3, "autoscaling.DescribeTags": 2}
 
 
 def test_tags_that_could_not_be_read_hide_no_user() -> None:
