@@ -173,6 +173,13 @@ def test_slaves_trust_roles_by_their_names_and_not_by_what_iam_calls_them(extern
     assert trusted == {"Identification": [f"{role}-id", f"{role}-filter"], "Reporting": [f"{role}-ec2"]}
 
 
+@pytest.mark.parametrize(("given", "path"), [("", "/audit/"), ("/", "/"), ("/security/", "/security/")])
+def test_the_role_for_reporting_has_a_path_of_its_own(given: str, path: str) -> None:
+    stack = Stack("slave-roles", SLAVE, MainAccountId=MAIN, EventBusArn=BUS, IamPath="/audit/", ReportingIamPath=given)
+    paths = {name: body["Path"] for name, body in stack.made("AWS::IAM::Role").items()}
+    assert paths == {"Identification": "/audit/", "Reporting": path, "Events": "/audit/"}
+
+
 def test_the_role_for_events_is_for_rules_of_its_own_account_alone() -> None:
     (role,) = [body for name, body in resources("aws_iam_role").items() if name == "aws_iam_role.events"]
     assert "aws:SourceAccount" in str(role["assume_role_policy"])

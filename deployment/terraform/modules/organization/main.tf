@@ -11,7 +11,8 @@ locals {
     for pair in setproduct(var.organizational_unit_ids, local.regions) : "${pair[0]}/${pair[1]}" => { unit = pair[0], region = pair[1] }
   }
   # As in modules/slave: the names of the roles may have a path.
-  iam_path = dirname(var.role_name_identification) == "." ? "/" : "/${dirname(var.role_name_identification)}/"
+  iam_path           = dirname(var.role_name_identification) == "." ? "/" : "/${dirname(var.role_name_identification)}/"
+  reporting_iam_path = dirname(var.role_name_reporting) == "." ? "/" : "/${dirname(var.role_name_reporting)}/"
 }
 
 resource "aws_cloudformation_stack_set" "roles" {
@@ -30,6 +31,7 @@ resource "aws_cloudformation_stack_set" "roles" {
     RoleNameReporting      = basename(var.role_name_reporting)
     Prefix                 = var.prefix
     IamPath                = local.iam_path
+    ReportingIamPath       = local.reporting_iam_path
     MasterIamPath          = var.master_iam_path
     PermissionsBoundary    = var.permissions_boundary_name == null ? "" : var.permissions_boundary_name
     EventBusArn            = var.event_bus_arn == null ? "" : var.event_bus_arn

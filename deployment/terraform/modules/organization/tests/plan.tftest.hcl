@@ -30,3 +30,22 @@ run "no_rule_where_a_policy_denies_the_region" {
     error_message = "A rule was planned in a region that a policy denies."
   }
 }
+
+run "each_role_has_the_path_that_the_configuration_names" {
+  command = plan
+
+  variables {
+    role_name_identification = "audit/hammer-cloudsec-crossact-id"
+    role_name_reporting      = "security/change/hammer-cloudsec-crossact-ec2"
+  }
+
+  assert {
+    condition = [
+      aws_cloudformation_stack_set.roles.parameters["IamPath"],
+      aws_cloudformation_stack_set.roles.parameters["RoleNameIdentification"],
+      aws_cloudformation_stack_set.roles.parameters["ReportingIamPath"],
+      aws_cloudformation_stack_set.roles.parameters["RoleNameReporting"],
+    ] == ["/audit/", "hammer-cloudsec-crossact-id", "/security/change/", "hammer-cloudsec-crossact-ec2"]
+    error_message = "A role is not where Hammer looks for it."
+  }
+}
