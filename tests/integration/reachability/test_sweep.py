@@ -374,7 +374,7 @@ def test_owners_of_every_group_are_read_however_many_instances_a_region_has() ->
         return [{"ResourceId": name, "Key": "owner", "Value": f"team {name}"} for name in names]
 
     aws = StubbedAws({"ec2.DescribeInstances": reservations, "autoscaling.DescribeTags": tags})
-    users = [
+    users: list[Raw] = [
         interface(f"eni-{instance}", instance=instance, groups=[group_id])
         for group_id, instances in using.items()
         for instance in instances
