@@ -92,6 +92,14 @@ class _Resource:
     unknown: Mapping[str, Any]
     expressions: Mapping[str, Any]
     index: Any = None
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+    def sets(self, key: str) -> bool:
+        """Whether the configuration sets an argument of which the state may have more than the configuration.
+
+        A plan's configuration does not show `dynamic` blocks. What they set differs from the state where they change.
+        """
+        return key in self.expressions or (bool(self.before) and self.before.get(key) != self.values.get(key))
 
     @property
     def module(self) -> str:
@@ -125,7 +133,13 @@ class _Plan:
             if change.get("change") and not change.get("deposed")
         }
         planned = plan["planned_values"].get("root_module") or {}
+        self._of_configuration: dict[int, Mapping[str, Any]] = {}
         self._resources = [self._resource(raw, changes) for raw in _resources(planned) if raw.get("mode") != "data"]
+        self._by_bare: dict[str, list[_Resource]] = {}
+        for resource in self._resources:
+            self._by_bare.setdefault(_INDEX.sub("", resource.address), []).append(resource)
+        ids = ((_text(each.values.get("id")), each) for each in self._resources if each.kind in _GROUPS)
+        self._group_by_id = {group_id: each for group_id, each in reversed(list(ids)) if group_id}
         prior = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
         self._data = [raw for raw in _resources(prior) if raw.get("mode") == "data"]
         self._found = PlannedGroups()
@@ -143,11 +157,18 @@ class _Plan:
 
     def _resource(self, raw: Mapping[str, Any], changes: Mapping[str, Any]) -> _Resource:
         address = raw["address"]
-        unknown = (changes.get(address) or {}).get("after_unknown") or {}
+        change = changes.get(address) or {}
+        unknown, before = change.get("after_unknown") or {}, change.get("before") or {}
         expressions = self._configured(address).get("expressions") or {}
         known = raw.get("values") or {}
         return _Resource(
-            address, raw["type"], known, unknown if isinstance(unknown, dict) else {}, expressions, raw.get("index")
+            address,
+            raw["type"],
+            known,
+            unknown if isinstance(unknown, dict) else {},
+            expressions,
+            raw.get("index"),
+            before,
         )
 
     def _ending_rules(self, changes: Iterable[Mapping[str, Any]]) -> dict[str, set[RuleKey | Network]]:
@@ -207,12 +228,17 @@ class _Plan:
         if resource.kind == _LIST:
             names = [resource.address, _text(values.get("id"))]
             entries = None if _any_unknown(resource.unknown.get("entry"), "cidr") else _networks(values.get("entry"))
-            if entries and "entry" not in resource.expressions:
+            if entries and not resource.sets("entry"):
                 ending = self._ending.get(_text(values.get("id")), set())
                 entries = tuple(entry for entry in entries if entry not in ending)
         else:
             target = _text(values.get("prefix_list_id"))
             names = [target] if target else self._referenced(resource, "prefix_list_id", (_LIST,))
+            if len(names) != 1:  # it can be of any of those that do not exist yet
+                for each in self._resources:
+                    if each.kind == _LIST and not _text(each.values.get("id")):
+                        lists[each.address] = None
+                return
             entries = None if resource.unknown.get("cidr") else _networks([values])
         for name in filter(None, names):
             # An entry alone does not tell what else is in a list that is elsewhere.
@@ -230,7 +256,7 @@ class _Plan:
 
     def _read_inline(self, group: PlannedGroup, resource: _Resource) -> None:
         unknown = resource.unknown.get("ingress")
-        is_set = "ingress" in resource.expressions
+        is_set = resource.sets("ingress")
         if unknown is True:
             if is_set:
                 group.unknown.append(UnknownSource(f"{group.address}: its ingress is known after apply"))
@@ -264,7 +290,7 @@ class _Plan:
             named = list(_texts(rule.get(key)))
             if _any_unknown(unknown.get(key)):
                 referenced = self._referenced(resource, key, (_LIST,), within)
-                if not referenced:
+                if not referenced or self._names_another(resource, key, within):
                     group.unknown.append(UnknownSource(f"{label}{key} is known after apply", traffic))
                 named += referenced
             for each in dict.fromkeys(named):
@@ -277,15 +303,14 @@ class _Plan:
         groups = self._found.groups
         group_id = _text(resource.values.get("security_group_id"))
         if group_id:
-            for other in self._resources:
-                if other.kind in _GROUPS and other.values.get("id") == group_id:
-                    return groups[other.address]
+            if group_id in self._group_by_id:
+                return groups[self._group_by_id[group_id].address]
             address = group_id
         else:
             referenced = self._referenced(resource, "security_group_id", _GROUPS)
-            if referenced:
+            if len(referenced) == 1:
                 return groups[referenced[0]]
-            address = resource.address
+            address = resource.address  # none, or one of several: an exemption of one is not for all of them
         return groups.setdefault(address, PlannedGroup(address))
 
     # The configuration: which resource an expression refers to
@@ -296,8 +321,11 @@ class _Plan:
         while len(path) > 2 and path[0] == "module":
             module = ((module.get("module_calls") or {}).get(path[1]) or {}).get("module") or {}
             path = path[2:]
-        wanted = ".".join(path)
-        return next((each for each in module.get("resources") or () if each.get("address") == wanted), {})
+        if id(module) not in self._of_configuration:
+            resources = reversed(module.get("resources") or ())
+            self._of_configuration[id(module)] = {each.get("address"): each for each in resources}
+        found: Mapping[str, Any] = self._of_configuration[id(module)].get(".".join(path), {})
+        return found
 
     def _module(self, prefix: str) -> Mapping[str, Any]:
         """The configuration of a module, by its address with a dot at its end."""
@@ -307,15 +335,52 @@ class _Plan:
             path = path[2:]
         return module
 
+    def _call(self, parent: str, name: str) -> Mapping[str, Any]:
+        """The call of a module in the configuration of the module that calls it."""
+        return (self._module(parent).get("module_calls") or {}).get(name) or {}
+
     def _referenced(self, resource: _Resource, key: str, kinds: Sequence[str], within: str = "") -> list[str]:
         """The addresses of the resources of some kinds that an argument refers to, in its own instance if it can be."""
+        found: dict[str, None] = {}
+        for reference in self._named(resource, key, within):
+            found |= dict.fromkeys(self._targets(reference, resource.module, kinds, resource.index, 0))
+        return list(found)
+
+    def _named(self, resource: _Resource, key: str, within: str) -> Iterator[str]:
+        """The references of an argument; of a block's argument, where Terraform does not tell them apart, the block's.
+
+        With `for_each = aws_security_group.web`, `each.value.id` is the id of the instance with the same key.
+        """
         expressions = resource.expressions
         blocks = expressions.get(within) if within else [expressions]
-        found: dict[str, None] = {}
         for block in blocks if isinstance(blocks, list) else [{key: blocks}]:
             for reference in _references(block.get(key)):
-                found |= dict.fromkeys(self._targets(reference, resource.module, kinds, resource.index, 0))
-        return list(found)
+                of_each = _references(self._configured(resource.address).get("for_each_expression"))
+                is_chained = reference == "each.value.id" and len(of_each) == 1
+                yield of_each[0] if is_chained else reference
+
+    def _names_another(self, resource: _Resource, key: str, within: str) -> bool:
+        """Whether what is unknown of an argument may be another prefix list than those that it refers to."""
+        for reference in self._named(resource, key, within):
+            parts = _split(reference)
+            # A block's references are those of all of its arguments.
+            if within and (parts[0] in ("local", "each") or not re.search(r"(^|_)ids?$|prefix_list", parts[-1])):
+                continue
+            if self._is_another(reference, resource.module, resource.index, 0):
+                return True
+        return False
+
+    def _is_another(self, reference: str, prefix: str, index: Any, depth: int) -> bool:
+        parts = _split(reference)
+        if parts[0] in (*_GROUPS, "count", "path", "terraform") or reference == "each.key":
+            return False
+        if parts[0] == "var" and depth <= _DEEPEST:
+            if not prefix:
+                return False  # whoever makes a plan gives their values
+            parent, call = _parent(prefix)
+            given = (self._call(parent, call).get("expressions") or {}).get(_INDEX.sub("", parts[1]))
+            return any(self._is_another(each, parent, index, depth + 1) for each in _references(given))
+        return not any(self._targets(reference, prefix, (_LIST,), index, 0))
 
     def _targets(self, reference: str, prefix: str, kinds: Sequence[str], index: Any, depth: int) -> Iterator[str]:
         parts = _split(reference)
@@ -326,7 +391,7 @@ class _Plan:
             yield from self._instances(prefix, parts[0], parts[1], index)
         elif parts[0] == "var" and prefix:
             parent, call = _parent(prefix)
-            given = ((self._module(parent).get("module_calls") or {}).get(call) or {}).get("expressions") or {}
+            given = self._call(parent, call).get("expressions") or {}
             key = _key(prefix)
             for inner in _references(given.get(name)):
                 # There `each.key` and `count.index` are those of the module's instance.
@@ -338,6 +403,8 @@ class _Plan:
             output = (self._module(child).get("outputs") or {}).get(_INDEX.sub("", parts[2])) or {}
             for inner in _references(output.get("expression")):
                 yield from self._targets(inner, child, kinds, index, depth + 1)
+        elif parts[0] == "local" and kinds == _GROUPS:
+            yield from self._of_local(prefix)
         elif parts[-1] == "default_security_group_id":
             for resource in self._resources:
                 if (
@@ -346,6 +413,13 @@ class _Plan:
                     and resource.kind in kinds
                 ):
                     yield resource.address
+
+    def _of_local(self, prefix: str) -> Iterator[str]:
+        """The only group that a module's instance makes: a plan does not show what its locals are."""
+        there = [each for each in self._resources if each.kind in _GROUPS and each.address.startswith(prefix)]
+        new = [each for each in there if not _text(each.values.get("id"))]
+        if len(new) == 1:
+            yield new[0].address
 
     def _of_module(self, called: str, kinds: Sequence[str], index: Any) -> Iterator[str]:
         """The only resource of these kinds of a module's instance, where an expression does not tell the output."""
@@ -357,7 +431,7 @@ class _Plan:
     def _instances(self, prefix: str, kind: str, named: str, index: Any) -> Iterator[str]:
         """The instances of a resource that a reference can mean: the one it names, the one with the same index, all."""
         bare = _INDEX.sub("", f"{prefix}{kind}.{named}")
-        there = [each for each in self._resources if _INDEX.sub("", each.address) == bare]
+        there = self._by_bare.get(bare, [])
         here = [each for each in there if each.module == prefix]
         exact = [each for each in here if each.address == f"{prefix}{kind}.{named}"]
         same = [each for each in here if index is not None and each.index == index]
@@ -395,7 +469,7 @@ def _references(expression: Any) -> list[str]:
     if isinstance(found, list):
         texts = [each for each in found if isinstance(each, str)]
         # Beside `module.net.id` it has `module.net`, which tells less.
-        return [each for each in texts if not (_is_call(each) and _is_told_better(each, texts))]
+        return [each for each in dict.fromkeys(texts) if not _is_told_better(each, texts)]
     return [reference for each in expression.values() for reference in _references(each)]
 
 

@@ -392,6 +392,99 @@ def test_what_a_rule_of_its_own_leaves_is_not_judged_by_the_state_of_its_group(
     assert set_here["aws_security_group.web"][0] == "open_completely", "the group itself has it, too"
 
 
+def test_a_rule_that_moves_into_a_dynamic_block_of_its_group_stays_open(tmp_path: Path) -> None:
+    """A plan's configuration does not show `dynamic` blocks: that the ingress changes shows that something sets it."""
+    ended = {"type": "ingress", "security_group_id": "sg-1", **rule()}
+    moved = plan(group(ingress=[rule()], id="sg-1"), configuration={"resources": [config_of("aws_security_group.web")]})
+    moved["resource_changes"] = [
+        {
+            "address": "aws_security_group.web",
+            "type": "aws_security_group",
+            "change": {"actions": ["update"], "before": {"id": "sg-1", "ingress": []}, "after_unknown": {}},
+        },
+        {
+            "address": "aws_security_group_rule.ssh",
+            "type": "aws_security_group_rule",
+            "change": {"actions": ["delete"], "before": ended, "after_unknown": {}},
+        },
+    ]
+    assert found(judged(tmp_path, moved)) == {"aws_security_group.web": ("open_completely", ["0.0.0.0/0"])}
+
+
+@pytest.mark.parametrize(
+    ("other", "is_unknown"),
+    [
+        ("terraform_data.made.id", True),
+        ("module.elsewhere.list_id", True),
+        ("local.list_id", True),
+        ("var.list_id", False),
+        ("each.key", False),
+    ],
+)
+def test_a_list_that_is_not_known_beside_one_that_is_is_named(tmp_path: Path, other: str, *, is_unknown: bool) -> None:
+    """The provider marks all of `prefix_list_ids` as unknown, whichever of them are."""
+    known = resource("aws_ec2_managed_prefix_list.net", {"entry": [{"cidr": "10.0.0.0/8"}]})
+    unknown = {"security_group_id": True, "prefix_list_ids": True}
+    opened = resource("aws_security_group_rule.ssh", {"type": "ingress", **rule(())}, unknown)
+    lists = ["aws_ec2_managed_prefix_list.net.id", "aws_ec2_managed_prefix_list.net", other]
+    web = ["aws_security_group.web.id", "aws_security_group.web"]
+    configured = config_of("aws_security_group_rule.ssh", prefix_list_ids=lists, security_group_id=web)
+    listing = judged(tmp_path, plan(group(), known, opened, configuration={"resources": [configured]}))
+    reason = "aws_security_group_rule.ssh: prefix_list_ids is known after apply"
+    assert reasons(listing) == ([reason] if is_unknown else [])
+
+
+def test_an_entry_of_which_the_list_is_not_known_makes_no_list_harmless(tmp_path: Path) -> None:
+    lists = [resource(f"aws_ec2_managed_prefix_list.{name}", {"entry": []}, {"id": True}) for name in ("net", "other")]
+    entry = resource("aws_ec2_managed_prefix_list_entry.all", {"cidr": "0.0.0.0/0"}, {"prefix_list_id": True})
+    opened = resource("aws_security_group_rule.ssh", {"type": "ingress", **rule(())}, {"prefix_list_ids": True})
+    configured = [
+        config_of("aws_ec2_managed_prefix_list_entry.all", prefix_list_id=["local.list"]),
+        config_of("aws_security_group_rule.ssh", prefix_list_ids=["aws_ec2_managed_prefix_list.net.id"]),
+    ]
+    listing = judged(tmp_path, plan(*lists, entry, opened, configuration={"resources": configured}))
+    assert reasons(listing) == [
+        "aws_security_group_rule.ssh: prefix list aws_ec2_managed_prefix_list.net: its entries are not known yet"
+    ]
+
+
+def test_a_local_of_a_module_is_the_only_group_that_it_makes(tmp_path: Path) -> None:
+    """As in terraform-aws-modules/security-group; a plan does not show what a local is."""
+    unknown = {"id": True, "security_group_id": True}
+    halves = [
+        resource(f"module.net.aws_security_group_rule.in[{n}]", {"type": "ingress", **rule([cidr])}, unknown, n)
+        for n, cidr in enumerate(("0.0.0.0/1", "128.0.0.0/1"))
+    ]
+    made = group("module.net.aws_security_group.this[0]", unknown={"id": True})
+    of_rule = config_of("aws_security_group_rule.in", security_group_id=["local.this_sg_id"])
+    configuration = {"module_calls": {"net": {"module": {"resources": [of_rule]}}}}
+    listing = judged(tmp_path, plan(group(), child=[made, *halves], configuration=configuration))
+    expected = ("open_completely", ["0.0.0.0/1", "128.0.0.0/1"])
+    assert found(listing) == {"module.net.aws_security_group.this[0]": expected}
+
+
+def test_each_value_of_a_chained_for_each_is_the_group_with_the_same_key(tmp_path: Path) -> None:
+    groups = [resource(f'aws_security_group.web["{key}"]', {"ingress": []}, {}, key) for key in "ab"]
+    values = {"type": "ingress", **rule()}
+    opened = resource('aws_security_group_rule.in["b"]', values, {"security_group_id": True}, "b")
+    chained = {
+        **config_of("aws_security_group_rule.in", security_group_id=["each.value.id", "each.value"]),
+        "for_each_expression": {"references": ["aws_security_group.web"]},
+    }
+    listing = judged(tmp_path, plan(*groups, opened, configuration={"resources": [chained]}))
+    assert list(found(listing)) == ['aws_security_group.web["b"]']
+
+
+def test_a_rule_of_one_of_several_groups_is_judged_as_of_none_of_them(tmp_path: Path) -> None:
+    """So that an exemption of one of them does not hide it."""
+    opened = resource("aws_security_group_rule.in", {"type": "ingress", **rule()}, {"security_group_id": True})
+    either = ["var.first", "aws_security_group.a.id", "aws_security_group.a", "aws_security_group.b.id"]
+    configured = config_of("aws_security_group_rule.in", security_group_id=either)
+    groups = [group("aws_security_group.a"), group("aws_security_group.b")]
+    listing = judged(tmp_path, plan(*groups, opened, configuration={"resources": [configured]}))
+    assert list(found(listing)) == ["aws_security_group_rule.in"]
+
+
 def test_a_rule_of_a_group_that_is_not_in_the_plan(tmp_path: Path) -> None:
     values = {"ip_protocol": "-1", "cidr_ipv6": "::/0", "security_group_id": "sg-1"}
     listing = judged(tmp_path, plan(resource("aws_vpc_security_group_ingress_rule.all", values)))
