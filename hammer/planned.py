@@ -123,7 +123,7 @@ def template_values(path: str, template: Tree, parameters: Sequence[str]) -> Tem
         elif definition.text("Type").startswith(_SSM) and not _is_cidr(given.get(name, "")):
             hidden[name] = "its value is that of a parameter of Systems Manager"
         elif name not in given and default is not None:
-            given[name] = default.value
+            given[name] = default.plain
     if missing:
         raise WrongUsageError(f"{path}: without a value: parameter {', '.join(missing)}; give --parameter NAME=VALUE")
     return TemplateValues(template, given, {"AWS::NotificationARNs": ""}, hidden)

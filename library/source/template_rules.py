@@ -23,8 +23,14 @@ PREFIX_LIST = "AWS::EC2::PrefixList"
 
 SOURCE_KEYS = ("CidrIp", "CidrIpv6", "SourcePrefixListId")
 _GROUP_KEYS = ("SourceSecurityGroupId", "SourceSecurityGroupName", "SourceSecurityGroupOwnerId")
-_INTEGER = re.compile(r"-?\d+")
+_INTEGER = re.compile(r"-?(0|[1-9]\d*)")  # YAML 1.1 reads 026 as 22
 _MACRO = "Fn::Transform"
+_ELSEWHERE = {
+    "AWS::CloudFormation::Stack": "a nested stack",
+    "AWS::CloudFormation::StackSet": "a stack set",
+    "AWS::Serverless::Application": "a nested application",
+    "AWS::ServiceCatalog::CloudFormationProvisionedProduct": "a product",
+}
 
 
 @dataclass(slots=True)
@@ -129,14 +135,17 @@ def _beyond_evaluation(values: TemplateValues) -> Iterator[str]:
     for name in [] if transform is None else [each.value for each in transform.items] or [transform.value]:
         if not name.startswith("AWS::") or name == "AWS::Include":
             yield f"the macro {name or 'in Transform'} may change the template"
+    yield from (f"{key} makes a part of the template" for key, _ in values.template.named() if key.startswith("Fn::"))
     for name, tree in values.section("Resources").items():
         if name.startswith("Fn::"):
             yield f"{name} makes resources that cannot be evaluated here"
-        elif tree.kind == "mapping" and tree.text("Type").endswith("::MODULE"):
+        elif tree.kind != "mapping" or not _exists(tree, values):
+            continue
+        elif tree.text("Type").endswith("::MODULE"):
             yield f"{name} is a module, whose resources are elsewhere"
-        elif tree.kind == "mapping" and tree.text("Type") == "AWS::CloudFormation::Stack":
-            yield f"{name} is a nested stack, whose template is another: judge that by itself"
-        elif tree.kind == "mapping" and tree.get("Fn::Transform") is not None:
+        elif kind := _ELSEWHERE.get(tree.text("Type")):
+            yield f"{name} is {kind}, whose template is another: judge that by itself"
+        elif tree.get("Fn::Transform") is not None:
             yield f"a macro makes a part of {name}"
 
 
@@ -242,10 +251,20 @@ def _target(tree: Tree, values: TemplateValues) -> tuple[str, str]:
         value = values.value(tree)
     except UnknownValueError:
         called = function_of(tree)
-        return "", f"{called[0]} {called[1].value}" if called and called[1].kind == "scalar" else ""
+        return "", f"{called[0]} {' '.join(_words(called[1]))}" if called else ""
     if isinstance(value, ResourceValue):
-        return value.logical_id, ""
+        return value.logical_id, f"{value.logical_id}.{value.attribute}".removesuffix(".")
     return "", value if isinstance(value, str) else ""
+
+
+def _words(tree: Tree) -> Iterator[str]:
+    """The texts of a part of a template, in order: the same for the same expression."""
+    if tree.value:
+        yield tree.value
+    for key, value in tree.pairs:
+        yield from (key.value, *_words(value))
+    for item in tree.items:
+        yield from _words(item)
 
 
 def _read_entry(

@@ -72,6 +72,12 @@ class Tree:
         """A mapping's keys as texts, with their values."""
         return ((key.value, value) for key, value in self.pairs)
 
+    @property
+    def plain(self) -> str:
+        """A scalar's text as CloudFormation has it in JSON: `True` without quotes is `true`."""
+        is_spelled = self.tag == "bool" and self.value.casefold() in ("true", "false")
+        return self.value.casefold() if is_spelled else self.value
+
     def text(self, key: str) -> str:
         """A mapping's value if that is a plain scalar, else empty."""
         value = self.get(key)
@@ -197,7 +203,7 @@ class TemplateValues:
             return {key: value for key, value in pairs.items() if value is not NO_VALUE}
         if found := _DYNAMIC.search(tree.value):
             raise UnknownValueError(f"the dynamic reference {found[1]} decides it")
-        return tree.value
+        return tree.plain
 
     def condition(self, name: str) -> bool:
         """Whether a condition of the template holds.
@@ -230,6 +236,8 @@ class TemplateValues:
             this, other = self.value(parts[0]), self.value(parts[1])
             if isinstance(this, ResourceValue) or isinstance(other, ResourceValue):
                 raise UnknownValueError("a condition compares a resource")
+            if this != other and _may_be_same(this, other):
+                raise UnknownValueError(f"a condition compares {this} with {other}")
             return bool(this == other)
         if name == "Fn::Not" and len(parts) == 1:
             return not self._holds(parts[0])
@@ -358,6 +366,16 @@ class TemplateValues:
         if len(parts) != 2 or not all(parts):
             raise UnknownValueError("an Fn::GetAtt of another shape")
         return ResourceValue(parts[0], parts[1])
+
+
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def _may_be_same(this: Any, other: Any) -> bool:
+    """Whether two texts may be one boolean: `yes` without quotes is one in YAML 1.1, with quotes it is a text."""
+    texts = [each.casefold() for each in (this, other) if isinstance(each, str)]
+    values = {_BOOLEANS.get(each) for each in texts}
+    return len(texts) == 2 and len(values) == 1 and None not in values and not {"true", "false"} >= set(texts)
 
 
 def _as_text(value: Any) -> str:

@@ -129,14 +129,64 @@ def test_anchors_that_stand_for_billions_are_refused(tmp_path: Path) -> None:
             "  Child: {Type: AWS::CloudFormation::Stack}\n",
             "Child is a nested stack, whose template is another: judge that by itself",
         ),
+        (
+            "  Set: {Type: AWS::CloudFormation::StackSet}\n",
+            "Set is a stack set, whose template is another: judge that by itself",
+        ),
+        (
+            "  App: {Type: AWS::Serverless::Application}\n",
+            "App is a nested application, whose template is another: judge that by itself",
+        ),
+        ("Fn::Transform: {Name: AWS::Include}\n", "Fn::Transform makes a part of the template"),
         ("  Mod: {Type: My::Own::Thing::MODULE}\n", "Mod is a module, whose resources are elsewhere"),
         ("  Fn::ForEach::All: [x, [a], {}]\n", "Fn::ForEach::All makes resources that cannot be evaluated here"),
     ],
 )
 def test_what_makes_resources_elsewhere_is_named(tmp_path: Path, part: str, reason: str) -> None:
     text = HEAD % (22, "CidrIp: 10.0.0.0/8")
-    text = part + text if part.startswith("Transform") else text + part
+    text = text + part if part.startswith(" ") else part + text
     assert [row.reason for row in judged(tmp_path, text).failed] == [reason]
+
+
+def test_what_makes_resources_elsewhere_is_not_named_where_its_condition_is_false(tmp_path: Path) -> None:
+    part = "  Child: {Type: AWS::CloudFormation::Stack, Condition: IsClosed}\n"
+    assert judged(tmp_path, HEAD % (22, "CidrIp: 10.0.0.0/8") + part).failed == ()
+
+
+@pytest.mark.parametrize(
+    ("default", "compared", "is_open"),
+    [
+        pytest.param("True", '"true"', True, id="without quotes it is true"),
+        pytest.param('"True"', '"true"', False, id="with quotes it is not"),
+        pytest.param("yes", '"true"', True, id="a boolean of YAML 1.1"),
+        pytest.param("yes", '"yes"', True, id="or a text"),
+        pytest.param("no", '"true"', False, id="but not the other one"),
+    ],
+)
+def test_booleans_of_conditions(tmp_path: Path, default: str, compared: str, *, is_open: bool) -> None:
+    text = (HEAD % (22, "CidrIp: !If [Flagged, 0.0.0.0/0, 10.0.0.0/8]")).replace(
+        "Conditions:",
+        f"  Flag: {{Type: String, Default: {default}}}\nConditions:\n  Flagged: !Equals [!Ref Flag, {compared}]",
+    )
+    listing = judged(tmp_path, text)
+    assert bool(exposed(listing) or listing.failed) is is_open
+
+
+def test_a_port_that_yaml_may_read_as_octal_is_named(tmp_path: Path) -> None:
+    listing = judged(tmp_path, HEAD % ("022", "CidrIp: 0.0.0.0/0"))
+    assert [row.reason for row in listing.failed] == ["Web: the ports of a rule of Web: a port of another shape"]
+
+
+@pytest.mark.parametrize(
+    "group", ["!GetAtt Vpc.DefaultSecurityGroup", "{Fn::ImportValue: {Fn::Sub: '${AWS::Region}-web'}}"]
+)
+def test_rules_of_one_group_elsewhere_are_judged_together(tmp_path: Path, group: str) -> None:
+    values = f"GroupId: {group}, IpProtocol: tcp, FromPort: 22, ToPort: 22"
+    text = HEAD % (22, "CidrIp: 10.0.0.0/8") + "  Vpc: {Type: AWS::EC2::VPC}\n"
+    for name, cidr in (("One", "0.0.0.0/1"), ("Two", "128.0.0.0/1")):
+        text += f"  {name}: {{Type: AWS::EC2::SecurityGroupIngress, Properties: {{{values}, CidrIp: {cidr}}}}}\n"
+    (issue,) = judged(tmp_path, text).issues
+    assert (issue.group_id, issue.details.status) == ("One", "open_completely")
 
 
 @pytest.mark.parametrize(
