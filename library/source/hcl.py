@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,8 @@ from library.errors import HammerError
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
+
+_DEEPEST = 50  # lists, objects and blocks in each other: copying and comparing a tree takes a few calls for each
 
 HclKind = Literal["body", "block", "attribute", "list", "object", "string", "literal", "expression"]
 
@@ -101,10 +104,7 @@ def parse_hcl(text: str) -> Hcl:
     root = _parser().parse(data).root_node
     if root.has_error:
         raise HclError(f"it cannot be parsed at line {_first_error(root) + 1}")
-    try:
-        return _Reader(body, data, len(text) - len(body)).body(root)
-    except RecursionError as error:
-        raise HclError("it cannot be parsed: it is nested too deeply") from error
+    return _Reader(body, data, len(text) - len(body)).body(root)
 
 
 class _OfThread(threading.local):
@@ -155,6 +155,7 @@ class _Reader:
     def __init__(self, text: str, data: bytes, offset: int) -> None:
         self._data = data
         self._offset = offset
+        self._depth = 0
         self._positions: list[int] | None = None
         if len(text) != len(data):
             self._positions = []
@@ -167,6 +168,14 @@ class _Reader:
 
     def _text(self, node: Node) -> str:
         return self._data[node.start_byte : node.end_byte].decode("utf-8")
+
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise HclError("it cannot be parsed: it is nested too deeply")
+        yield
+        self._depth -= 1
 
     def body(self, node: Node) -> Hcl:
         found = Hcl("body", start=self._at(node.start_byte), end=self._at(node.end_byte))
@@ -188,7 +197,8 @@ class _Reader:
             elif child.type in ("identifier", "string_lit"):
                 labels.append(self._text(child).strip('"'))
             elif child.type == "body":
-                body = self.body(child)
+                with self._deeper():
+                    body = self.body(child)
         return Hcl(
             "block",
             name,
@@ -216,7 +226,8 @@ class _Reader:
         )
 
     def _value(self, node: Node) -> Hcl:
-        found = self._content(node)
+        with self._deeper():
+            found = self._content(node)
         found.start, found.end = self._at(node.start_byte), self._at(node.end_byte)
         return found
 

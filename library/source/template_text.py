@@ -22,6 +22,7 @@ _DEEPEST = 200
 _LARGEST = 500_000  # nodes, with each use of an anchor counted: a few lines of anchors can stand for billions
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 _DYNAMIC = re.compile(r"\{\{resolve:([^}]*)\}\}")
+_MOST_CONDITIONS = 50  # that a condition depends on, one by way of the other
 _LIST_TYPES = ("CommaDelimitedList", "List<")
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -216,6 +217,8 @@ class TemplateValues:
             raise UnknownValueError(f"there is no condition {name}")
         if name in self._deciding:
             raise UnknownValueError(f"condition {name} depends on itself")
+        if len(self._deciding) >= _MOST_CONDITIONS:
+            raise UnknownValueError(f"condition {name} is nested too deeply")
         self._deciding.add(name)
         try:
             return self._holds(tree)

@@ -190,6 +190,18 @@ class Configurations:
             for block in file.tree.blocks(name):
                 yield file, block
 
+    def override_of(self, block: Hcl, folder: str) -> str:
+        """Where an override file says otherwise of a block: path and line; empty: none does.
+
+        Terraform merges `override.tf` and `*_override.tf` into what the other files of the folder define
+        (Terraform documentation, "Override Files").
+        """
+        for file, other in self.blocks(folder, block.name):
+            name = posixpath.basename(file.path)
+            if other is not block and other.labels == block.labels and f"_{name}".endswith("_override.tf"):
+                return f"{file.path}:{line_of(file.text, other.start)}"
+        return ""
+
     def called_folder(self, folder: str, block: Hcl) -> str:
         """The folder of a local module that a call uses; empty: it is from elsewhere."""
         source = block.text("source")

@@ -406,6 +406,8 @@ def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[st
 def _why_not(configurations: Configurations, match: _Match) -> str:
     """Why a match is pointed at; empty: its literals can be patched."""
     rule, source = match.rule, match.source
+    if overrides := _overrides(configurations, rule):
+        return f"override files say otherwise of it: {', '.join(overrides)}"
     if rule_ignores_changes(rule):
         return "lifecycle.ignore_changes: Terraform leaves this source as it is in EC2"
     kind = rule.resource.get("type")
@@ -434,6 +436,16 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
             steps += [text for _, text in location.steps]
         return f"{', '.join([*unknown, *steps]) or 'an expression'} decides it, used at {rule.where}"
     return ""
+
+
+def _overrides(configurations: Configurations, rule: TerraformRule) -> list[str]:
+    """Where override files change the resource of a rule, or a call of a module that it is in."""
+    blocks: list[tuple[Hcl, str]] = [(rule.resource, rule.context.folder)]
+    context: Context | None = rule.context
+    while context is not None and context.call is not None and context.parent is not None:
+        blocks.append((context.call[1], context.parent.folder))
+        context = context.parent
+    return [where for block, folder in blocks if (where := configurations.override_of(block, folder))]
 
 
 def _dynamic_decider(configurations: Configurations, rule: TerraformRule, source: SourceList | None) -> str:

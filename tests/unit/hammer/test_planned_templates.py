@@ -172,6 +172,13 @@ def test_booleans_of_conditions(tmp_path: Path, default: str, compared: str, *, 
     assert bool(exposed(listing) or listing.failed) is is_open
 
 
+def test_a_long_chain_of_conditions_is_not_followed_to_its_end(tmp_path: Path) -> None:
+    chain = "".join(f"  C{n}: !Not [!Condition C{n + 1}]\n" for n in range(900))
+    head = HEAD % (22, "CidrIp: !If [C0, 0.0.0.0/0, 10.0.0.0/8]")
+    listing = judged(tmp_path, head.replace("Conditions:\n", f"Conditions:\n{chain}  C900: !Condition IsOpen\n"))
+    assert "is nested too deeply" in listing.failed[0].reason
+
+
 def test_a_port_that_yaml_may_read_as_octal_is_named(tmp_path: Path) -> None:
     listing = judged(tmp_path, HEAD % ("022", "CidrIp: 0.0.0.0/0"))
     assert [row.reason for row in listing.failed] == ["Web: the ports of a rule of Web: a port of another shape"]

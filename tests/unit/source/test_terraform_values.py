@@ -69,6 +69,74 @@ def test_a_value_is_pointed_at(files: dict[str, str], note: str) -> None:
     assert "eu-west-1" not in str(location)
 
 
+RULE = """\
+resource "aws_security_group" "web" {
+  name = "web"
+}
+
+resource "aws_security_group_rule" "ssh" {
+  type              = "ingress"
+  security_group_id = aws_security_group.web.id
+  from_port         = 22
+  to_port           = 22
+  protocol          = "tcp"
+  cidr_blocks       = ["0.0.0.0/0"]
+}
+"""
+CALL = """\
+module "net" {
+  source = "./net"
+  office = ["0.0.0.0/0"]
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "name", "override"),
+    [
+        pytest.param(
+            MAIN.replace("var.office", '["0.0.0.0/0"]'),
+            "override.tf",
+            'resource "aws_security_group" "web" {\n  ingress = []\n}\n',
+            id="a group",
+        ),
+        pytest.param(
+            RULE,
+            "local_override.tf",
+            'resource "aws_security_group_rule" "ssh" {\n  cidr_blocks = ["0.0.0.0/0"]\n}\n',
+            id="a rule",
+        ),
+    ],
+)
+def test_what_an_override_file_changes_is_pointed_at(main: str, name: str, override: str) -> None:
+    location = found({"main.tf": main, name: override})
+    assert (location.rules[SSH].edit, location.patches) == (Edit.POINTER, {})
+    assert location.rules[SSH].note == f"override files say otherwise of it: {name}:1"
+    assert found({"main.tf": main, "overrides.tf": override}).rules[SSH].edit is Edit.PATCH, "not such a file"
+
+
+def test_a_call_that_an_override_file_changes_is_pointed_at() -> None:
+    files = {"main.tf": CALL, "override.tf": 'module "net" {\n  office = ["0.0.0.0/0"]\n}\n'}
+    read = [TerraformFile(path, "/live", text, parse_hcl(text)) for path, text in files.items()]
+    read.append(TerraformFile("net/main.tf", "/live/net", MAIN, parse_hcl(MAIN)))
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    location = find_in_terraform(read, group, [SSH], ("10.0.0.0/8",))
+    assert location.rules[SSH].edit is not Edit.PATCH
+    assert location.patches == {}
+    alone = find_in_terraform([read[0], read[2]], group, [SSH], ("10.0.0.0/8",))
+    assert alone.rules[SSH].edit is Edit.PATCH
+
+
+def test_a_file_that_is_nested_too_deeply_is_named_and_ends_nothing(tmp_path: Path) -> None:
+    deep = "locals {\n  x = %s\n}\n"
+    (tmp_path / "deep.tf").write_text(deep % ("[" * 200 + "]" * 200))
+    (tmp_path / "main.tf").write_text(MAIN.replace("var.office", '["0.0.0.0/0"]') + deep % ("[" * 45 + "]" * 45))
+    read = read_folders([str(tmp_path)])
+    assert read.unread == ["deep.tf: it cannot be parsed: it is nested too deeply"]
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    assert find_in_terraform(read.files, group, [SSH], ("10.0.0.0/8",)).rules[SSH].edit is Edit.PATCH
+
+
 def test_a_group_is_known_by_the_usual_value_of_its_name() -> None:
     named = MAIN.replace('name = "web"', "name = var.name") + 'variable "name" {\n  default = "web"\n}\n'
     location = found({"main.tf": named.replace("var.office", '["0.0.0.0/0"]'), "dev.tfvars": 'name = "dev"\n'})
