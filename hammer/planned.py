@@ -195,6 +195,10 @@ def _listing(
     reasons = list(planned.unknown)
     issues: list[ListedIssue] = []
     lists = {name: entries for name, entries in planned.prefix_lists.items() if entries is not None}
+    for group in planned.groups.values() if group_ids else ():
+        problems: list[str] = []
+        if group.unnamed and (_judged(group, judge, lists, planned.prefix_lists, problems) or problems):
+            reasons.append(group.unnamed)  # it may be one of those that were asked for
     for group in chosen:
         issue = _judged(group, judge, lists, planned.prefix_lists, reasons)
         if issue is not None:

@@ -58,6 +58,7 @@ class PlannedGroup:
 
     Attributes:
         address: in the plan; of a group that the plan does not have, its id, else the address of the first rule.
+        unnamed: why it is not known which group it is; empty: it is.
     """
 
     address: str
@@ -67,6 +68,7 @@ class PlannedGroup:
     tags: Mapping[str, str] = field(default_factory=dict)
     rules: list[IngressRule] = field(default_factory=list)
     unknown: list[UnknownSource] = field(default_factory=list)
+    unnamed: str = ""
 
 
 @dataclass(slots=True)
@@ -310,7 +312,9 @@ class _Plan:
             referenced = self._referenced(resource, "security_group_id", _GROUPS)
             if len(referenced) == 1:
                 return groups[referenced[0]]
-            address = resource.address  # none, or one of several: an exemption of one is not for all of them
+            # None, or one of several: an exemption of one is not for all of them.
+            reason = f"{resource.address}: which group it is a rule of is known after apply"
+            return groups.setdefault(resource.address, PlannedGroup(resource.address, unnamed=reason))
         return groups.setdefault(address, PlannedGroup(address))
 
     # The configuration: which resource an expression refers to
