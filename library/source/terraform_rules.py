@@ -431,7 +431,10 @@ class Configurations:
                 name = "ip_protocol" if item.get("ip_protocol") is not None else "protocol"
                 rule = self._rule("module", item, block, file, context, name, (*LIST_KEYS, *SINGLE_KEYS))
                 if not rule.sources and not rule.peers and attribute.name.startswith("ingress_with"):
-                    self._common_sources(rule, block)
+                    if "cidr" in attribute.name:
+                        self._common_sources(rule, block)
+                    else:
+                        rule.peers = True  # such as `ingress_with_self`
                 yield rule
         of_arguments = list(self._of_arguments(group))
         yield from of_arguments

@@ -82,6 +82,14 @@ def test_ports_that_an_expression_decides_are_pointed_at_with_its_definition() -
     assert location.note == "its ports are not literal, at main.tf:5: local.ports is defined at values.tf:4"
 
 
+def test_a_rule_for_the_group_itself_takes_no_sources_of_its_module() -> None:
+    """`ingress_cidr_blocks` is for rules with CIDRs: narrowing it would close another rule."""
+    arguments = '  ingress_cidr_blocks = ["0.0.0.0/0"]\n'
+    arguments += '  ingress_with_self = [{ from_port = 22, to_port = 22, protocol = "tcp" }]\n'
+    location = found(MODULE % ("", arguments))
+    assert (location.patches, SSH in location.rules) == ({}, False)
+
+
 MODULE = """module "web" {
   source      = "terraform-aws-modules/security-group/aws%s"
   name        = "web"
