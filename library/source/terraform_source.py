@@ -103,7 +103,7 @@ def find_in_terraform(
         locations = {each: RuleLocation(each, Location(evidence=listed)) for each in exposures}
         return Found(group=Location(evidence=listed), rules=locations)
     groups = [candidate.group for candidate in chosen]
-    rules = [rule for group in groups for rule in group.rules] or search.rules
+    rules = [*(rule for group in groups for rule in group.rules), *search.rules]
     matches = {exposure: _matches(configurations, rules, exposure) for exposure in exposures}
     frozen = any(group.ignores_ingress for group in groups)
     patch, narrowed = _patch(search, groups, matches, frozen)
@@ -372,7 +372,7 @@ def _patch(
             narrowed |= dict.fromkeys(exposures, narrowing)
     ordered = sorted(set(narrowed.values()), key=lambda n: (n.source.value.file.path, n.items[0].start))
     rules_to_replace = {(n.source.value.file.path, item.start) for n in ordered for item in n.items}
-    rules = [rule for group in groups for rule in group.rules] or search.rules
+    rules = [*(rule for group in groups for rule in group.rules), *search.rules]
 
     def is_admitted(rule: TerraformRule, replacement: str) -> bool:
         return any(
@@ -518,10 +518,11 @@ def _rule_location(
         evidence = tuple(f"{match.rule.address} at {match.where} may be it" for match in found)
         return RuleLocation(exposure, Location(evidence=evidence), Edit.NONE, listed)
     match = found[0]
-    exact = bool(chosen) and chosen[0].exact and match.rank == 2
+    owners = [each for each in chosen if any(rule is match.rule for rule in each.group.rules)]
+    exact = bool(owners) and owners[0].exact and match.rank == 2
     sure = Confidence.EXACT if exact else Confidence.LIKELY if match.sure else Confidence.HINT
     evidence = (
-        *(chosen[0].evidence if chosen else (f"{match.rule.address} names the group",)),
+        *(owners[0].evidence if owners else (f"{match.rule.address} names the group",)),
         f"its ports{' and source are' if match.items else ' are'} those of the rule at {match.rule.where}"
         if match.sure
         else f"the rule at {match.rule.where} may have its ports",

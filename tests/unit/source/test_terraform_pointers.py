@@ -82,6 +82,37 @@ def test_ports_that_an_expression_decides_are_pointed_at_with_its_definition() -
     assert location.note == "its ports are not literal, at main.tf:5: local.ports is defined at values.tf:4"
 
 
+@pytest.mark.parametrize("of", ["an id", "a data source"])
+def test_a_rule_elsewhere_that_names_the_group_counts_beside_the_group_s_own(of: str) -> None:
+    """Another configuration may add a rule to a group that the files define, with rules of its own."""
+    own = """  ingress {
+    from_port   = 443
+    to_port     = 443
+    protocol    = "tcp"
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+}
+"""
+    data = 'data "aws_security_group" "web" {\n  name = "web"\n}\n'
+    named = '"sg-1"' if of == "an id" else "data.aws_security_group.web.id"
+    rule = f"""resource "aws_security_group_rule" "ssh" {{
+  type              = "ingress"
+  from_port         = 22
+  to_port           = 22
+  protocol          = "tcp"
+  cidr_blocks       = ["0.0.0.0/0"]
+  security_group_id = {named}
+}}
+"""
+    texts = {"net/main.tf": GROUP.removesuffix("}\n") + own, "app/main.tf": data + rule}
+    files = [TerraformFile(path, f"/{path[:3]}", text, parse_hcl(text)) for path, text in texts.items()]
+    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+    location = find_in_terraform(files, described, [SSH], ("10.0.0.0/8",))
+    assert location.rules[SSH].location.where == "app/main.tf:4"
+    assert location.rules[SSH].location.evidence[0] == "aws_security_group_rule.ssh names the group"
+    assert list(location.patches) == ["app/main.tf"]
+
+
 def test_a_rule_for_the_group_itself_takes_no_sources_of_its_module() -> None:
     """`ingress_cidr_blocks` is for rules with CIDRs: narrowing it would close another rule."""
     arguments = '  ingress_cidr_blocks = ["0.0.0.0/0"]\n'
