@@ -101,7 +101,10 @@ class _Resource:
 
         A plan's configuration does not show `dynamic` blocks. What they set differs from the state where they change.
         """
-        return key in self.expressions or (bool(self.before) and self.before.get(key) != self.values.get(key))
+        if key in self.expressions:
+            return True
+        is_computed = self.unknown.get(key) is True  # as that of a group that is replaced
+        return bool(self.before) and not is_computed and (self.before.get(key) or []) != (self.values.get(key) or [])
 
     @property
     def module(self) -> str:

@@ -392,6 +392,18 @@ def test_what_a_rule_of_its_own_leaves_is_not_judged_by_the_state_of_its_group(
     assert set_here["aws_security_group.web"][0] == "open_completely", "the group itself has it, too"
 
 
+def test_a_group_that_is_replaced_and_sets_no_ingress_is_not_unknown(tmp_path: Path) -> None:
+    replaced = plan(group(), configuration={"resources": [config_of("aws_security_group.web")]})
+    del replaced["planned_values"]["root_module"]["resources"][0]["values"]["ingress"]
+    replaced["resource_changes"][0]["change"] = {
+        "actions": ["delete", "create"],
+        "before": {"id": "sg-1", "ingress": [rule()]},
+        "after_unknown": {"id": True, "ingress": True},
+    }
+    listing = judged(tmp_path, replaced)
+    assert (found(listing), reasons(listing)) == ({}, [])
+
+
 def test_a_rule_that_moves_into_a_dynamic_block_of_its_group_stays_open(tmp_path: Path) -> None:
     """A plan's configuration does not show `dynamic` blocks: that the ingress changes shows that something sets it."""
     ended = {"type": "ingress", "security_group_id": "sg-1", **rule()}
