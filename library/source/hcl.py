@@ -91,6 +91,11 @@ class TerraformFile:
     text: str
     tree: Hcl
 
+    @property
+    def identity(self) -> int:
+        """What tells it from other files: two repositories can have files of the same path."""
+        return id(self.tree)
+
 
 def parse_hcl(text: str) -> Hcl:
     """The tree of a file's text.

@@ -102,14 +102,21 @@ class _Attempt:
 
     def __post_init__(self) -> None:
         for narrowing in self.narrowings:
-            for file in (narrowing.source.value.file, narrowing.rule.file):
-                if file.path not in self._trees:
-                    self._files[file.path] = file
-                    self._trees[file.path] = deepcopy(file.tree, self._memo)
             try:
+                self._take(narrowing.source.value.file)
+                self._take(narrowing.rule.file)
                 self._narrow(narrowing)
             except UnpatchableError as error:
                 self.refused[narrowing] = str(error)
+
+    def _take(self, file: TerraformFile) -> None:
+        """Copy the tree of a file that is to be changed."""
+        known = self._files.get(file.path)
+        if known is None:
+            self._files[file.path] = file
+            self._trees[file.path] = deepcopy(file.tree, self._memo)
+        elif known.identity != file.identity:
+            raise UnpatchableError("the diff changes a file of the same path in another repository")
 
     def proven(self) -> bool:
         """Whether each changed text parses to its changed tree, and to nothing else."""

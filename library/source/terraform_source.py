@@ -99,7 +99,7 @@ def find_in_terraform(
     candidates = list(_candidates(search))
     chosen = _choose(candidates, exposures)
     if not chosen and candidates:
-        listed = tuple(sorted({f"{c.group.address} at {c.group.where} may be it" for c in candidates}))
+        listed = tuple(sorted({f"{c.group.address} at {_where(c, candidates)} may be it" for c in candidates}))
         locations = {each: RuleLocation(each, Location(evidence=listed)) for each in exposures}
         return Found(group=Location(evidence=listed), rules=locations)
     groups = [candidate.group for candidate in chosen]
@@ -119,6 +119,13 @@ def find_in_terraform(
         before_diff=_several(search, groups, narrowed) if patch.patches else [],
         returns=Returns.UNKNOWN if frozen else None,
     )
+
+
+def _where(candidate: _Candidate, others: Iterable[_Candidate]) -> str:
+    """Path and line; with the folder where another repository has a file of the same path."""
+    file, where = candidate.group.file, candidate.group.where
+    same = [each for each in others if each.group.where == where and each.group.file.identity != file.identity]
+    return f"{where} in {file.folder}" if same else where
 
 
 # The group
@@ -263,7 +270,7 @@ def _choose(candidates: Sequence[_Candidate], exposures: Sequence[Exposure]) -> 
     exact = [each for each in candidates if each.exact]
     for some in (exact, candidates):
         for chosen in (some, [each for each in some if _has_ports(each, exposures)]):
-            locations = {(each.group.file.path, each.group.block.start) for each in chosen}
+            locations = {(each.group.file.identity, each.group.block.start) for each in chosen}
             if len(locations) == 1:
                 return list(chosen)
     return []
@@ -286,14 +293,14 @@ def _group_location(chosen: Sequence[_Candidate], has_rules: bool) -> Location |
 
 def _matches(configurations: Configurations, rules: Iterable[TerraformRule], exposure: Exposure) -> list[_Match]:
     """The rules that can be an exposure's: the most certain only, each place once."""
-    found: dict[tuple[str, int], _Match] = {}
+    found: dict[tuple[int, int], _Match] = {}
     for rule in rules:
         if rule.traffic is not None and not is_same_traffic(rule.traffic, exposure[:3]):
             continue
         for match in _of_rule(configurations, rule, exposure):
             node = match.items[0] if match.items else rule.node
             file = match.source.value.file if match.source is not None and match.items else rule.file
-            found.setdefault((file.path, node.start), match)
+            found.setdefault((file.identity, node.start), match)
     best = max((match.rank for match in found.values()), default=0)
     return [match for match in found.values() if match.rank == best]
 
@@ -371,7 +378,7 @@ def _patch(
             narrowing = Narrowing(match.rule, match.source, tuple(items.values()), tuple(sorted(pieces)))
             narrowed |= dict.fromkeys(exposures, narrowing)
     ordered = sorted(set(narrowed.values()), key=lambda n: (n.source.value.file.path, n.items[0].start))
-    rules_to_replace = {(n.source.value.file.path, item.start) for n in ordered for item in n.items}
+    rules_to_replace = {(n.source.value.file.identity, item.start) for n in ordered for item in n.items}
     rules = [*(rule for group in groups for rule in group.rules), *search.rules]
 
     def is_admitted(rule: TerraformRule, replacement: str) -> bool:
@@ -389,14 +396,14 @@ def _patch(
     return patch_terraform(ordered, search.replacements, is_admitted, taken), narrowed
 
 
-def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[str, int]]) -> bool:
+def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[int, int]]) -> bool:
     """Whether a rule that is always there admits a replacement by a literal that is not taken away."""
     if rule.shape == "dynamic" or rule.resource.get("count") is not None or rule.resource.get("for_each") is not None:
         return False
     for source in rule.sources:
         node = source.value.node
         for item in [] if node is None else node.items or [node]:
-            if item.kind != "string" or (source.value.file.path, item.start) in rules_to_replace:
+            if item.kind != "string" or (source.value.file.identity, item.start) in rules_to_replace:
                 continue
             if any(admits(piece.strip(), replacement) for piece in item.value.split(",")):
                 return True
@@ -483,7 +490,7 @@ def _shared(
             continue
         for other in rule.sources:
             node = other.value.node
-            if node is None or other.value.file.path != source.value.file.path:
+            if node is None or other.value.file.identity != source.value.file.identity:
                 continue
             if starts & {item.start for item in (node.items or [node])}:
                 shared[f"{traffic_text(*rule.traffic) if rule.traffic else 'a rule'} at {rule.where}"] = None
@@ -576,12 +583,12 @@ def _several(search: _Search, groups: Sequence[TerraformGroup], narrowed: Mappin
 
 def _uses(search: _Search, narrowing: Narrowing) -> int:
     """In how many uses of a folder the same literal counts."""
-    path, start = narrowing.source.value.file.path, narrowing.items[0].start
+    file, start = narrowing.source.value.file.identity, narrowing.items[0].start
     contexts = set()
     for rule in [*(rule for group in search.groups for rule in group.rules), *search.rules]:
         for source in rule.sources:
             node = source.value.node
-            if node is None or source.value.file.path != path:
+            if node is None or source.value.file.identity != file:
                 continue
             if start in [item.start for item in (node.items or [node])]:
                 contexts.add(id(rule.context))

@@ -498,9 +498,9 @@ def test_a_rule_of_one_of_several_groups_is_judged_as_of_none_of_them(tmp_path: 
     assert reasons(listing) == []
     opened["unknown"] = {"security_group_id": True}
     groups = [group("aws_security_group.a"), group("aws_security_group.b")]
-    one = judged(tmp_path, plan(*groups, opened, configuration={"resources": [configured]}), "aws_security_group.a")
-    assert found(one) == {}
-    assert reasons(one) == ["aws_security_group_rule.in: which group it is a rule of is known after apply"]
+    listing = judged(tmp_path, plan(*groups, opened, configuration={"resources": [configured]}), "aws_security_group.a")
+    assert found(listing) == {}
+    assert reasons(listing) == ["aws_security_group_rule.in: which group it is a rule of is known after apply"]
 
 
 def test_a_rule_of_a_group_that_is_not_in_the_plan(tmp_path: Path) -> None:

@@ -137,6 +137,31 @@ def test_a_file_that_is_nested_too_deeply_is_named_and_ends_nothing(tmp_path: Pa
     assert find_in_terraform(read.files, group, [SSH], ("10.0.0.0/8",)).rules[SSH].edit is Edit.PATCH
 
 
+def test_files_of_the_same_path_in_two_repositories_are_two_places(tmp_path: Path) -> None:
+    opened = MAIN.replace("var.office", '["0.0.0.0/0"]')
+    for name, more in (("dev", ""), ("prod", "# more\n")):
+        (tmp_path / name / ".git").mkdir(parents=True)
+        (tmp_path / name / "main.tf").write_text(opened + more)
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    read = read_folders([str(tmp_path / "dev"), str(tmp_path / "prod")])
+    location = find_in_terraform(read.files, group, [SSH], ("10.0.0.0/8",))
+    assert (location.rules[SSH].edit, location.patches) == (Edit.NONE, {})
+    assert location.rules[SSH].location.evidence == tuple(
+        f"aws_security_group.web at main.tf:6 in {tmp_path / name} may be it" for name in ("dev", "prod")
+    )
+
+
+def test_only_one_of_two_files_of_the_same_path_is_in_a_diff() -> None:
+    rdp = RULE.replace('"web" {\n  name = "web"\n', '"other" {\n  name = "other"\n').replace("22", "3389")
+    texts = {"/live": RULE, "/more": rdp.replace("aws_security_group.web.id", '"sg-1"')}
+    files = [TerraformFile("main.tf", folder, text, parse_hcl(text)) for folder, text in texts.items()]
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    other = Exposure("tcp", 3389, 3389, "0.0.0.0/0", "open_completely")
+    location = find_in_terraform(files, group, [SSH, other], ("10.0.0.0/8",))
+    assert sorted(rule.edit for rule in location.rules.values()) == [Edit.PATCH, Edit.POINTER]
+    assert list(location.patches) == ["main.tf"]
+
+
 def test_a_group_is_known_by_the_usual_value_of_its_name() -> None:
     named = MAIN.replace('name = "web"', "name = var.name") + 'variable "name" {\n  default = "web"\n}\n'
     location = found({"main.tf": named.replace("var.office", '["0.0.0.0/0"]'), "dev.tfvars": 'name = "dev"\n'})
