@@ -80,6 +80,14 @@ def repository_root(folder: Path) -> Path | None:
     return next((each for each in [folder, *folder.parents] if (each / ".git").exists()), None)
 
 
+def _base_below(base: Path, folder: Path) -> Path:
+    """What the paths of a folder are relative to: a repository below the folder given has a root of its own."""
+    try:
+        return repository_root(folder) or base
+    except OSError:
+        return base
+
+
 def _unreadable(error: OSError | RuntimeError) -> str:
     return f"it could not be read: {getattr(error, 'strerror', None) or 'a circle of links'}"
 
@@ -96,7 +104,7 @@ def _walk(root: Path, unread: list[str]) -> Iterator[Path]:
 
 
 def _read(found: TerraformFiles, seen: dict[str, dict[str, TerraformFile]], root: Path, base: Path, path: Path) -> None:
-    shown = os.path.relpath(path, base)
+    shown = os.path.relpath(path, _base_below(base, path.parent))
     if path.name.endswith(".json"):
         found.unread.append(f"{shown}: JSON configurations are not read")
         return
@@ -121,7 +129,7 @@ def _read(found: TerraformFiles, seen: dict[str, dict[str, TerraformFile]], root
     except HclError as error:
         found.unread.append(f"{shown}: {error}")
         return
-    file = TerraformFile(os.path.relpath(real, base), str(path.parent), text, tree)
+    file = TerraformFile(os.path.relpath(real, _base_below(base, real.parent)), str(path.parent), text, tree)
     known[file.folder] = file
     found.files.append(file)
 

@@ -143,6 +143,10 @@ def test_files_of_the_same_path_in_two_repositories_are_two_places(tmp_path: Pat
         (tmp_path / name / ".git").mkdir(parents=True)
         (tmp_path / name / "main.tf").write_text(opened + more)
     group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    (tmp_path / "dev" / "shared.tf").symlink_to(tmp_path / "prod" / "main.tf")
+    paths = [file.path for file in read_folders([str(tmp_path)]).files]
+    assert paths == ["main.tf", "main.tf", "main.tf"], "as git takes them, the link as what it leads to"
+    (tmp_path / "dev" / "shared.tf").unlink()
     read = read_folders([str(tmp_path / "dev"), str(tmp_path / "prod")])
     location = find_in_terraform(read.files, group, [SSH], ("10.0.0.0/8",))
     assert (location.rules[SSH].edit, location.patches) == (Edit.NONE, {})
