@@ -144,6 +144,9 @@ class _Plan:
         for resource in self._resources:
             self._by_bare.setdefault(_INDEX.sub("", resource.address), []).append(resource)
         ids = ((_text(each.values.get("id")), each) for each in self._resources if each.kind in _GROUPS)
+        self._new_groups = [
+            each.address for each in self._resources if each.kind in _GROUPS and not _text(each.values.get("id"))
+        ]
         self._group_by_id = {group_id: each for group_id, each in reversed(list(ids)) if group_id}
         prior = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
         self._data = [raw for raw in _resources(prior) if raw.get("mode") == "data"]
@@ -423,10 +426,9 @@ class _Plan:
 
     def _of_local(self, prefix: str) -> Iterator[str]:
         """The only group that a module's instance makes: a plan does not show what its locals are."""
-        there = [each for each in self._resources if each.kind in _GROUPS and each.address.startswith(prefix)]
-        new = [each for each in there if not _text(each.values.get("id"))]
+        new = [address for address in self._new_groups if address.startswith(prefix)]
         if len(new) == 1:
-            yield new[0].address
+            yield new[0]
 
     def _of_module(self, called: str, kinds: Sequence[str], index: Any) -> Iterator[str]:
         """The only resource of these kinds of a module's instance, where an expression does not tell the output."""
