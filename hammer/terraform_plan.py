@@ -25,10 +25,18 @@ _LIST = "aws_ec2_managed_prefix_list"
 _ENTRY = "aws_ec2_managed_prefix_list_entry"
 _CLOUD_CONTROL = ("awscc_ec2_security_group", "awscc_ec2_security_group_ingress")
 _ANY_CLOUD_CONTROL = "aws_cloudcontrolapi_resource"
-_STACKS = ("aws_cloudformation_stack", "aws_cloudformation_stack_set")
+_STACKS = (
+    "aws_cloudformation_stack",
+    "aws_cloudformation_stack_set",
+    "aws_serverlessapplicationrepository_cloudformation_stack",
+    "aws_servicecatalog_provisioned_product",
+)
 _GROUP_TYPE = r"AWS::EC2::SecurityGroup(?:Ingress)?(?![\w:])"  # "AWS::EC2::SecurityGroup::Id" is a parameter's type
 _MAKES_GROUPS = re.compile(
     rf"{_GROUP_TYPE}|AWS::CloudFormation::Stack(?:Set)?(?![\w:])|::MODULE\b|Fn::Transform|!Transform"
+    r"|AWS::Serverless::Application\b|::CloudFormationProvisionedProduct\b"
+    # A macro; AWS's own, alone, make no group that the text does not show.
+    r"|\bTransform[\"']?\s*:(?!\s*[\"']?AWS::(?!Include)[\w:-]+[\"']?\s*?(?:[\n,}#]|$))"
 )
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
 _DEEPEST = 12
@@ -156,7 +164,8 @@ class _Plan:
             self._found.unknown.append("the plan ended with an error: what it would do is not all known")
         for deferred in plan.get("deferred_changes") or ():
             address = (deferred.get("resource_change") or {}).get("address", "a resource")
-            if any(kind in address for kind in (*_GROUPS, _RULE, _SINGLE, _LIST)):
+            kinds = (*_GROUPS, _RULE, _SINGLE, _LIST, *_CLOUD_CONTROL, _ANY_CLOUD_CONTROL, *_STACKS)
+            if any(kind in address for kind in kinds):
                 self._found.unknown.append(f"{address} is deferred to a later plan")
 
         self._found.unknown += [

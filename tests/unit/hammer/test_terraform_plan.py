@@ -128,6 +128,21 @@ CLOUD_CONTROL = "resources of Cloud Control are not judged"
             id="a stack without a group",
         ),
         pytest.param(
+            "aws_serverlessapplicationrepository_cloudformation_stack.net", {}, {}, [TEMPLATE], id="an application"
+        ),
+        pytest.param("aws_servicecatalog_provisioned_product.net", {}, {}, [TEMPLATE], id="a product"),
+        *(
+            pytest.param("aws_cloudformation_stack.net", {"template_body": body}, {}, expected, id=body)
+            for body, expected in (
+                ("Transform: Mine\nResources: {}", [TEMPLATE]),
+                ('{"Transform": ["Mine"], "Resources": {}}', [TEMPLATE]),
+                ("Transform: [AWS::Serverless-2016-10-31, Mine]\nResources: {}", [TEMPLATE]),
+                ("Transform: AWS::Serverless-2016-10-31\nResources: {}", []),
+                ('{"Transform": "AWS::LanguageExtensions", "Resources": {}}', []),
+                ("Resources: {A: {Type: AWS::Serverless::Application}}", [TEMPLATE]),
+            )
+        ),
+        pytest.param(
             "aws_cloudcontrolapi_resource.web",
             {"type_name": "AWS::EC2::SecurityGroupIngress"},
             {},
