@@ -19,7 +19,6 @@ from ipaddress import ip_address
 from identification.flow_logs.evidence import (
     ANSWERED,
     HOUR,
-    NARROW,
     SEEN,
     TALKED,
     WORKING,
@@ -191,9 +190,10 @@ class UsageCase:
         trusted: addresses that count as not public.
         wide: sources, packed, that came no further than an answer on so many interfaces that they are noise.
         staying: by interface what rules that stay admit; `GONE`: of those that are not there any more.
-        unusable: why interfaces have no flow log that can be read, or are not known, a sentence each.
+        unusable: why not all can be known, as where interfaces have no flow log that can be read, a sentence each.
         gaps: what else was not seen, a sentence each.
         change: what would become of the group's rules.
+        interfaces_known: whether the interfaces could be read.
     """
 
     since: datetime
@@ -208,6 +208,7 @@ class UsageCase:
     unusable: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
     change: GroupChange = field(default_factory=GroupChange)
+    interfaces_known: bool = True
 
     @property
     def hours(self) -> tuple[int, int]:
@@ -301,7 +302,7 @@ class WideSources:
     def add(self, contacts: Iterable[Contact]) -> None:
         """Add what an issue's interfaces met."""
         for source, interface_id, is_strong in weak_and_strong(contacts):
-            bit = 1 << self._numbers.setdefault(interface_id.removesuffix(NARROW), len(self._numbers))
+            bit = 1 << self._numbers.setdefault(interface_id, len(self._numbers))
             self._met[source] = self._met.get(source, 0) | bit
             if is_strong:
                 self._strong[source] = self._strong.get(source, 0) | bit
@@ -443,7 +444,7 @@ def _readable(case: UsageCase) -> tuple[list[Read], tuple[str, ...]]:
 def _verdict(
     case: UsageCase, rules: Sequence[UseRule], covered: float, garbled: Sequence[str], lost: int
 ) -> tuple[UseVerdict, str]:
-    if not case.attached and not case.unusable:
+    if not case.attached and case.interfaces_known:
         return UseVerdict.UNKNOWN, "no attached network interface has the group"
     for source_class, verdict in ((SourceClass.WORKING, UseVerdict.WORKING), (SourceClass.TALKED, UseVerdict.TALKED)):
         if any(

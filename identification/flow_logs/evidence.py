@@ -301,7 +301,7 @@ class Evidence:
                 mine_by_hour[hour] = mine_by_hour.get(hour, 0) + count
 
     def where(self, is_wanted: Callable[[str, int], bool]) -> Evidence:
-        """The evidence of some interfaces and hours, with the counts of lines that do not fit left out."""
+        """The evidence of some interfaces and hours. Lines that do not fit, and what was lost, are of all of them."""
         names = self.interfaces
         entries: dict[bytes, bytes] = {}
         for key, raw in self.entries.items():
@@ -309,7 +309,8 @@ class Evidence:
             if cells := [_CELL.pack(*cell) for cell in _cells(raw) if is_wanted(name, cell.hour)]:
                 entries[key] = b"".join(cells)
         coverage = {at: value for at, value in self.coverage.items() if is_wanted(names[at[0]], at[1])}
-        return Evidence(self.scope, list(names), entries, coverage, others_lost=self.others_lost)
+        counts = dict(self.bad_lines), dict(self.lost)
+        return Evidence(self.scope, list(names), entries, coverage, *counts, self.others_lost)
 
     def prune(self, first_hour: int) -> None:
         """Take out what is before an hour."""

@@ -14,7 +14,7 @@ import json
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ class Kept:
     def unread(self, unit: int, interface_ids: Iterable[str]) -> list[str]:
         """Those of the interfaces for which a unit was not read."""
         bits = self.units.get(unit, 0)
-        return [each for each in interface_ids if not bits >> self.evidence.number(each) & 1]
+        return [each for each in interface_ids if not bits or not bits >> self.evidence.number(each) & 1]
 
     def mark(self, unit: int, interface_ids: Iterable[str]) -> None:
         """Record that a unit was read for interfaces."""
@@ -76,38 +76,42 @@ class Kept:
 
     def carry(self, former: Kept, read: Collection[tuple[str, int]]) -> None:
         """Add what was read earlier of a log group, but for the interfaces and hours that were `read` again since."""
-        self.evidence.merge(former.evidence.where(lambda name, hour: (name, hour) not in read))
+        earlier = former.evidence.where(lambda name, hour: (name, hour) not in read)
+        hours = {hour for _, hour in read}
+        for counts in (earlier.bad_lines, earlier.lost):
+            for hour in counts.keys() & hours:
+                del counts[hour]
+        self.evidence.merge(earlier)
         for name, hour in former.read_for():
             if (name, hour) not in read:
                 self.mark(hour, [name])
 
     def widened(self, scope: IntervalSet) -> Kept:
         """It where more traffic is looked for: all is read again, and what it showed has other names until then."""
-        names = self.evidence.interfaces
-        newer = {(f"{names[number]}{NARROW}", hour) for number, hour in self.evidence.coverage}
-        former = self.evidence.where(lambda name, hour: (name, hour) not in newer)
-        former.interfaces[:] = [f"{name.removesuffix(NARROW)}{NARROW}" for name in names]
-        evidence = Evidence(scope)
-        evidence.merge(former)
-        return Kept(evidence, {}, self.slot)
+        shown = self.shown()
+        names = [f"{name}{NARROW}" for name in shown.interfaces]
+        return Kept(replace(shown, scope=scope, interfaces=names, bad_lines={}, lost={}), {}, self.slot)
+
+    def is_narrow(self, interface_id: str) -> bool:
+        """Whether something that an interface showed is still to be read again, for more traffic."""
+        return f"{interface_id}{NARROW}" in self.evidence.interfaces
 
     def drop_narrow(self, interface_ids: Iterable[str], left: Mapping[str, Collection[int]]) -> None:
         """Forget what interfaces showed of less traffic, but in the hours that are left to be read again."""
-        again = {f"{each}{NARROW}": left.get(each, ()) for each in interface_ids}
-        if again.keys().isdisjoint(self.evidence.interfaces):
-            return
-        before = self.evidence
-        self.evidence = before.where(lambda name, hour: name not in again or hour in again[name])
-        self.evidence.bad_lines, self.evidence.lost = before.bad_lines, before.lost
+        again = {f"{each}{NARROW}": left.get(each, ()) for each in interface_ids if self.is_narrow(each)}
+        if again:
+            self.evidence = self.evidence.where(lambda name, hour: name not in again or hour in again[name])
 
-    def without_doubles(self) -> Evidence:
-        """The evidence in which an hour that is read again in part counts as it was before."""
-        evidence, names = self.evidence, self.evidence.interfaces
-        before = {(names[number], hour) for number, hour in evidence.coverage if names[number].endswith(NARROW)}
-        if not before:
-            return evidence
-        found = evidence.where(lambda name, hour: (f"{name}{NARROW}", hour) not in before)
-        found.bad_lines, found.lost = evidence.bad_lines, evidence.lost
+    def shown(self) -> Evidence:
+        """The evidence by the names of the interfaces. An hour that is read again in part counts as it was before."""
+        names = self.evidence.interfaces
+        narrow = {(names[number], hour) for number, hour in self.evidence.coverage if names[number].endswith(NARROW)}
+        if not narrow:
+            return self.evidence
+        once = self.evidence.where(lambda name, hour: (f"{name}{NARROW}", hour) not in narrow)
+        once.interfaces = [name.removesuffix(NARROW) for name in names]
+        found = Evidence(self.evidence.scope)
+        found.merge(once)
         return found
 
     def keep_units(self, units: Collection[int]) -> None:

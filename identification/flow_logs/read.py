@@ -49,6 +49,7 @@ _PARQUET_OBJECT = 200 * MEGABYTE  # it is in memory at once; AWS closes a file a
 _STREAM_SUFFIXES = ("-all", "-accept", "-reject")
 _STREAMS_A_CALL = 100  # FilterLogEvents, logStreamNames
 _SETTLED_AFTER = 24  # hours: until then an hour of a log group may still get events
+_DELIVERED_AFTER = 15 * 60  # most of them come until then: intervals of ten minutes, and five to deliver them
 _BEFORE_CLOSING = 15 * 60  # an object holds what ended in five minutes, and that began up to ten minutes earlier
 _ENTRIES_IN_MEMORY = 150_000
 _DENIED = ACCESS_DENIED | {"403", "AllAccessDisabled"}
@@ -342,6 +343,11 @@ class LogsParts:
             on_record(record)
 
 
+def is_delivered(hour: int, now: datetime) -> bool:
+    """Whether a log group has of an hour, since 1970, what usually comes: if not, it is still to be read."""
+    return (hour + 1) * HOUR + _DELIVERED_AFTER <= now.timestamp()
+
+
 def _nothing() -> None:
     pass
 
@@ -457,9 +463,14 @@ class FlowLogReading:
                 continue
             unread = reading.kept.unread(part.unit, reading.interfaces)
             if part.unit in reading.kept.units:
-                # It was read for others already: an interface that was attached later is not in it.
+                # It was read for others already: an interface that was attached later is not in it, unless it was there
+                # before, too.
                 not_read = reading.former.unread(part.unit, unread)
-                attached_later = [each for each in not_read if reading.interfaces[each].attached_at > part.at]
+                attached_later = [
+                    each
+                    for each in not_read
+                    if reading.interfaces[each].attached_at > part.at and not reading.kept.is_narrow(each)
+                ]
                 reading.kept.mark(part.unit, attached_later)
                 unread = [each for each in unread if each not in attached_later]
             if unread:

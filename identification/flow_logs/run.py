@@ -50,6 +50,7 @@ from identification.flow_logs.read import (
     S3Parts,
     flow_logs_of,
     interfaces_of,
+    is_delivered,
 )
 from identification.flow_logs.records import parquet_is_installed
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
@@ -87,6 +88,7 @@ class _Subject:
     issue: Issue
     since: datetime
     attached: tuple[Interface, ...] = ()
+    interfaces_known: bool = False
     used: dict[str, set[str]] = field(default_factory=dict)  # interfaces by the flow log that tells of them
     left: dict[str, set[int]] = field(default_factory=dict)
     staying: dict[str, tuple[Admission, ...]] = field(default_factory=dict)
@@ -185,6 +187,7 @@ class UsageRun:
                     by_group.setdefault(group_id, []).append(interface)
             for subject in subjects:
                 subject.attached = tuple(by_group.get(subject.issue.issue_id, ()))
+                subject.interfaces_known = True
             resources = {
                 resource
                 for subject in subjects
@@ -323,9 +326,8 @@ class UsageRun:
         }
         kept = kept_of.get(flow_log.flow_log_id) or Kept.empty(scope)
         former = kept_of.get(f"{flow_log.flow_log_id}{_RECENT}") or Kept.empty(scope)
-        if not kept.evidence.scope.covers(scope):
-            # The group exposes more than what was looked for: all of it is read again.
-            kept, former = kept.widened(scope), former.widened(scope)
+        # Where the group exposes more than what was looked for, all of it is read again.
+        kept, former = (each if each.evidence.scope.covers(scope) else each.widened(scope) for each in (kept, former))
         for each in (kept, former):
             each.evidence.prune(first_hour)
         former.keep_units([hour for hour in former.units if hour >= first_hour])
@@ -339,6 +341,7 @@ class UsageRun:
         expires = self.now + timedelta(days=self.config.usage.days) + _KEPT_LONGER
         if flow_log.destination == LOGS:
             reading.recent.carry(reading.former, reading.read_again)
+            reading.recent.keep_units([hour for hour in reading.recent.units if is_delivered(hour, self.now)])
         for each in (reading.kept, reading.recent):
             each.drop_narrow(reading.interfaces, reading.left)
             each.compact(reading.interfaces.keys())
@@ -432,6 +435,7 @@ class UsageRun:
             unusable=tuple(dict.fromkeys(subject.unusable)),
             gaps=tuple(dict.fromkeys(subject.gaps)),
             change=subject.change,
+            interfaces_known=subject.interfaces_known,
         )
 
     def _write(self, issue: Issue, use: Use) -> None:
@@ -574,7 +578,7 @@ def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
         if recent := kept_of.get(f"{name}{_RECENT}"):
             # A run that died between the two may have left an hour in both.
             kept.carry(recent, kept.read_for())
-        together[name] = kept.without_doubles()
+        together[name] = kept.shown()
     return together
 
 

@@ -196,11 +196,12 @@ def test_lines_of_the_flow_log_that_was_there_before_are_not_of_this_one(world: 
     assert (use.verdict, use.reason) == (UseVerdict.NONE, "")
 
 
+@pytest.mark.parametrize("long_ago", [True, False])
 def test_what_interfaces_showed_that_are_gone_outlives_another_rule(
-    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch, *, long_ago: bool
 ) -> None:
-    # Long attached: the embedded AWS attaches it now.
-    monkeypatch.setattr("identification.flow_logs.run.interfaces_of", long_attached)
+    if long_ago:  # else it is attached anew, as the embedded AWS does
+        monkeypatch.setattr("identification.flow_logs.run.interfaces_of", long_attached)
     gone = world.interface_id
     rows = [*world.both_ways(WORKER, 30), *world.both_ways(WORKER, 30, port=3389, packets=200)]
     world.put([*world.no_data(ALL_HOURS), *rows])
@@ -255,3 +256,70 @@ def test_who_worked_is_known_while_another_rule_has_all_read_again(world: UsageW
         use = world.usage()
         assert (use.verdict, packets(world)) == (UseVerdict.WORKING, 1800)
     assert use.gaps == ()
+
+
+def test_lines_that_do_not_fit_count_in_hours_that_are_read_again(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = logs_world(world)
+    event = {"timestamp": world.at(3) * 1000, "message": f"{world.interface_id} 1 2 3"}
+    logs.put_log_events(logGroupName="flows", logStreamName=f"{world.interface_id}-all", logEvents=[event] * 40)
+    send(world, logs, world.no_data(range(1, 14 * 24)))
+    assert "40 of 375 lines of flow log" in world.usage().reason
+    monkeypatch.setattr(LogsParts, "read", lambda *_: throttled_part())
+    assert "40 of 375 lines of flow log" in world.usage().reason
+
+
+def test_an_hour_that_was_not_over_when_it_was_read_is_still_to_be_read(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = logs_world(world)
+    send(world, logs, world.no_data(range(14 * 24)))
+    assert world.usage().covered == 1
+    later = world.now + timedelta(hours=1)
+    monkeypatch.setattr("identification.read_security_group_usage.utc_now", lambda: later)
+    with monkeypatch.context() as failing:
+        failing.setattr(LogsParts, "read", lambda *_: throttled_part())
+        assert world.usage().covered < 1
+    assert world.usage().covered == 1
+
+
+def test_a_group_that_nothing_uses_is_unknown_whatever_the_table_has_no_room_for(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identification.scan.PERMS_BYTES", 100)
+    world.ec2.authorize_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
+    )
+    assert world.hammer("identify").exit_code == 0
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    assert world.usage().verdict is UseVerdict.WORKING
+    other = world.group("tcp", 443, "10.0.0.0/8", "other")
+    world.ec2.modify_network_interface_attribute(NetworkInterfaceId=world.interface_id, Groups=[other])
+    use = world.usage()
+    assert (use.verdict, use.reason) == (UseVerdict.UNKNOWN, "no attached network interface has the group")
+
+
+def test_a_run_that_dies_while_it_looks_for_more_does_not_say_that_it_looked(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = logs_world(world)
+    send(world, logs, world.no_data(range(14 * 24)))
+    assert world.usage().covered == 1
+    world.ec2.authorize_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
+    )
+    assert world.hammer("identify").exit_code == 0
+    saves = KeptEvidence.save
+
+    def dies(self: KeptEvidence, account_id: str, issue_id: str, name: str, *rest: Any) -> bool:
+        if name.endswith("+recent"):
+            raise KeyboardInterrupt
+        return saves(self, account_id, issue_id, name, *rest)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(KeptEvidence, "save", dies)
+        with suppress(KeyboardInterrupt):
+            world.hammer("usage")
+    monkeypatch.setattr(LogsParts, "read", lambda *_: throttled_part())
+    assert world.usage().covered < 0.95

@@ -241,8 +241,11 @@ def test_evidence_that_is_widened_twice_keeps_each_hour_once() -> None:
     assert first.evidence.interfaces == [f"{ENI}{NARROW}"]
     read_again = evidence_of(talk(PEER, 40, 40, hours_ago=5), (SSH,))
     first.evidence.merge(read_again)
-    (contact,) = first.without_doubles().contacts(0, 2**31)
-    assert contact.packets == 160
+    (contact,) = first.shown().contacts(0, 2**31)
+    assert (contact.interface_id, contact.packets, contact.connections) == (ENI, 160, 1)
+    first.drop_narrow([ENI], {ENI: {at(9) // 3600}})
+    (contact,) = first.shown().contacts(0, 2**31)
+    assert (contact.interface_id, contact.packets, contact.connections) == (ENI, 160, 1)
     second = first.widened(EVERYTHING_SCOPE)
     assert second.evidence.interfaces == [f"{ENI}{NARROW}"]
     (contact,) = second.evidence.contacts(0, 2**31)
