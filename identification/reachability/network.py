@@ -6,8 +6,9 @@ Pure. The values first, then how each answer is read into them. What is not in t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
@@ -45,12 +46,19 @@ class TargetNames:
         return cls(names, AddressSet.union(each.prefixes for each in listed if each.prefixes))
 
     def __contains__(self, name: str) -> bool:
-        if name in self.names or not self.prefixes:
-            return name in self.names
-        try:
-            return self.prefixes.covers(AddressSet.parse(name))
-        except ValueError:  # an instance, or a load balancer
-            return False
+        if name in self.names:
+            return True
+        address = _address(name) if self.prefixes else None
+        return address is not None and self.prefixes.family(address.version).meets(address.first, address.last)
+
+
+@lru_cache(maxsize=1 << 16)  # every target of a balancer is looked for in every interface behind it
+def _address(name: str) -> Network | None:
+    """The address that a target has for a name; None: it has an instance's, or a load balancer's."""
+    try:
+        return parse_network(name)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +400,7 @@ class ElbAnswers:
     target_groups: Sequence[Raw] | None = ()
     targets: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    wanted: TargetNames | frozenset[str] = frozenset()
+    wanted: Container[str] = frozenset()
 
 
 def parse_balancers(answers: ElbAnswers) -> dict[str, Balancer]:
