@@ -441,7 +441,7 @@ class _Plan:
 
     def _of_module(self, called: str, kinds: Sequence[str], index: Any) -> Iterator[str]:
         """The only resource of these kinds of a module's instance, where an expression does not tell the output."""
-        modules = (f"{called}.", f"{called}[{json.dumps(index)}].")
+        modules = (f"{called}.", f"{called}[{json.dumps(index, ensure_ascii=False)}].")
         there = [each for each in self._resources if each.kind in kinds and each.module in modules]
         if len(there) == 1:
             yield there[0].address

@@ -122,6 +122,20 @@ CLOUD_CONTROL = "resources of Cloud Control are not judged"
         ),
         pytest.param(
             "aws_cloudformation_stack.net",
+            {"template_body": "Transform: [Company::Network]\nResources: {}"},
+            {},
+            [TEMPLATE],
+            id="a macro",
+        ),
+        pytest.param(
+            "aws_cloudformation_stack.net",
+            {"template_body": '{"Transform": "AWS::Serverless-2016-10-31", "Resources": {}}'},
+            {},
+            [],
+            id="a macro of AWS that makes none",
+        ),
+        pytest.param(
+            "aws_cloudformation_stack.net",
             {"template_body": "Parameters: {G: {Type: AWS::EC2::SecurityGroup::Id}}\nResources: {}"},
             {},
             [],
@@ -261,12 +275,12 @@ def test_instances_of_a_module_make_rules_of_the_group_with_their_key(tmp_path: 
 
 def test_a_rule_finds_the_group_of_the_module_s_instance_with_its_key(tmp_path: Path) -> None:
     """Terraform tells of `module.sg[each.key].id` no more than `module.sg` and `each.key`."""
-    groups = {key: group(f'module.sg["{key}"].aws_security_group.this', unknown={"ingress": True}) for key in "ab"}
+    groups = {key: group(f'module.sg["{key}"].aws_security_group.this', unknown={"ingress": True}) for key in "äb"}
     rules = [
         resource(
             f'aws_security_group_rule.{name}["{key}"]', rule([cidr], type="ingress"), {"security_group_id": True}, key
         )
-        for name, (key, cidr) in (("low", ("a", "0.0.0.0/1")), ("high", ("a", "128.0.0.0/1")), ("low", HALVES[1]))
+        for name, (key, cidr) in (("low", ("ä", "0.0.0.0/1")), ("high", ("ä", "128.0.0.0/1")), ("low", HALVES[1]))
     ]
     references = {"security_group_id": ["module.sg", "each.key"]}
     configuration = {
@@ -274,7 +288,7 @@ def test_a_rule_finds_the_group_of_the_module_s_instance_with_its_key(tmp_path: 
     }
     listing = judged(tmp_path, instances_of_modules(plan(*rules, configuration=configuration), "sg", groups))
     assert found(listing) == {
-        'module.sg["a"].aws_security_group.this': ("open_completely", ["0.0.0.0/1", "128.0.0.0/1"]),
+        'module.sg["ä"].aws_security_group.this': ("open_completely", ["0.0.0.0/1", "128.0.0.0/1"]),
         'module.sg["b"].aws_security_group.this': ("open_partly", ["128.0.0.0/1"]),
     }
 
