@@ -6,7 +6,7 @@ ALL or REJECT, and kept apart from those of open issues. `refused_workers` is pu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -92,11 +92,12 @@ def watch(
     readers: tuple[Mapping[str, str], str],
     now: datetime,
     budget: Budget,
+    renew: Callable[[], None],
 ) -> list[str]:
     """Read what is refused since remediation changed the groups of these issues, and keep whom it cut off.
 
     The issues are of one account and region, each with its use and `timestamps.remediated`. `readers` are reader roles,
-    and the external id that they are assumed with.
+    and the external id that they are assumed with. `renew` is called before each part is read.
 
     Returns:
         What could not be read, one line each.
@@ -124,7 +125,7 @@ def watch(
         refused: list[RefusedSource] = []
         for flow_log, wanted in by_flow_log.items():
             try:
-                refused += _read(access, items, issue, flow_log, flow_logs, wanted, now, budget)
+                refused += _read(access, items, issue, flow_log, flow_logs, wanted, now, budget, renew)
             except RefusedError as error:
                 problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {error}")
         if refused and issue.timestamps.remediated:
@@ -143,6 +144,7 @@ def _read(
     interfaces: Sequence[Interface],
     now: datetime,
     budget: Budget,
+    renew: Callable[[], None],
 ) -> tuple[RefusedSource, ...]:
     changed, use = issue.timestamps.remediated, issue.use
     if changed is None or use is None:
@@ -163,7 +165,7 @@ def _read(
         if flow_log.destination == S3
         else LogsParts(access, flow_log, same_streams(flow_log, over), now)
     )
-    run = FlowLogReading(flow_log, source, [reading], budget)
+    run = FlowLogReading(flow_log, source, [reading], budget, renew)
     run.run(changed, now)
     store.save(access.account_id, issue.issue_id, name, kept, now + KEPT_LONGER)
     together = kept.evidence

@@ -311,8 +311,9 @@ class UsageRun:
         for subject, issue_reading in zip(using, readings, strict=True):
             subject.gaps += reading.gaps
             subject.is_left |= reading.limit_reached
-            for interface_id, hours in issue_reading.left.items():
-                subject.left.setdefault(interface_id, set()).update(hours)
+            if not reading.refused:  # else another flow log tells of the interface, or none
+                for interface_id, hours in issue_reading.left.items():
+                    subject.left.setdefault(interface_id, set()).update(hours)
             self._keep(store, access.account_id, flow_log, subject, issue_reading)
         return reading.refused
 
@@ -514,7 +515,9 @@ class UsageRun:
         readers = self.config.usage.reader_roles, self.config.aws.external_id
         for _, changed_issues in sorted(by_region.items()):
             self.renew()
-            self.problems += watch(self.sessions, self.table.items, changed_issues, readers, self.now, budget)
+            self.problems += watch(
+                self.sessions, self.table.items, changed_issues, readers, self.now, budget, self.renew
+            )
 
     def _forget_old(self, account_id: str) -> list[Issue]:
         """Take the use off the issues that were resolved long ago. Returns those that are over and keep theirs."""

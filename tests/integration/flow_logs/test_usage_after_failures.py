@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from identification.flow_logs.evidence import Interface
 from identification.flow_logs.evidence_store import KeptEvidence
-from identification.flow_logs.read import LogsParts, interfaces_of
+from identification.flow_logs.read import LogsParts, RefusedError, S3Parts, interfaces_of
 from library.issues.use import UseVerdict
 from tests.integration.flow_logs.test_usage_command import ALL_HOURS, logs_world, send
 from tests.worlds.usage_world import BUCKET, HEADER, SCANNER, WORKER, UsageWorld, counts, usage_world
@@ -323,3 +324,43 @@ def test_a_run_that_dies_while_it_looks_for_more_does_not_say_that_it_looked(
             world.hammer("usage")
     monkeypatch.setattr(LogsParts, "read", lambda *_: throttled_part())
     assert world.usage().covered < 0.95
+
+
+def test_what_a_flow_log_left_that_refuses_is_not_left_where_another_tells(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = world.flow_log(world.interface_id, days=40)
+    for flow_log in (refusing, world.flow_log_id):
+        world.put(world.no_data(ALL_HOURS), flow_log=flow_log)
+    reads = S3Parts.read
+
+    def read(self: S3Parts, part: Any, *rest: Any) -> None:
+        if refusing in part.key:
+            raise RefusedError("bucket x refuses its objects")
+        reads(self, part, *rest)
+
+    monkeypatch.setattr(S3Parts, "read", read)
+    use = world.usage(exit_code=1)
+    assert (use.verdict, use.covered) == (UseVerdict.NONE, 1)
+
+
+def test_the_lock_is_renewed_before_each_object_also_after_a_change(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    world.usage()
+    world.changed(hours=3)
+    for _ in range(3):
+        world.put([world.line(WORKER, 1, action="REJECT")])
+    done: list[str] = []
+    reads = S3Parts.read
+
+    def read(*arguments: Any) -> None:
+        done.append("read")
+        reads(*arguments)
+
+    monkeypatch.setattr(S3Parts, "read", read)
+    monkeypatch.setattr("identification.read_security_group_usage.Lease.renew", lambda _: done.append("renewed"))
+    world.usage()
+    assert done.count("read") == 7  # three that are new, and all four again for whom the change cut off
+    assert not any(pair == ("read", "read") for pair in pairwise(done))
