@@ -108,10 +108,10 @@ class Kept:
         narrow = {(names[number], hour) for number, hour in self.evidence.coverage if names[number].endswith(NARROW)}
         if not narrow:
             return self.evidence
-        once = self.evidence.where(lambda name, hour: (f"{name}{NARROW}", hour) not in narrow)
-        once.interfaces = [name.removesuffix(NARROW) for name in names]
+        named = self.evidence.where(lambda name, hour: (f"{name}{NARROW}", hour) not in narrow)
+        named.interfaces = [name.removesuffix(NARROW) for name in names]
         found = Evidence(self.evidence.scope)
-        found.merge(once)
+        found.merge(named)
         return found
 
     def keep_units(self, units: Collection[int]) -> None:

@@ -6,7 +6,7 @@ Pure. The values first, then how each answer is read into them. What is not in t
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -400,7 +400,7 @@ class ElbAnswers:
     target_groups: Sequence[Raw] | None = ()
     targets: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    wanted: Container[str] = frozenset()
+    wanted: TargetNames | frozenset[str] = frozenset()
 
 
 def parse_balancers(answers: ElbAnswers) -> dict[str, Balancer]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -341,7 +342,7 @@ def test_what_a_flow_log_left_that_refuses_is_not_left_where_another_tells(
 
     monkeypatch.setattr(S3Parts, "read", read)
     use = world.usage(exit_code=1)
-    assert (use.verdict, use.covered) == (UseVerdict.NONE, 1)
+    assert (use.verdict, use.covered) == (UseVerdict.NONE, Decimal(1))
 
 
 def test_the_lock_is_renewed_before_each_object_also_after_a_change(
