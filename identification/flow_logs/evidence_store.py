@@ -74,9 +74,14 @@ class Kept:
             if bits >> number & 1
         )
 
+    def hours(self) -> frozenset[tuple[str, int]]:
+        """The interfaces and hours of which it shows something."""
+        names = [name.removesuffix(NARROW) for name in self.evidence.interfaces]
+        return frozenset((names[number], hour) for number, hour in self.evidence.coverage)
+
     def carry(self, former: Kept, read: Collection[tuple[str, int]]) -> None:
         """Add what was read earlier of a log group, but for the interfaces and hours that were `read` again since."""
-        earlier = former.evidence.where(lambda name, hour: (name, hour) not in read)
+        earlier = former.evidence.where(lambda name, hour: (name.removesuffix(NARROW), hour) not in read)
         hours = {hour for _, hour in read}
         for counts in (earlier.bad_lines, earlier.lost):
             for hour in counts.keys() & hours:
@@ -92,14 +97,10 @@ class Kept:
         names = [f"{name}{NARROW}" for name in shown.interfaces]
         return Kept(replace(shown, scope=scope, interfaces=names, bad_lines={}, lost={}), {}, self.slot)
 
-    def is_narrow(self, interface_id: str) -> bool:
-        """Whether something that an interface showed is still to be read again, for more traffic."""
-        return f"{interface_id}{NARROW}" in self.evidence.interfaces
-
     def drop_narrow(self, interface_ids: Iterable[str], left: Mapping[str, Collection[int]]) -> None:
         """Forget what interfaces showed of less traffic, but in the hours that are left to be read again."""
-        again = {f"{each}{NARROW}": left.get(each, ()) for each in interface_ids if self.is_narrow(each)}
-        if again:
+        again = {f"{each}{NARROW}": left.get(each, ()) for each in interface_ids}
+        if not again.keys().isdisjoint(self.evidence.interfaces):
             self.evidence = self.evidence.where(lambda name, hour: name not in again or hour in again[name])
 
     def shown(self) -> Evidence:

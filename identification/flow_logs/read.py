@@ -362,6 +362,7 @@ class IssueReading:
         kept: what is kept of the flow log.
         recent: what the hours showed that are read again, because they may not be whole yet.
         former: what the former run had as `recent`: it counts until it is read again.
+        seen: the interfaces that have shown something before.
         left: by interface, the hours of which something is still to be read.
     """
 
@@ -371,12 +372,13 @@ class IssueReading:
     kept: Kept
     recent: Kept
     former: Kept = field(default_factory=lambda: Kept.empty(EMPTY))
+    seen: frozenset[str] = frozenset()
     left: dict[str, set[int]] = field(default_factory=dict)
 
     @property
     def read_again(self) -> frozenset[tuple[str, int]]:
         """The interfaces and hours of which `former` counts no longer."""
-        return self.kept.read_for() | self.recent.read_for()
+        return self.kept.read_for() | self.kept.hours() | self.recent.read_for()
 
     def leave(self, part: Part, interface_ids: Iterable[str]) -> bool:
         """Record that a part is still to be read; returns whether it was not read by the former run either."""
@@ -463,13 +465,12 @@ class FlowLogReading:
                 continue
             unread = reading.kept.unread(part.unit, reading.interfaces)
             if part.unit in reading.kept.units:
-                # It was read for others already: an interface that was attached later is not in it, unless it was there
-                # before, too.
+                # It was read for others already: an interface that was attached later, and never before, is not in it.
                 not_read = reading.former.unread(part.unit, unread)
                 attached_later = [
                     each
                     for each in not_read
-                    if reading.interfaces[each].attached_at > part.at and not reading.kept.is_narrow(each)
+                    if reading.interfaces[each].attached_at > part.at and each not in reading.seen
                 ]
                 reading.kept.mark(part.unit, attached_later)
                 unread = [each for each in unread if each not in attached_later]

@@ -334,7 +334,8 @@ class UsageRun:
         former.keep_units([hour for hour in former.units if hour >= first_hour])
         recent = replace(Kept.empty(kept.evidence.scope), slot=former.slot)
         floor = _first_second(subject, self.config.usage.days, self.now)
-        return IssueReading(subject.issue.issue_id, interfaces, floor, kept, recent, former)
+        seen = frozenset(name for each in (kept, former) for name, _ in each.hours())
+        return IssueReading(subject.issue.issue_id, interfaces, floor, kept, recent, former, seen)
 
     def _keep(
         self, store: KeptEvidence, account_id: str, flow_log: FlowLog, subject: _Subject, reading: IssueReading
@@ -580,7 +581,7 @@ def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
         kept = kept_of.get(name) or Kept.empty(IntervalSet())
         if recent := kept_of.get(f"{name}{_RECENT}"):
             # A run that died between the two may have left an hour in both.
-            kept.carry(recent, kept.read_for())
+            kept.carry(recent, kept.read_for() | kept.hours())
         together[name] = kept.shown()
     return together
 

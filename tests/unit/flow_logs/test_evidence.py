@@ -15,7 +15,7 @@ from identification.flow_logs.classify import Read
 from identification.flow_logs.evidence import NARROW, Evidence
 from identification.flow_logs.evidence_store import Kept
 from identification.flow_logs.flow_log import FlowLog
-from identification.flow_logs.read import Budget, FlowLogReading, IssueReading, parse_interface
+from identification.flow_logs.read import Budget, FlowLogReading, IssueReading, Part, parse_interface
 from identification.flow_logs.records import FlowRecord, packed_address
 from library.network.ports import traffic_of
 from tests.builders.flow_records import (
@@ -255,3 +255,30 @@ def test_evidence_that_is_widened_twice_keeps_each_hour_once() -> None:
     assert contact.packets == 80
     second.drop_narrow([ENI], {})
     assert list(second.evidence.contacts(0, 2**31)) == []
+
+
+def test_an_hour_that_a_run_which_died_left_twice_is_widened_once() -> None:
+    """It was read for the last time, and is still among what is read again."""
+    last, again = (Kept(evidence_of(talk(PEER, 40, 40), (SSH,))) for _ in range(2))
+    for each in (last, again):
+        each.mark(at(30) // 3600, [ENI])
+    kept, former = last.widened(EVERYTHING_SCOPE), again.widened(EVERYTHING_SCOPE)
+    reading = IssueReading("sg-1", {}, 0, kept, Kept.empty(EVERYTHING_SCOPE), former)
+    reading.recent.carry(former, reading.read_again)
+    assert reading.recent.evidence.entries == {}
+    (contact,) = kept.shown().contacts(0, 2**31)
+    assert (contact.interface_id, contact.packets) == (ENI, 80)
+
+
+@pytest.mark.parametrize(("seen", "needed"), [(frozenset({ENI}), [[ENI]]), (frozenset[str](), [])])
+def test_what_was_read_for_others_is_read_for_an_interface_that_was_there_before(
+    seen: frozenset[str], needed: list[list[str]]
+) -> None:
+    """One that was attached later and never before is not in it."""
+    kept = Kept.empty(EVERYTHING_SCOPE)
+    kept.mark(5, ["eni-0bb"])
+    interfaces = {ENI: replace(an_interface(), attached_at=at(1))}
+    reading = IssueReading("sg-1", interfaces, 0, kept, Kept.empty(EVERYTHING_SCOPE), seen=seen)
+    run = FlowLogReading(FlowLog("fl-1", "vpc-1"), None, [reading], Budget(0))  # type: ignore[arg-type]
+    assert [ids for _, ids in run._needed(Part(5, 6 * 3600))] == needed
+    assert kept.unread(5, [ENI]) == [each for ids in needed for each in ids]
