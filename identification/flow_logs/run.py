@@ -328,7 +328,10 @@ class UsageRun:
         kept = kept_of.get(flow_log.flow_log_id) or Kept.empty(scope)
         former = kept_of.get(f"{flow_log.flow_log_id}{_RECENT}") or Kept.empty(scope)
         # Where the group exposes more than what was looked for, all of it is read again.
-        kept, former = (each if each.evidence.scope.covers(scope) else each.widened(scope) for each in (kept, former))
+        if not kept.evidence.scope.covers(scope):
+            kept = kept.widened(scope)
+        if not former.evidence.scope.covers(kept.evidence.scope):
+            former = former.widened(kept.evidence.scope)
         for each in (kept, former):
             each.evidence.prune(first_hour)
         former.keep_units([hour for hour in former.units if hour >= first_hour])

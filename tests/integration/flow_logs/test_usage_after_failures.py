@@ -324,6 +324,11 @@ def test_a_run_that_dies_while_it_looks_for_more_does_not_say_that_it_looked(
         with suppress(KeyboardInterrupt):
             world.hammer("usage")
     monkeypatch.setattr(LogsParts, "read", lambda *_: throttled_part())
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 3389, "ToPort": 3389, "CidrIp": "0.0.0.0/0"}
+    for change in (world.ec2.revoke_security_group_ingress, world.ec2.authorize_security_group_ingress):
+        assert world.usage().covered < 0.95
+        change(**rule)
+        assert world.hammer("identify").exit_code == 0
     assert world.usage().covered < 0.95
 
 
