@@ -14,85 +14,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from library.documents.text import and_more
 from library.issues.schedule import Skipped, SkipReason
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
-from library.network.intervals import IntervalSet, Span, segments
-from library.network.ports import PortSet, protocol_name
+from library.network.intervals import IntervalSet
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, networks_of, rule_text, traffic_text
 from library.security_groups.group import IngressRule, RuleKey, SecurityGroup, is_prefix_list, rule_key
+from library.security_groups.replacement import carved_ports, replace_rules, replacing_rules
 from remediation.eligibility import DueExposures, Policy
 from remediation.rules import lets_in_all_of, missing_rules, without_contained, without_contained_in
-
-_OWN = -1  # stands for the rule itself in `segments`, where the exemptions have their indexes, 0 and up
-
-
-def carved_ports(
-    rule: IngressRule,
-    prefix_lists: PrefixLists,
-    restricted_ports: PortSet,
-    public_sources: AddressSet,
-    exemptions: Sequence[Exemption],
-) -> IntervalSet | None:
-    """The ports that `carve_ports` takes from a rule; None: all, or it has none.
-
-    These are the restricted ports that it exposes: one that is exempt for all of the rule's public sources stays.
-    `public_sources` are without the trusted ones; `exemptions` are those that apply to the group.
-    """
-    name = protocol_name(rule.protocol)
-    if name not in ("tcp", "udp"):
-        return None
-    own = _ports_of(rule)
-    restricted = restricted_ports.protocol(name) & own
-    public = AddressSet.of(networks_of(rule, prefix_lists)) & public_sources
-    scopes = [
-        (own if exemption.ports is None else exemption.ports.protocol(name), exemption.sources)
-        for exemption in exemptions
-    ]
-    exposed: list[Span] = []
-    exempting: dict[int, None] = {}
-    left = bool(public)
-    # Within a segment all ports are treated alike.
-    for segment in segments([(_OWN, own), *enumerate(ports for ports, _ in scopes)]):
-        for ended in segment.ended:
-            exempting.pop(ended, None)
-        exempting |= dict.fromkeys(index for index in segment.begun if index != _OWN)
-        if set(segment.ended + segment.begun) - {_OWN}:
-            sources = [scopes[index][1] for index in exempting]
-            left = bool(public - AddressSet.union(PUBLIC if each is None else each for each in sources))
-        if left:
-            exposed += restricted.within(segment.first, segment.last).spans
-    carved = IntervalSet.of(exposed)
-    return None if carved.covers(own) else carved
-
-
-def _ports_of(rule: IngressRule) -> IntervalSet:
-    return IntervalSet(((rule.from_port or 0, rule.to_port or 0),))
-
-
-def replacing_rules(rule: IngressRule, carved: IntervalSet | None, sources: Iterable[str]) -> Iterable[IngressRule]:
-    """What lets in other sources instead: CIDRs and prefix lists, all of them whatever the family of the rule."""
-    spans = [(rule.from_port, rule.to_port)] if carved is None else carved.spans
-    for first, last in spans:
-        for source in sources:
-            if is_prefix_list(source):
-                yield IngressRule(rule.protocol, first, last, prefix_list_id=source)
-            else:
-                yield IngressRule(rule.protocol, first, last, cidr=source)
-
-
-def remaining_rules(rule: IngressRule, carved: IntervalSet | None) -> Iterable[IngressRule]:
-    """What keeps the other ports of a carved rule as they were, its description among it."""
-    if carved is None:
-        return ()
-    return [
-        rule._replace(from_port=first, to_port=last, rule_id="") for first, last in (_ports_of(rule) - carved).spans
-    ]
-
 
 DESCRIPTION_PREFIX = "Hammer: replaces "
 """How the description of each rule begins that stands in for another."""
@@ -383,29 +317,26 @@ def _replace_on_paper(
     """Replace rules, and those that this lays open, until nothing in scope is left; None: that cannot be done."""
     exemptions = applying(policy.exemptions, group.group_id, group.vpc_id, group.name, today)
     public_sources = PUBLIC - policy.trusted
-    staying, revoke = list(group.ingress), list[IngressRule]()
+
+    def carve(rule: IngressRule) -> IntervalSet | None:
+        return carved_ports(rule, prefix_lists, policy.restricted, public_sources, exemptions) if policy.carve else None
+
+    changed = replace_rules(
+        group,
+        rules_to_replace,
+        lambda after: policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today),
+        lambda evaluation: in_scope(evaluation, policy, resumed_rules),
+        carve,
+    )
+    if changed is None:
+        return None
     private: dict[RuleKey, tuple[IngressRule, list[IngressRule]]] = {}
-    remainders: list[tuple[IngressRule, IngressRule]] = []
-    while True:
-        replaced = [rule for rule in staying if rule_key(rule) in rules_to_replace]
-        if not replaced:
-            return None
-        staying = [rule for rule in staying if rule_key(rule) not in rules_to_replace]
-        revoke += replaced
-        for rule in replaced:
-            carved = (
-                carved_ports(rule, prefix_lists, policy.restricted, public_sources, exemptions)
-                if policy.carve
-                else None
-            )
-            sources = (*policy.sources, *(str(each) for each in policy.keep if _lies_in(each, rule, prefix_lists)))
-            for new in replacing_rules(rule, carved, sources):
-                private.setdefault(rule_key(new), (new, []))[1].append(rule)
-            remainders += [(new, rule) for new in remaining_rules(rule, carved)]
-        after = replace(group, ingress=(*staying, *(new for new, _ in remainders)))
-        evaluation = policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today)
-        if not (rules_to_replace := in_scope(evaluation, policy, resumed_rules)):
-            return _Replacement(tuple(staying), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
+    for rule, carved in changed.replaced:
+        sources = (*policy.sources, *(str(each) for each in policy.keep if _lies_in(each, rule, prefix_lists)))
+        for new in replacing_rules(rule, carved, sources):
+            private.setdefault(rule_key(new), (new, []))[1].append(rule)
+    revoke = tuple(rule for rule, _ in changed.replaced)
+    return _Replacement(changed.staying, revoke, private, changed.remainders, exemptions, changed.evaluation)
 
 
 def leaves_exposures(planned: Plan | Skipped) -> bool:

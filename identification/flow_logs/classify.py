@@ -33,7 +33,8 @@ from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
 from library.security_groups.exposure import Exposure
-from library.security_groups.group import IngressRule, is_prefix_list, rule_key
+from library.security_groups.group import IngressRule, RuleKey, is_prefix_list, rule_key
+from library.security_groups.replacement import remaining_rules, replacing_rules
 
 MOST_KEPT = 20
 _SOURCES_FOR_A_BLOCK = 4
@@ -51,6 +52,7 @@ class GroupChange:
         prefix_list_weights: by id, the family (4 or 6) of a prefix list and how many rules it counts as; one that is
             not here counts as one rule in both families.
         quota: how many ingress rules of a family a group may have.
+        carved: the ports that would be taken from a replaced rule, by rule; one that is not here is replaced whole.
     """
 
     rules: tuple[IngressRule, ...] | None = None
@@ -58,6 +60,7 @@ class GroupChange:
     replacements: tuple[str, ...] = ()
     prefix_list_weights: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     quota: int = 60
+    carved: Mapping[RuleKey, IntervalSet] = field(default_factory=dict)
 
 
 def propose(
@@ -125,8 +128,14 @@ def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> i
     for exposure in change.replaced:
         key, source = rule_key(exposure), parse_network(exposure.cidr)
         sources = (*change.replacements, *(str(network) for network in kept if source.covers(network)))
-        after |= {key._replace(source=each) for each in sources}
+        rule, carved = _rule_of(exposure), change.carved.get(key)
+        after |= {rule_key(each) for each in (*replacing_rules(rule, carved, sources), *remaining_rules(rule, carved))}
     return sum(_weight(key.source, family, change.prefix_list_weights) for key in after)
+
+
+def _rule_of(exposure: Exposure) -> IngressRule:
+    cidr = "" if exposure.prefix_list_id else exposure.cidr
+    return IngressRule(exposure.protocol, exposure.from_port, exposure.to_port, cidr, exposure.prefix_list_id)
 
 
 def _weight(source: str, family: int, prefix_lists: Mapping[str, tuple[int, int]]) -> int:

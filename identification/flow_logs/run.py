@@ -63,17 +63,20 @@ from library.issues.decision_record import kept_sources
 from library.issues.issue import Issue, Status
 from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use
-from library.network.addresses import AddressSet, Network
+from library.network.addresses import PUBLIC, AddressSet, Network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
+from library.security_groups.exemptions import applying
 from library.security_groups.exposure import Evaluator, networks_of
 from library.security_groups.group import RuleKey, is_prefix_list, rule_key
+from library.security_groups.replacement import carved_ports, remaining_rules, replace_rules
 
 if TYPE_CHECKING:
     from library.aws.session import Sessions
     from library.config import Configuration
-    from library.security_groups.exposure import Exposure
-    from library.security_groups.group import SecurityGroup
+    from library.security_groups.exemptions import Exemption
+    from library.security_groups.exposure import Evaluation, Exposure, PrefixLists
+    from library.security_groups.group import IngressRule, SecurityGroup
 
 _log = logging.getLogger(__name__)
 _RECENT = "+recent"  # beside a flow log's evidence: that of hours that are read again
@@ -379,37 +382,65 @@ class UsageRun:
             for subject in subjects:
                 subject.gaps.append(f"Whether other rules admit the same sources could not be read: {reason}.")
             return
-        exemptions, today = self.config.exemptions(account_id), self.now.date()
+        exemptions = self.config.exemptions(account_id)
         kept = {subject.issue.issue_id: kept_sources(subject.issue) for subject in subjects}
 
         def is_replaced(group_id: str, exposure: Exposure) -> bool:
             stays = any(each.covers(exposure) for each in kept.get(group_id, ()))
             return exposure.status in section.remediation_scope and not stays
 
-        closed: dict[str, frozenset[RuleKey]] = {}
+        changes: dict[str, Mapping[RuleKey, IntervalSet | None]] = {}
         admits: dict[str, tuple[Admission, ...]] = {}
         for group in groups.values():
-            evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
-            exposures = () if evaluation.whitelisted else evaluation.exposures
-            replaced = [each for each in exposures if is_replaced(group.group_id, each)]
-            closed[group.group_id] = frozenset(map(rule_key, replaced))
-            admits[group.group_id] = tuple(_admissions(group, closed[group.group_id], prefix_lists.entries))
+            changes[group.group_id] = self._forecast(group, evaluator, prefix_lists.entries, exemptions, is_replaced)
+            admits[group.group_id] = tuple(_admissions(group, changes[group.group_id], prefix_lists.entries))
         for subject in subjects:
             for interface in subject.attached:
                 subject.staying[interface.interface_id] = tuple(
                     admission for group_id in interface.group_ids for admission in admits.get(group_id, ())
                 )
             subject.staying[GONE] = admits.get(subject.issue.issue_id, ())
-            own = groups.get(subject.issue.issue_id)
+            own, replaced = groups.get(subject.issue.issue_id), changes.get(subject.issue.issue_id, {})
             subject.change = GroupChange(
                 rules=own.ingress if own is not None else None,
-                replaced=tuple(
-                    each for each in subject.issue.details.perms if is_replaced(subject.issue.issue_id, each)
-                ),
+                replaced=tuple(each for each in subject.issue.details.perms if rule_key(each) in replaced),
+                carved={key: carved for key, carved in replaced.items() if carved is not None},
                 replacements=section.remediation_sources,
                 prefix_list_weights=weights,
                 quota=section.rules_per_security_group_quota,
             )
+
+    def _forecast(
+        self,
+        group: SecurityGroup,
+        evaluator: Evaluator,
+        prefix_lists: PrefixLists,
+        exemptions: Sequence[Exemption],
+        is_replaced: Callable[[str, Exposure], bool],
+    ) -> Mapping[RuleKey, IntervalSet | None]:
+        """The rules of a group that remediation would replace, each with the ports that it would take from it.
+
+        None: all of them. `is_replaced` is given the group's id and an exposure that is not exempt.
+        """
+        section, today = self.config.secgrp_unrestricted_access, self.now.date()
+        applies = applying(exemptions, group.group_id, group.vpc_id, group.name, today)
+        public_sources = PUBLIC - section.trusted_cidrs
+
+        def evaluate(changed: SecurityGroup) -> Evaluation:
+            return evaluator.evaluate(changed, prefix_lists, exemptions, today)
+
+        def in_scope(evaluation: Evaluation) -> set[RuleKey]:
+            exposures = () if evaluation.whitelisted else evaluation.exposures
+            return {rule_key(each) for each in exposures if is_replaced(group.group_id, each)}
+
+        def carve(rule: IngressRule) -> IntervalSet | None:
+            if section.remediation_strategy != "carve_ports":
+                return None
+            return carved_ports(rule, prefix_lists, section.restricted_ports, public_sources, applies)
+
+        rules = in_scope(evaluate(group))
+        changed = replace_rules(group, rules, evaluate, in_scope, carve)
+        return {rule_key(rule): carved for rule, carved in changed.replaced} if changed else dict.fromkeys(rules)
 
     def _judge_account(self, account_id: str, issues: Sequence[Issue], subjects: Sequence[_Subject]) -> None:
         """Judge and store the use of an account's selected issues, with what all its issues' interfaces met."""
@@ -612,9 +643,11 @@ def _without_flow_log(interface: Interface, over: Sequence[FlowLog], refused: Ma
 
 
 def _admissions(
-    group: SecurityGroup, closed: frozenset[RuleKey], prefix_lists: Mapping[str, tuple[Network, ...]]
+    group: SecurityGroup,
+    replaced: Mapping[RuleKey, IntervalSet | None],
+    prefix_lists: Mapping[str, tuple[Network, ...]],
 ) -> Iterator[Admission]:
-    """What a group's rules admit that a remediation would leave as they are."""
+    """What a group's rules admit that a remediation would leave as it is."""
     for rule in group.ingress:
         if rule.group_id:
             continue  # members have private addresses
@@ -622,5 +655,6 @@ def _admissions(
             sources = AddressSet.of(networks_of(rule, prefix_lists))
         except (KeyError, ValueError):
             continue
-        if rule_key(rule) not in closed:
-            yield Admission(group.group_id, traffic_of(rule.protocol, rule.from_port, rule.to_port), sources)
+        key = rule_key(rule)
+        for left in remaining_rules(rule, replaced[key]) if key in replaced else (rule,):
+            yield Admission(group.group_id, traffic_of(left.protocol, left.from_port, left.to_port), sources)

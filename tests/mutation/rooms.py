@@ -21,7 +21,7 @@ def _modules(package: str, names: str) -> tuple[str, ...]:
 ROOMS: Mapping[str, Package] = {
     "network": Package(("library/network/*.py",), ("tests/unit/network",)),
     "security_groups": Package(
-        _modules("library/security_groups", "clauses exemptions exposure group users"),
+        _modules("library/security_groups", "clauses exemptions exposure group replacement users"),
         ("tests/unit/security_groups",),
     ),
     "answers": Package(

@@ -515,3 +515,49 @@ def test_a_source_that_a_person_kept_is_admitted_by_a_rule_that_stays(world: Usa
     use = world.usage()
     assert (use.verdict, use.keep) == (UseVerdict.NONE, ())
     assert use.rules[0].sources[0].also_admitted_by == (world.group_id,)
+
+
+def opened(world: UsageWorld, ports: tuple[int, int], *cidrs: str, **section: Any) -> None:
+    """The group has rules for these ports in place of its own, by other keys of the configuration."""
+    first = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "0.0.0.0/0"}
+    world.ec2.revoke_security_group_ingress(**first)
+    for cidr in cidrs:
+        world.ec2.authorize_security_group_ingress(**first | {"FromPort": ports[0], "ToPort": ports[1], "CidrIp": cidr})
+    world.config["secgrp_unrestricted_access"] |= section
+    (world.folder / "config.json").write_text(json.dumps(world.config))
+    assert world.hammer("identify").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("port", "strategy", "verdict"),
+    [
+        (443, "carve_ports", UseVerdict.NONE),
+        (22, "carve_ports", UseVerdict.WORKING),
+        (443, "replace_rule", UseVerdict.WORKING),
+    ],
+)
+def test_what_is_left_of_a_carved_rule_admits_who_works_on_its_other_ports(
+    world: UsageWorld, port: int, strategy: str, verdict: UseVerdict
+) -> None:
+    """Whom the change does not cut off is not proposed to keep: that would open restricted ports to them."""
+    opened(world, (0, 65535), "0.0.0.0/0", remediation_strategy=strategy)
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30, port=port)])
+    use = world.usage()
+    is_cut_off = verdict is UseVerdict.WORKING
+    assert (use.verdict, use.keep) == (verdict, (f"{WORKER}/32",) if is_cut_off else ())
+    assert use.rules[0].sources[0].also_admitted_by == (() if is_cut_off else (world.group_id,))
+
+
+def test_what_is_proposed_to_keep_has_room_beside_what_is_left_of_a_carved_rule(world: UsageWorld) -> None:
+    """Two restricted ports: three parts stay, each port is open to three ranges and to the worker."""
+    opened(world, (0, 65535), "0.0.0.0/0", remediation_strategy="carve_ports", rules_per_security_group_quota=10)
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    use = world.usage()
+    assert (use.keep, "would make 11 IPv4 rules" in use.keep_note) == ((), True)
+
+
+def test_a_rule_that_is_closed_once_a_wider_one_is_does_not_stay(world: UsageWorld) -> None:
+    """Both halves of the Internet beside all of it have no part in opening the group, until that is closed."""
+    opened(world, (22, 22), "0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1")
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    assert world.usage().verdict is UseVerdict.WORKING
