@@ -14,7 +14,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.documents.document import Bullets, Document, Section, fitted, jira_markup, paragraph, plain_text
 from library.documents.slack_message import Alert, slack_literal
-from library.issues.after_care import ITEM_PREFIX, AfterCare, after_care_sentences
+from library.issues.after_care import ITEM_PREFIX, AfterCare, after_care_sentences, changed_last
 from library.issues.issue import Issue
 from library.issues.times import format_time
 from library.issues.trends import restored_at
@@ -82,8 +82,8 @@ def _issue(
     except UnreadableIssueError as error:
         summary.problem(str(error))
         return None
-    # A group that was restored, or opened and changed again since, is no longer about this change.
-    if issue is None or issue.timestamps.remediated != care.changed or _is_restored(issue, care.changed):
+    # A group that was restored, or changed again since, is no longer about this change.
+    if issue is None or changed_last(issue) != care.changed or _is_restored(issue, care.changed):
         return None
     return issue if selection.takes(account_id, issue.details.region, issue.issue_id) else None
 

@@ -1,16 +1,18 @@
 """After-care: who worked through a rule and is refused since remediation closed it.
 
 For `usage.after_care_days` after a change the refused records of the group's interfaces are read, by a flow log of type
-ALL or REJECT, and kept apart from those of open issues. `refused_workers` is pure; `watch` reads and stores.
+ALL or REJECT, and kept apart from those of open issues. Who is admitted where it was refused was not cut off by the
+change: a network ACL refuses too. `refused_workers` is pure; `watch` reads and stores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from identification.flow_logs.classify import Admission, admissions
 from identification.flow_logs.evidence import HOUR, Interface, RefusedPort, axis_of
 from identification.flow_logs.evidence_store import Kept, KeptEvidence
 from identification.flow_logs.flow_log import S3, FlowLog, covering, in_order, parse_flow_log, same_streams
@@ -27,6 +29,7 @@ from identification.flow_logs.read import (
 )
 from identification.flow_logs.records import packed_address, parquet_is_installed
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
+from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.after_care import ITEM_PREFIX, AfterCare, RefusedSource
 from library.issues.use import SourceClass
@@ -34,6 +37,8 @@ from library.network.intervals import IntervalSet
 from library.network.ports import traffic_name, traffic_of
 
 if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+
     from library.aws.conditional_writes import Items
     from library.aws.session import Sessions
     from library.issues.issue import Issue
@@ -48,7 +53,7 @@ KEPT_LONGER = timedelta(days=30)
 
 
 def refused_workers(
-    use: Use, ports: Iterable[RefusedPort], interval: int, *, has_tcp_flags: bool
+    use: Use | None, ports: Iterable[RefusedPort], interval: int, *, has_tcp_flags: bool
 ) -> tuple[RefusedSource, ...]:
     """The sources that were working and are refused on ports of the rules that they worked through, the latest first.
 
@@ -56,7 +61,7 @@ def refused_workers(
     without ACK counts.
     """
     workers: dict[bytes, list[IntervalSet]] = {}
-    for rule in use.rules:
+    for rule in use.rules if use else ():
         traffic = traffic_of(rule.protocol, rule.from_port, rule.to_port)
         for source in rule.sources:
             if source.source_class is SourceClass.WORKING:
@@ -96,8 +101,9 @@ def watch(
 ) -> list[str]:
     """Read what is refused since remediation changed the groups of these issues, and keep whom it cut off.
 
-    The issues are of one account and region, each with its use and `timestamps.remediated`. `readers` are reader roles,
-    and the external id that they are assumed with. `renew` is called before each part is read.
+    The issues are of one account and region, each with its use from before the change, and `timestamps.remediated`.
+    `readers` are reader roles, and the external id that they are assumed with. `renew` is called before each part is
+    read.
 
     Returns:
         What could not be read, one line each.
@@ -112,6 +118,7 @@ def watch(
             parse_flow_log(raw, has_parquet=has_parquet, types=TYPES)
             for raw in (flow_logs_of(client, resources) if resources else ())
         ]
+        admitting = _admitting(client, {group_id for each in interfaces for group_id in each.group_ids})
     except AWS_ERRORS as error:
         return [f"{account_id} {region}: {explain(error, sessions.role_arn(account_id))}"]
     access = Access(sessions, account_id, region, *readers)
@@ -123,12 +130,18 @@ def watch(
             for flow_log in in_order(covering(interface, flow_logs))[:1]:
                 by_flow_log.setdefault(flow_log, []).append(interface)
         refused: list[RefusedSource] = []
+        is_open_again = False
         for flow_log, wanted in by_flow_log.items():
             try:
-                refused += _read(access, items, issue, flow_log, flow_logs, wanted, now, budget, renew)
+                ports = _read(access, items, issue, flow_log, flow_logs, wanted, now, budget, renew)
             except RefusedError as error:
                 problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {error}")
-        if refused and issue.timestamps.remediated:
+                continue
+            cut_off = list(_not_admitted(ports, issue.issue_id, own, admitting))
+            is_open_again |= len(cut_off) < len(ports)
+            has_tcp_flags = "tcp-flags" in flow_log.names
+            refused += refused_workers(issue.use, cut_off, flow_log.interval, has_tcp_flags=has_tcp_flags)
+        if (refused or is_open_again) and issue.timestamps.remediated:
             care = AfterCare(issue.issue_id, issue.timestamps.remediated, tuple(refused))
             lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + KEPT_LONGER).timestamp())}
             items.update(account_id, f"{ITEM_PREFIX}{issue.issue_id}", care.to_item() | lasting)
@@ -145,7 +158,8 @@ def _read(
     now: datetime,
     budget: Budget,
     renew: Callable[[], None],
-) -> tuple[RefusedSource, ...]:
+) -> tuple[RefusedPort, ...]:
+    """Read what is new in a flow log; returns all that it showed as refused since the change."""
     changed, use = issue.timestamps.remediated, issue.use
     if changed is None or use is None:
         return ()
@@ -172,8 +186,32 @@ def _read(
     together.merge(recent.evidence)
     if run.refused:
         raise RefusedError(run.refused)
-    ports = together.refused_ports(first_hour, int(now.timestamp()) // HOUR)
-    return refused_workers(use, ports, flow_log.interval, has_tcp_flags="tcp-flags" in flow_log.names)
+    return tuple(together.refused_ports(first_hour, int(now.timestamp()) // HOUR))
+
+
+def _not_admitted(
+    ports: Iterable[RefusedPort],
+    group_id: str,
+    interfaces: Iterable[Interface],
+    admitting: Mapping[str, Sequence[Admission]],
+) -> Iterator[RefusedPort]:
+    """The refused attempts that no group of the interface admits now. An interface that is gone had the group alone."""
+    groups_of = {each.interface_id: each.group_ids for each in interfaces}
+    for port in ports:
+        axis = axis_of(port.protocol, port.port)
+        group_ids = groups_of.get(port.interface_id, (group_id,))
+        if not any(each.takes(axis, port.source) for name in group_ids for each in admitting.get(name, ())):
+            yield port
+
+
+def _admitting(client: EC2Client, group_ids: Collection[str]) -> dict[str, tuple[Admission, ...]]:
+    """What groups admit now, by their ids: whom they admit, the change did not cut off, or not any more."""
+    if not group_ids:
+        return {}
+    groups = [group for page in read_security_groups(client, sorted(group_ids)) for group in page.groups]
+    lists = PrefixListReader(client)
+    lists.read(rule.prefix_list_id for group in groups for rule in group.ingress if rule.prefix_list_id)
+    return {group.group_id: tuple(admissions(group, {}, lists.entries)) for group in groups}
 
 
 def _traffic_of_rules(use: Use) -> IntervalSet:

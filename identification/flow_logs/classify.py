@@ -32,8 +32,8 @@ from library.issues.use import COVERED_ENOUGH, SOURCES_A_RULE, SourceClass, Use,
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
-from library.security_groups.exposure import Exposure
-from library.security_groups.group import IngressRule, RuleKey, is_prefix_list, rule_key
+from library.security_groups.exposure import Exposure, PrefixLists, networks_of
+from library.security_groups.group import IngressRule, RuleKey, SecurityGroup, is_prefix_list, rule_key
 from library.security_groups.replacement import remaining_rules, replacing_rules
 
 MOST_KEPT = 20
@@ -170,6 +170,30 @@ class Admission:
     group_id: str
     traffic: IntervalSet
     sources: AddressSet
+
+    def takes(self, axis: int, source: bytes) -> bool:
+        """Whether it admits traffic of a source, packed."""
+        number = int.from_bytes(source)
+        return axis in self.traffic and self.sources.family(4 if len(source) == 4 else 6).meets(number, number)
+
+
+def admissions(
+    group: SecurityGroup, replaced: Mapping[RuleKey, IntervalSet | None], prefix_lists: PrefixLists
+) -> Iterator[Admission]:
+    """What a group's rules admit that a change would leave as it is.
+
+    `replaced` has the rules that it replaces, each with the ports that it takes from it; None: all of them.
+    """
+    for rule in group.ingress:
+        if rule.group_id:
+            continue  # members have private addresses
+        try:
+            sources = AddressSet.of(networks_of(rule, prefix_lists))
+        except (KeyError, ValueError):
+            continue
+        key = rule_key(rule)
+        for left in remaining_rules(rule, replaced[key]) if key in replaced else (rule,):
+            yield Admission(group.group_id, traffic_of(left.protocol, left.from_port, left.to_port), sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +413,6 @@ class _Sources:
 
     def _also_admitted_by(self, source: bytes, contacts: Iterable[Contact]) -> tuple[str, ...]:
         """The groups whose rules that stay admit a source on every port that it used; empty: on one it is not."""
-        number, family = int.from_bytes(source), 4 if len(source) == 4 else 6
         groups: set[str] = set()
         for contact in contacts:
             if not contact.grade:
@@ -398,7 +421,7 @@ class _Sources:
             admitting = {
                 admission.group_id
                 for admission in self._case.staying.get(at, ())
-                if contact.axis in admission.traffic and admission.sources.family(family).meets(number, number)
+                if admission.takes(contact.axis, source)
             }
             if not admitting:
                 return ()

@@ -24,6 +24,7 @@ from identification.flow_logs.classify import (
     Read,
     UsageCase,
     WideSources,
+    admissions,
     judge,
     without_sources,
 )
@@ -58,18 +59,18 @@ from library.aws.ec2 import PrefixListReader, prefix_list_weights, read_security
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import ConflictError, HammerError
-from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND
+from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND, changed_last
 from library.issues.decision_record import kept_sources
 from library.issues.issue import Issue, Status
 from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use
-from library.network.addresses import PUBLIC, AddressSet, Network
+from library.network.addresses import PUBLIC
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
 from library.security_groups.exemptions import applying
-from library.security_groups.exposure import Evaluator, networks_of
+from library.security_groups.exposure import Evaluator
 from library.security_groups.group import RuleKey, is_prefix_list, rule_key
-from library.security_groups.replacement import carved_ports, remaining_rules, replace_rules
+from library.security_groups.replacement import carved_ports, replace_rules
 
 if TYPE_CHECKING:
     from library.aws.session import Sessions
@@ -147,6 +148,7 @@ class UsageRun:
             if subjects:
                 self._judge_account(account_id, found, subjects)
             over = self._forget_old(account_id)
+            self._remember_workers(list(filter(takes, over)))
             self._watch(list(filter(takes, [*found, *over])), budget)
 
     def _read_account(self, account_id: str, issues: Sequence[Issue], budget: Budget) -> list[_Subject]:
@@ -393,7 +395,7 @@ class UsageRun:
         admits: dict[str, tuple[Admission, ...]] = {}
         for group in groups.values():
             changes[group.group_id] = self._forecast(group, evaluator, prefix_lists.entries, exemptions, is_replaced)
-            admits[group.group_id] = tuple(_admissions(group, changes[group.group_id], prefix_lists.entries))
+            admits[group.group_id] = tuple(admissions(group, changes[group.group_id], prefix_lists.entries))
         for subject in subjects:
             for interface in subject.attached:
                 subject.staying[interface.interface_id] = tuple(
@@ -497,11 +499,12 @@ class UsageRun:
         """Keep the use of groups that were changed since the last run: what is written next is of what is left open.
 
         Of an issue that stays open, because a source was kept or something else is exposed, the rules that are closed
-        are in its use no longer, and whom their change cut off would not be looked for.
+        are in its use no longer, and whom their change cut off would not be looked for. So it is with one that is over
+        and found again, by what its owner opens.
         """
         for issue in issues:
-            changed = self._changed_lately(issue)
-            if changed is None or issue.use is None:
+            changed = issue.timestamps.remediated
+            if changed is None or not self._is_lately(changed) or issue.use is None:
                 continue
             try:
                 item = self.table.items.get(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}") or {}
@@ -519,7 +522,7 @@ class UsageRun:
                 self.problems.append(f"{issue.location}: who worked before the change is not kept: {explain(error)}")
 
     def _changed_lately(self, issue: Issue) -> datetime | None:
-        changed = issue.timestamps.remediated
+        changed = changed_last(issue)
         return changed if changed is not None and self._is_lately(changed) else None
 
     def _is_lately(self, changed: datetime) -> bool:
@@ -530,7 +533,7 @@ class UsageRun:
         item = self.table.items.get(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}") or {}
         if parse_time(item.get("before_changed")) == changed:
             return Use.from_item(item.get("before"))
-        return issue.use
+        return issue.use if issue.timestamps.remediated == changed else None  # else it is of what was opened since
 
     def _watch(self, issues: Iterable[Issue], budget: Budget) -> None:
         """Look whom the changes of the last days cut off."""
@@ -546,7 +549,8 @@ class UsageRun:
                 )
                 continue
             if use is not None and use.sources(SourceClass.WORKING):
-                by_region.setdefault(issue.details.region, []).append(replace(issue, use=use))
+                times = replace(issue.timestamps, remediated=changed)
+                by_region.setdefault(issue.details.region, []).append(replace(issue, use=use, timestamps=times))
         readers = self.config.usage.reader_roles, self.config.aws.external_id
         for _, changed_issues in sorted(by_region.items()):
             self.renew()
@@ -640,21 +644,3 @@ def _without_flow_log(interface: Interface, over: Sequence[FlowLog], refused: Ma
         if flow_log.problem:
             return f"{name} has no flow log that can be read: {flow_log.flow_log_id} {flow_log.problem}."
     return f"{name} has flow logs of two formats in the same streams of {over[0].location}, which cannot be told apart."
-
-
-def _admissions(
-    group: SecurityGroup,
-    replaced: Mapping[RuleKey, IntervalSet | None],
-    prefix_lists: Mapping[str, tuple[Network, ...]],
-) -> Iterator[Admission]:
-    """What a group's rules admit that a remediation would leave as it is."""
-    for rule in group.ingress:
-        if rule.group_id:
-            continue  # members have private addresses
-        try:
-            sources = AddressSet.of(networks_of(rule, prefix_lists))
-        except (KeyError, ValueError):
-            continue
-        key = rule_key(rule)
-        for left in remaining_rules(rule, replaced[key]) if key in replaced else (rule,):
-            yield Admission(group.group_id, traffic_of(left.protocol, left.from_port, left.to_port), sources)

@@ -106,6 +106,12 @@ class AfterCare:
         return is_another_day and any(source.last > notified for source in self.sources)
 
 
+def changed_last(issue: Issue) -> datetime | None:
+    """When remediation changed a group last, in UTC, also before it was found open again; None: nobody knows."""
+    times = [issue.timestamps.remediated, *(past.remediated for past in issue.history)]
+    return max(filter(None, times), default=None)
+
+
 def after_care_sentences(issue: Issue, care: AfterCare) -> list[str]:
     """What people are told, a sentence each, with the commands to restore and to keep."""
     location = hammer_options(issue)

@@ -163,7 +163,10 @@ class UsageWorld:
         return issue
 
     def changed(self, hours: float) -> None:
-        """Say that remediation changed the group so many hours ago."""
+        """Remediation closed the group, so many hours ago."""
+        rules = self.ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [self.group_id]}])
+        ids = [rule["SecurityGroupRuleId"] for rule in rules["SecurityGroupRules"] if not rule["IsEgress"]]
+        self.ec2.revoke_security_group_ingress(GroupId=self.group_id, SecurityGroupRuleIds=ids)
         table = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE)
         when = (self.now - timedelta(hours=hours)).isoformat()
         table.update(self.issue(), {"timestamps.remediated": when})

@@ -363,9 +363,10 @@ def test_the_module_is_the_same_job(world: UsageWorld) -> None:
     assert isinstance(world.stored(), Use)
 
 
-def refusals(world: UsageWorld, source: str) -> list[str]:
+def refusals(world: UsageWorld, source: str, port: int = 22) -> list[str]:
     """Three refused attempts in three intervals, in the last whole hour."""
-    return [world.line(source, 1, packets=1, size=40, action="REJECT", second=second) for second in (60, 900, 1800)]
+    attempt: dict[str, Any] = {"packets": 1, "size": 40, "action": "REJECT", "port": port}
+    return [world.line(source, 1, **attempt, second=second) for second in (60, 900, 1800)]
 
 
 def test_whom_a_change_cut_off_is_told_once_a_day(world: UsageWorld) -> None:
@@ -399,9 +400,6 @@ def test_a_resolved_issue_is_still_watched_and_an_old_change_is_not(world: Usage
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
     world.usage()
     world.changed(hours=3)
-    world.ec2.revoke_security_group_ingress(
-        GroupId=world.group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
-    )
     assert world.hammer("identify").exit_code == 0
     world.put(refusals(world, WORKER))
     world.configure(after_care_days=0)
@@ -458,7 +456,6 @@ def test_whom_a_change_cut_off_is_told_though_the_issue_stays_open(world: UsageW
     world.usage()
     world.changed(hours=3)
     world.ec2.authorize_security_group_ingress(**rule, CidrIp="8.8.4.4/32")
-    world.ec2.revoke_security_group_ingress(**rule, CidrIp="0.0.0.0/0")
     assert world.hammer("identify").exit_code == 0
     (left,) = world.usage().rules
     assert left.cidr == "8.8.4.4/32"
@@ -561,3 +558,42 @@ def test_a_rule_that_is_closed_once_a_wider_one_is_does_not_stay(world: UsageWor
     opened(world, (22, 22), "0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1")
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
     assert world.usage().verdict is UseVerdict.WORKING
+
+
+@pytest.mark.parametrize("opened_by_owner", [False, True])
+def test_who_is_refused_on_a_port_that_is_open_was_not_cut_off(world: UsageWorld, *, opened_by_owner: bool) -> None:
+    """A network ACL refuses too. What carve_ports leaves, a rule that stays, and what its owner opens again admit."""
+    ports = {"GroupId": world.group_id, "IpProtocol": "tcp", "CidrIp": "0.0.0.0/0"}
+    opened(world, (0, 65535), "0.0.0.0/0", remediation_strategy="carve_ports")
+    worked = [line for port in (22, 443) for line in world.both_ways(WORKER, 30, port=port)]
+    world.put([*world.no_data(ALL_HOURS), *worked], 2)
+    world.usage()
+    world.changed(hours=3)
+    for first, last in ((0, 21), (23, 65535)):
+        world.ec2.authorize_security_group_ingress(**ports, FromPort=first, ToPort=last)
+    world.put([*refusals(world, WORKER), *refusals(world, WORKER, 443)])
+    world.usage()
+    if opened_by_owner:
+        world.ec2.authorize_security_group_ingress(**ports, FromPort=22, ToPort=22)
+        world.usage()
+    output = world.hammer("report").output
+    assert (f"{WORKER} on tcp/22, 3 times" in output) is not opened_by_owner
+    assert f"{WORKER} on tcp/443" not in output
+
+
+def test_whom_a_change_cut_off_is_told_though_something_else_is_opened(world: UsageWorld) -> None:
+    """The issue is resolved, and found again with what its owner opened: nobody is let in again by that."""
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    world.usage()
+    world.changed(hours=3)
+    assert world.hammer("identify").exit_code == 0
+    assert world.hammer("usage").exit_code == 0
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+    world.ec2.authorize_security_group_ingress(**rule, CidrIp="8.8.4.4/32")
+    assert world.hammer("identify").exit_code == 0
+    assert (world.issue().occurrence, world.issue().timestamps.remediated) == (2, None)
+    world.put(refusals(world, WORKER))
+    world.usage()
+    output = world.hammer("report").output
+    assert f"{WORKER} on tcp/22, 3 times" in output
+    assert WORKER not in world.hammer("report").output
