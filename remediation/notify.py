@@ -40,6 +40,7 @@ from library.issues.change_notifications import (
 from library.issues.decision_record import kept_sources
 from library.issues.issue import Issue
 from library.issues.names import hammer_options
+from library.network.addresses import RFC_1918
 from library.notifications.broadcast import destinations_of
 from library.notifications.change_delivery import (
     CHANGES,
@@ -59,6 +60,7 @@ from library.notifications.webhook_events import change_event, subject_of
 from library.security_groups.exposure import rule_text, traffic_text
 from library.security_groups.group import IngressRule
 from remediation.journal import JournalEntry
+from remediation.plan import DESCRIPTION_PREFIX
 from remediation.restore_plan import StandIn
 
 if TYPE_CHECKING:
@@ -151,12 +153,21 @@ def incomplete_message(issue: Issue, bucket: str, entry: JournalEntry, reason: s
         f"Hammer has begun to change the group, and that is not complete yet: {reason}. "
         "The next remediation run that may change the group completes it.",
         (
-            "Clients with private addresses (RFC 1918) that had access still have it.",
+            f"Clients {_with_access(entry)} that had access still have it.",
             *_rules("Revoked so far", entry.closed),
             *_rules("Added so far", entry.added),
             *_way_back(issue, bucket, entry.backup),
         ),
     )
+
+
+def _with_access(entry: JournalEntry) -> str:
+    """Who has access over the rules that replace others, by what was to replace them."""
+    stand_ins = [added.rule for added in entry.add if added.rule.description.startswith(DESCRIPTION_PREFIX)]
+    sources = dict.fromkeys(rule.prefix_list_id or rule.cidr for rule in stand_ins)
+    if not sources or sources.keys() == set(RFC_1918):
+        return "with private addresses (RFC 1918)"
+    return f"from {and_more([*sources], _SHOWN_RULES)}"
 
 
 def settled_message(text: str, backup: str = "") -> ChangeMessage:

@@ -52,6 +52,7 @@ from reporting.remediation_text import (
     closing_sentences,
     closing_words,
     days_text,
+    how_replaced,
     kept_text,
     replaced,
     replaced_line,
@@ -537,7 +538,7 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     which = which or f"those of the rules above that are {' '.join(touched).replace('_', ' ')}"
     if kept_text(issue):
         which = "those of the rules above that nobody chose to keep"
-    how = "of each only the restricted ports" if facts.strategy == "carve_ports" else "each of them whole"
+    how = how_replaced(issue, facts)
     return (
         paragraph(
             f"{since} Hammer will replace {which}, {how}, {closing_words(facts.closes_at, at_once=facts.at_once)}: "

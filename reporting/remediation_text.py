@@ -18,6 +18,7 @@ from library.issues.reachability import Verdict
 from library.issues.schedule import Waiting, kept_open
 from library.issues.times import shown_time
 from library.issues.use import CAVEAT, SourceClass, use_sentences, use_summary
+from library.network.ports import protocol_name
 from library.security_groups.clauses import allowed_sentence, clauses
 from library.security_groups.exposure import Exposure, rule_text
 from reporting.exposure_text import exposure_line, named_sources, shown_line
@@ -114,13 +115,29 @@ def closing_sentences(issue: Issue, facts: TicketFacts) -> str:
     which = replaced(issue, facts.scope)
     if left and due:
         which = f"{which}, {allowed_sentence(clauses(due, facts.restricted))},"
-    if facts.strategy == "carve_ports":
+    if facts.strategy == "carve_ports" and any(map(_has_ports, due)):
         which = f"the restricted ports of {which.removeprefix('only ')}"
+        if not all(map(_has_ports, due)):
+            which = f"{which.removesuffix(',')}, and all of those without ports,"
     text = f"{UNLESS} {which} {when}. What is replaced will then be open from {named_sources(facts.sources)} only"
     reachability = issue.details.reachability
     is_unused = reachability is not None and reachability.verdict is Verdict.UNUSED
     text += "." if is_unused else ": whoever connects through it from elsewhere is cut off."
     return f"{text} The other rules stay open: {allowed_sentence(clauses(left, facts.restricted))}." if left else text
+
+
+def _has_ports(exposure: Exposure) -> bool:
+    """Whether a rule has ports: `carve_ports` replaces one that has none whole."""
+    return protocol_name(exposure.protocol) in ("tcp", "udp")
+
+
+def how_replaced(issue: Issue, facts: TicketFacts) -> str:
+    """How much of each rule that is replaced is, as a clause."""
+    due, _ = _split(issue, facts.scope)
+    if facts.strategy != "carve_ports" or not any(map(_has_ports, due)):
+        return "each of them whole"
+    whole = "" if all(map(_has_ports, due)) else ", those without ports whole"
+    return f"of each only the restricted ports{whole}"
 
 
 def closing_changed(issue: Issue, facts: TicketFacts) -> Document:

@@ -79,6 +79,31 @@ def test_not_complete_yet() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("sources", "who"),
+    [
+        (("10.9.0.0/16", "pl-1"), "Clients from 10.9.0.0/16, pl-1 that had access still have it."),
+        (("10.0.0.0/8",), "Clients from 10.0.0.0/8 that had access still have it."),
+        (
+            ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+            "Clients with private addresses (RFC 1918) that had access still have it.",
+        ),
+    ],
+    ids=["others", "fewer", "as by default"],
+)
+def test_who_keeps_access_is_by_what_replaces_the_rules(sources: tuple[str, ...], who: str) -> None:
+    rules = [
+        SSH._replace(
+            cidr="" if source == "pl-1" else source,
+            prefix_list_id="pl-1" if source == "pl-1" else "",
+            description="Hammer: replaces 0.0.0.0/0 on 2026-11-22",
+        )
+        for source in sources
+    ]
+    entry = replace(ENTRY, add=tuple(AddedRule(rule, AddedState.ADDED) for rule in rules))
+    assert incomplete_message(ISSUE, "bucket", entry, "EC2 throttles").details[0] == who
+
+
 def test_settled_and_failed() -> None:
     assert settled_message("2 rules were taken away again") == ChangeMessage(
         "Completed",

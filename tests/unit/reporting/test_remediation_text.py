@@ -15,6 +15,7 @@ from reporting.remediation_text import closing_sentences, replaced_line
 from tests.unit.reporting.test_whole_tickets import FACTS, FOUND, SSH, issue
 
 RDP = Exposure("tcp", 3389, 3389, "8.8.8.0/24", "open_partly")
+ALL = Exposure("-1", None, None, "0.0.0.0/0", "open_completely")
 WHOLE, BOTH = frozenset({"open_completely"}), frozenset({"open_completely", "open_partly"})
 UNLESS = "Unless it is fixed or exempt by then, Hammer will replace"
 THEN = (
@@ -42,6 +43,18 @@ THEN = (
             f"{UNLESS} the restricted ports of this rule soon after. What is replaced will then be open from "
             "10.9.0.0/16, pl-1 only: whoever connects through it from elsewhere is cut off.",
             id="the restricted ports only, and configured sources",
+        ),
+        pytest.param(
+            (ALL,),
+            {"strategy": "carve_ports"},
+            f"{UNLESS} this rule soon after. {THEN}",
+            id="a rule without ports whole",
+        ),
+        pytest.param(
+            (SSH, ALL),
+            {"strategy": "carve_ports"},
+            f"{UNLESS} the restricted ports of these rules, and all of those without ports, soon after. {THEN}",
+            id="the restricted ports, and a rule without ports whole",
         ),
         pytest.param((SSH,), {"at_once": True}, f"{UNLESS} this rule at its next run. {THEN}", id="at once"),
     ],

@@ -20,6 +20,7 @@ PORTS = PortSet.parse([22, "3000-4000", "udp/161"])
 LOCATION = Location("shop", "210987654321", "eu-west-1")
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 LIST = Exposure("tcp", 22, 22, "8.8.8.0/24", "open_partly", "pl-1")
+ALL = Exposure("-1", None, None, "0.0.0.0/0", "open_completely")
 EVERYTHING = Exposure("-1", None, None, "::/0", "open_completely")
 FACTS = TicketFacts(
     LOCATION, PORTS, GroupUsers(), FOUND + timedelta(days=21), "replace_rule", frozenset({"open_completely"}), 21, ""
@@ -99,6 +100,21 @@ RANGES = "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"
             "on 2026-12-13 03:05 UTC or soon after: what they open will then be open from the private networks "
             f"{RANGES} only. {SAVED}",
             id="ports of some rules",
+        ),
+        pytest.param(
+            (ALL,),
+            {"strategy": "carve_ports"},
+            "Hammer will replace the rules above, each of them whole, on 2026-12-13 03:05 UTC or soon after: what they "
+            f"open will then be open from the private networks {RANGES} only. {SAVED}",
+            id="a rule without ports",
+        ),
+        pytest.param(
+            (SSH, ALL),
+            {"strategy": "carve_ports"},
+            "Hammer will replace the rules above, of each only the restricted ports, those without ports whole, on "
+            "2026-12-13 03:05 UTC or soon after: what they open will then be open from the private networks "
+            f"{RANGES} only. {SAVED}",
+            id="ports, and a rule without ports",
         ),
         pytest.param(
             (SSH, LIST),
