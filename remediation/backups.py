@@ -109,7 +109,7 @@ class Backups:
         """
         if not key:
             raise BackupError("no backup is named")
-        if not key.startswith(f"{_folder(account_id, region)}{group_id}_"):
+        if not is_key_of(key, account_id, region, group_id):
             raise BackupError(f"{key[:200]!r} is not a key of a backup of {group_id} in {account_id}, {region}")
         return self.read(key, group_id)
 
@@ -179,6 +179,11 @@ class Backups:
 
     def _read(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+
+def is_key_of(key: str, account_id: str, region: str, group_id: str) -> bool:
+    """Whether a key is one of a backup of this very group."""
+    return key.startswith(f"{_folder(account_id, region)}{group_id}_")
 
 
 def is_of_hammer(key: str) -> bool:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from library.aws.failures import AWS_ERRORS, explain
@@ -34,7 +34,7 @@ from library.documents.text import printable
 from library.errors import HammerError
 from library.network.ports import protocol_name
 from library.security_groups.group import IngressRule, RuleKey, ShapeError, parse_rule, rule_key
-from remediation.backups import Backup, BackupError, is_of_hammer
+from remediation.backups import Backup, BackupError, is_key_of, is_of_hammer, written_at
 from remediation.group_state import tags_of
 from remediation.journal import ChangeKind, RemediationDetails, rules_from_item
 from remediation.plan import DESCRIPTION_PREFIX, RuleQuota
@@ -271,6 +271,9 @@ def _share_ports(this: IngressRule, other: IngressRule) -> bool:
 
 SETTLED_AFTER = timedelta(minutes=10)
 """How long after a change EC2 shows it for sure: it may need up to five minutes, and clocks of hosts differ."""
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class CannotRestoreError(HammerError):
@@ -522,7 +525,7 @@ def read_source(
         ClientError, BotoCoreError: the backups, or that one, could not be read.
     """
     found = _read_all(backups, target)
-    key = wanted or _chosen(found, details, RemediationDetails.of(details, own_item), live, prompt)
+    key = wanted or _chosen(found, target, details, RemediationDetails.of(details, own_item), live, prompt)
     if key not in {backup.key for backup in found.listed}:
         raise CannotRestoreError(f"{printable(key)} is not a backup of this group")
     _show(found, key, prompt)
@@ -552,6 +555,7 @@ def read_source(
 
 def _chosen(
     found: _Read,
+    target: RestoreTarget,
     details: Mapping[str, Any],
     recorded: RemediationDetails,
     live: Callable[[], Observation | None],
@@ -563,9 +567,10 @@ def _chosen(
     listed = {backup.key for backup in found.listed}
     named = details.get("backup")
     named = named if isinstance(named, str) else ""
-    if named and named not in listed:
+    gone = _gone(target, listed, named, recorded)
+    if named and named not in listed and named != gone:
         prompt.show(f" ! the issue table names {printable(named)}, which is no backup of this group: it does not count")
-        named = ""
+    named = named if named in listed else ""
     known = found.known()
     changes = changes_of(known)
     seen = [Observation(backup.written, notes.observed) for backup, notes in known if notes.observed is not None]
@@ -578,11 +583,24 @@ def _chosen(
         raise CannotRestoreError(
             "no backup of this group is from before a change that EC2 carried out: choose one with --backup"
         )
+    if gone and (written_at(key) or _NEVER) < (written_at(gone) or _NEVER):
+        key = gone
     if key not in listed:
         raise CannotRestoreError(
             f"the backup from before the remediation, {printable(key)}, is gone: choose another with --backup"
         )
     return key
+
+
+def _gone(target: RestoreTarget, listed: Container[str], named: str, recorded: RemediationDetails) -> str:
+    """The newest backup that the table names and that the bucket has no more; empty: there is none.
+
+    An older one would open what was closed before, and nobody asked for that.
+    """
+    entry = recorded.entry if recorded.entry and recorded.entry.kind is ChangeKind.REMEDIATION else None
+    keys = [named, *([entry.backup] if entry and entry.left_traces else ())]
+    own = [key for key in keys if key not in listed and is_key_of(key, *target) and is_of_hammer(key)]
+    return max(own, key=lambda key: written_at(key) or _NEVER, default="")
 
 
 def _going_on_with(recorded: RemediationDetails, listed: Container[str]) -> str:

@@ -110,6 +110,19 @@ def test_private_access_over_a_rule_that_was_made_after_the_backup_stays(world: 
     assert result.output.count(sentence) == 2, "in the difference, and in what became of it"
 
 
+def test_the_newest_changes_backup_is_gone(world: World) -> None:
+    """An older one would open what was closed long ago, and nobody asked for that."""
+    group = remediated_twice(world)
+    first, newest = keys(world, group)
+    closed = world.rules(group)
+    world.sessions.client("s3").delete_object(Bucket=BUCKET, Key=newest)
+    result = world.restore(group, "--batch")
+    assert result.exit_code == 1
+    assert f"the backup from before the remediation, {newest}, is gone: choose another with --backup" in result.output
+    assert world.rules(group) == closed
+    assert world.restore(group, "--batch", "--backup", first).exit_code == 0
+
+
 def test_a_newer_backup_that_is_gone(world: World) -> None:
     """Nobody can know then which rules are Hammer's: they stay, as others' rules do."""
     group = remediated_twice(world)
