@@ -192,7 +192,8 @@ def assess(
     if not is_ours_to_complete or observed.entry is None:
         return Assessment(live, observed, planned, details, held=held)
     to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
-    withdraw = unneeded(observed.entry, to_close)
+    is_refused = isinstance(planned, Skipped) and planned.reason is SkipReason.KEEP  # as a whole: nothing is changed
+    withdraw = () if is_refused else unneeded(observed.entry, to_close)
     if isinstance(planned, Plan):  # what the plan relies on stands in for what it is about to close
         needed = {*map(rule_key, planned.relied_on), *planned.replaces}
         withdraw = tuple(added for added in withdraw if added.key not in needed)

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from library.issues.use import SourceClass, Use, UseRule, UseSource, UseVerdict
+from library.jobs.command_line import Selection
+from library.network.addresses import parse_network
 from remediation.journal import is_unfinished
+from remediation.runs import BatchRun
 from tests.worlds.aws_faults import KilledError, calls
 from tests.worlds.remediation_world import ANYWHERE, NOW, World, permission, world
 
@@ -210,4 +213,31 @@ def test_a_change_with_kept_sources_that_a_run_left_unfinished_is_completed_afte
 
 def _dies_after_the_revoke(operation: str) -> None:
     if operation == "RevokeSecurityGroupIngress":
+        raise KilledError(operation)
+
+
+def test_a_keep_that_is_refused_leaves_an_unfinished_change_as_it_is(world: World) -> None:
+    """The whole is refused: what stands in for the rule, which the next run closes, stays."""
+    group = world.group(SSH)
+    world.issue(group)
+    with calls() as seen:
+        seen.watch = _dies_after_the_rules_were_added
+        with pytest.raises(KilledError):
+            world.batch()
+    there = world.rules(group)
+    assert ("tcp", 22, 22, "10.0.0.0/8") in there
+    world.clock += timedelta(minutes=40)
+    tools = world.tools()
+    tools.keep = (parse_network("2a01::7/128"),)
+    try:
+        summary = BatchRun(tools, lambda: world.config, Selection.of(None, None, (group,)), world.people).run()
+    finally:
+        tools.lock.release()
+    assert "cannot be kept" in summary.problems[0]
+    assert world.rules(group) == there
+    assert world.batch().remediated == 1
+
+
+def _dies_after_the_rules_were_added(operation: str) -> None:
+    if operation == "AuthorizeSecurityGroupIngress":
         raise KilledError(operation)
