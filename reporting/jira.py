@@ -122,16 +122,16 @@ class Tickets:
         since = left_over.get("since") or format_time(self.now())
         self.unknown_since = parse_time(left_over.get("unknown"))
         self.is_filing = False
+        self.marker = _marker(step, update)
+        intent |= {"since": since, "marker": self.marker, "at_once": step.at_once}
         if not resumed:
             unknown = {"unknown": left_over["unknown"]} if self.unknown_since else {}
-            intended = {**intent, "since": since, **unknown}
-            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
+            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": {**intent, **unknown}}})
         self.plain = bool(left_over.get("plain"))
-        self.marker = _marker(step, update)
         try:
             return self._bring_up_to_date(step, context, kept, left_over, resumed=resumed)
         except JiraOutcomeUnknownError as error:
-            intended = {**intent, "since": since}
+            intended = {**intent}
             if self.is_filing or self.unknown_since:
                 intended["unknown"] = format_time(self.now()) if self.is_filing else left_over["unknown"]
             if error.status == 500 or self.plain:
@@ -259,6 +259,9 @@ class Tickets:
             Its key; empty: it cannot be used any more. And whether the last run filed it, and got no further.
         """
         issue, update = step.issue, step.ticket_update
+        unrecorded = str((issue.jira_details.get("intent") or {}).get("marker") or "")
+        if unrecorded and _was_notified(step) and not self.jira.has_comment(ticket.key, unrecorded):
+            return ticket.key, False  # the run that was to tell otherwise told nothing
         said = f"{issue.issue_id} gets a new ticket"
         if ticket.done and not self._unless_refused(
             said, lambda: self.jira.workflow.reopen(ticket.key), JiraCannotReopenError
@@ -454,6 +457,12 @@ def _marker(step: Step, update: Update) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
+def _was_notified(step: Step) -> bool:
+    """Whether the ticket was told all of this, so far as is recorded."""
+    kept, now = step.issue.jira_details, state_as_notified(step.issue, closed=False, at_once=step.at_once)
+    return all(kept.get(name) == value for name, value in {"at_once": None, **now}.items())
+
+
 def shows_otherwise(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether a ticket says of another occurrence, or of other exposures, than it did before.
 
@@ -512,6 +521,9 @@ def _comment_on(step: Step, context: TicketContext) -> Document:
     if step.ticket_update is Update.CLOSING:
         return closing
     notified = issue.jira_details.get("told")
+    unrecorded: Mapping[str, Any] = issue.jira_details.get("intent") or {}
+    if unrecorded.get("news") == Update.CHANGED and unrecorded.get("digest") != channel_digest(issue):
+        notified = None  # it may have been told something else since
     lines = None if notified is None else [str(line) for line in notified]
     days = (0 if step.at_once else context.facts.retention_days) if again and step.closes_at else None
     text = texts_for(issue).changed(issue, days, lines, again=again, scope=context.facts.scope)

@@ -223,6 +223,8 @@ class ChannelState:
         verdict: of reachability, then; empty: none. None: nobody knows.
         severity: the severity then; None: nobody knows.
         at_once: that remediation closes it at its next run.
+        is_doubted: whether it may have been told another change since: a run ended, or failed, while it told that.
+        doubted_at_once: `at_once` by what it may have been told since; None: nothing.
     """
 
     occurrence: int | None = None
@@ -231,6 +233,8 @@ class ChannelState:
     verdict: str | None = None
     severity: str | None = None
     at_once: bool = False
+    is_doubted: bool = False
+    doubted_at_once: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +385,10 @@ def _channel_updates(issue: Issue, channels: Channels, remediation: IssueForecas
 
     def due_update(state: ChannelState | None) -> Update | None:
         is_late = _was_notified_otherwise(issue, state, remediation)
-        update = update_for(issue, state) or (Update.CLOSING if is_late else None)
+        update = update_for(issue, state)
+        if update is None and state and state.is_doubted and issue.status is Status.OPEN:
+            update = Update.CHANGED  # what it may have been told since is not so any more
+        update = update or (Update.CLOSING if is_late else None)
         found.knows.append(bool(update or (state and state.at_once)))
         return update
 
@@ -469,7 +476,8 @@ def _was_notified_otherwise(issue: Issue, state: ChannelState | None, remediatio
         return False
     if remediation.closes_at() is None or remediation.is_due_anyway:
         return False
-    return state.at_once != remediation.closes_at_once
+    said = {state.at_once, state.at_once if state.doubted_at_once is None else state.doubted_at_once}
+    return said != {remediation.closes_at_once}
 
 
 def _end_update(kept: Mapping[str, Any], reminder_of_end: str) -> Update | None:
@@ -560,7 +568,9 @@ def ticket_state(issue: Issue, *, on_paper: bool = False) -> ChannelState | None
     if broke_off and (not kept.get("ticket") or broke_off.get("news") in (Update.NEW, Update.FOUND_AGAIN)):
         return ChannelState(issue.occurrence)
     has_one = kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported))
-    return _channel_state(kept) if has_one else None
+    intent = kept.get("intent") or {}
+    unrecorded = str(intent.get("news") or ""), bool(intent.get("at_once"))
+    return _with_doubt(_channel_state(kept), *unrecorded) if has_one else None
 
 
 def slack_state(issue: Issue) -> ChannelState | None:
@@ -570,7 +580,20 @@ def slack_state(issue: Issue) -> ChannelState | None:
     if issue.status is not Status.OPEN and notified.startswith((Update.NEW, Update.FOUND_AGAIN)):
         # A part of its destinations was told, or may have been: they are also told when it is over.
         return ChannelState(issue.occurrence)
-    return _channel_state(kept) if "digest" in kept else None
+    if "digest" not in kept:
+        return None
+    return _with_doubt(_channel_state(kept), notified.partition(",")[0], notified.endswith(AT_ONCE))
+
+
+AT_ONCE = ", closed at once"
+"""The end of the key of an alert that promises that."""
+
+
+def _with_doubt(state: ChannelState, update: str, at_once: bool) -> ChannelState:
+    """A state with an update that the channel may have been told beyond it; empty: none."""
+    if update not in (Update.CHANGED, Update.CLOSING):
+        return state
+    return replace(state, is_doubted=update == Update.CHANGED, doubted_at_once=at_once)
 
 
 def webhook_state(issue: Issue, *, reports: bool = True) -> ChannelState | None:

@@ -14,7 +14,7 @@ from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from reporting.context import texts_for
 from reporting.group_text import exemption_line
-from reporting.plan import Step, Update, channel_digest, state_with_reminder, use_notified
+from reporting.plan import AT_ONCE, Step, Update, channel_digest, state_with_reminder, use_notified
 from reporting.remediation_text import closing_when, use_alert, waiting_lines
 from reporting.ticket_facts import TicketFacts
 
@@ -137,7 +137,7 @@ def _alert_key(step: Step) -> str:
         what = f"{what} {step.reminder_of_end}"
     if step.alert_update is Update.USE and step.issue.use is not None:
         what = f"{what}, {step.issue.use.verdict}"
-    promise = ", closed at once" if step.at_once and step.alert_update is not None else ""
+    promise = AT_ONCE if step.at_once and step.alert_update is not None else ""
     return f"{what}, occurrence {step.issue.occurrence}, {channel_digest(step.issue)}{promise}"
 
 

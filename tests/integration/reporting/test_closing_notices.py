@@ -53,3 +53,21 @@ def test_from_a_date_to_the_next_run_and_back() -> None:
         assert AT_ONCE in comments(world)[2]
         assert has_notice(world.issue())
         assert world.issue().timestamps.reported == reported
+
+
+def test_a_date_that_may_have_been_told_is_taken_back() -> None:
+    """JIRA's answer to the comment is lost, and the mode is switched off before the next run."""
+    with reporting_world() as world:
+        found_critical(world)
+        world.report()
+        configure(world, "critical")
+        world.jira.faults.append(Fault("POST /comment", Answer("<html>", 502), done=True))
+        world.report()
+        assert AT_ONCE in comments(world)[0]
+        assert not has_notice(world.issue())
+        configure(world)
+        world.passes(hours=1)
+        world.report()
+        assert len(comments(world)) == 2
+        assert LATER in comments(world)[1]
+        assert world.report().notified == {}

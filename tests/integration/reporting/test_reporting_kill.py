@@ -211,3 +211,61 @@ def test_a_destination_that_heard_before_the_job_was_killed_does_not_hear_again(
         world.report()
         assert [message.channel for message in world.slack.messages] == ["ana", "bo"]
         assert world.issue().timestamps.reported == world.clock
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_what_a_killed_run_told_is_taken_back_if_it_is_not_so_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+    closes: bool,
+) -> None:
+    """The group is as it was before by the next run: what the table has is what was told before."""
+    before, meanwhile = ((SSH, RDP), (SSH,)) if closes else ((SSH,), (SSH, RDP))
+    with reporting_world() as world:
+        world.found("sg-1", *before)
+        world.report()
+        world.found("sg-1", *meanwhile)
+        # The intent, JIRA's version, the ticket, the comment.
+        with killing(monkeypatch, Killer(4)), pytest.raises(Killed):
+            world.report()
+        assert len(world.jira.tickets["SEC-1"].comments) == 1
+        world.passes(hours=1)
+        world.found("sg-1", *before)
+        assert world.report().notified == {"changed": 1}
+        said = world.jira.tickets["SEC-1"].said
+        assert len(said) == 2
+        assert said[1].startswith("What is open in security group sg-1 has changed.\n\nOpen now, all together:")
+        assert ("3389" in said[1]) is closes
+        assert world.report().notified == {}
+
+
+def test_what_a_killed_run_did_not_tell_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    with reporting_world() as world:
+        changed(world)
+        with killing(monkeypatch, Killer(3)), pytest.raises(Killed):
+            world.report()
+        world.passes(hours=1)
+        world.found("sg-1", SSH)
+        world.report()
+        assert world.jira.tickets["SEC-1"].comments == []
+        assert world.report().notified == {}
+
+
+def test_who_was_told_is_told_that_it_is_as_before_though_others_were_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with reporting_world() as world:
+        world.sections["jira"] = {"enabled": False}
+        world.ticket_owners = {"slack_owner": ["ana", "bo"]}
+        world.found()
+        world.report()
+        world.found("sg-1", SSH, RDP)
+        # Two pages of people, then ana's message, her record, her thread, then bo's message.
+        with killing(monkeypatch, Killer(5)), pytest.raises(Killed):
+            world.report()
+        assert "tcp/3389" in world.slack.to("ana")[-1].shown
+        world.found("sg-1", SSH)
+        world.report()
+        last = world.slack.to("ana")[-1].shown
+        assert "*Changed*" in last
+        assert "tcp/3389" not in last
+        assert world.report().notified == {}
