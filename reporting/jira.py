@@ -145,7 +145,7 @@ class Tickets:
     ) -> dict[str, Any]:
         update, issue = step.ticket_update, step.issue
         known = str(kept.get("ticket") or "")
-        ticket = self.jira.get(known) if known else self._find_unrecorded(issue, left_over)
+        ticket = self._shown(issue, known) if known else self._find_unrecorded(issue, left_over)
         if update in (Update.EXEMPTION_ENDS, Update.USE):
             if ticket is not None:
                 # A run that died after its comment on the use may have been followed by one that told something else.
@@ -182,6 +182,16 @@ class Tickets:
             if self.unknown_since:
                 pending = {**pending, _DUPLICATE: str(format_time(self.now()))}
         return lasting(kept) | notified | {"ticket": key} | ({"still": pending} if pending else {})
+
+    def _shown(self, issue: Issue, key: str) -> Ticket | None:
+        """The issue's ticket; None: there is none any more, or JIRA does not show it to Hammer."""
+        try:
+            return self.jira.get(key)
+        except JiraError as error:
+            if not error.says_hidden:
+                raise
+            self.notes.append(f"{issue.issue_id}: {key} is not shown to Hammer and is left as it is: {error}")
+            return None
 
     def follow_up(self, issue: Issue) -> dict[str, Any]:
         """Do what the last run could not do beside the ticket itself.

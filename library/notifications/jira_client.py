@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from library.issues.times import stored_time
@@ -280,7 +280,11 @@ class JiraClient:
         raise AssertionError("unreachable")
 
     def get(self, key: str) -> Ticket | None:
-        """A ticket under the key that it has now, or None if there is none any more."""
+        """A ticket under the key that it has now, or None if there is none any more.
+
+        Raises:
+            JiraError: `says_hidden` where JIRA does not show it to Hammer.
+        """
         try:
             return self._connection.read(lambda client: _ticket(client.issue(key, fields="status,labels").raw))
         except JiraError as error:
@@ -289,7 +293,7 @@ class JiraClient:
             raise
 
     def with_history(self, key: str) -> dict[str, Any] | None:
-        """A ticket as JIRA gives it, with its whole history; None: there is none any more."""
+        """A ticket as JIRA gives it, with its whole history; None: there is none, or none that Hammer may see."""
         try:
             ticket: dict[str, Any] = self._connection.read(
                 lambda client: dict(
@@ -297,7 +301,7 @@ class JiraClient:
                 )
             )
         except JiraError as error:
-            if error.says_gone:
+            if error.says_gone or error.says_hidden:
                 return None
             raise
         log = ticket.get("changelog") or {}
@@ -313,7 +317,10 @@ class JiraClient:
     def newest_comment(self, key: str, author_ids: Sequence[str]) -> str:
         """The text of the newest comment of one author, by account id, or name and key; empty: there is none."""
         by_author = [comment for comment in self._comments(key) if comment.author_ids & {*author_ids}]
-        return max(((comment.created, str(comment.body)) for comment in by_author), default=("", ""))[1]
+        first = datetime.min.replace(tzinfo=UTC)
+        # As times: Data Center writes them with the server's offset, which is another in summer.
+        newest = max(by_author, key=lambda each: (stored_time(each.created) or first, each.created), default=None)
+        return str(newest.body) if newest else ""
 
     def commented_at(self, key: str, marker: str) -> datetime | None:
         """When the comment with a marker was written, by JIRA's clock; None: there is none, or JIRA does not tell."""

@@ -76,6 +76,11 @@ class JiraError(HammerError):
         return self.is_own and self.status == 404
 
     @property
+    def says_hidden(self) -> bool:
+        """Whether JIRA does not show the ticket to Hammer, as one with a security level in Data Center."""
+        return self.is_own and self.status == 403
+
+    @property
     def refuses_text(self) -> bool:
         """Whether JIRA may take the same with another text: it names no field, or one that holds text."""
         return self.status in (400, 413, 422) and (not self.fields or bool(_TEXT_FIELDS & self.fields.keys()))
@@ -161,7 +166,7 @@ class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
             timeout=_TIMEOUT_S,
             **login,
         )
-        client._session.hooks["response"].append(_check_written)
+        client._session.hooks["response"] += [_check_login, _check_written]
         deployment_type = ""
         try:
             info = client.get_json("serverInfo")
@@ -223,6 +228,17 @@ class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
         return Failure(JiraUnavailableError(reason), may_repeat=True, down_after=NETWORK_LIMIT, down=reason)
 
 
+def _check_login(answer: Response, **_: object) -> None:
+    """Raise if JIRA took a request for one of nobody. Cloud answers 200 then, and searches find nothing."""
+    reasons = _login_reasons(str(answer.headers.get("X-Seraph-LoginReason", "")))
+    if answer.ok and "OK" not in reasons and reasons & _LOGIN_FAILED:
+        raise JIRAError("the login failed", status_code=answer.status_code, response=answer)
+
+
+def _login_reasons(header: str) -> set[str]:
+    return set(re.split(r"[,\s]+", header))
+
+
 def _check_written(answer: Response, **_: object) -> None:
     """Raise if a request that was to change something did not reach JIRA, though its answer is no error.
 
@@ -240,9 +256,9 @@ def _check_written(answer: Response, **_: object) -> None:
 def _is_own(error: JIRAError) -> bool:
     """Whether an error is JIRA's own: it has messages, of the whole request or of single fields, or says nothing.
 
-    What is between says more: a page, or JSON with other members.
+    What is between says more: a page, or JSON with other members. A 403 that says nothing may be anybody's.
     """
-    is_empty = error.response is None or error.response.text.strip() in ("", "{}")
+    is_empty = error.status_code != 403 and (error.response is None or error.response.text.strip() in ("", "{}"))
     return is_empty or not _OWN_ERRORS.isdisjoint(_said(error))
 
 
@@ -271,7 +287,7 @@ def _denied(error: JIRAError) -> str:
     """Why JIRA takes no login, by the headers of Seraph, its part for logins; empty: it says nothing of that."""
     said = _header(error, "X-Authentication-Denied-Reason")
     reason = _header(error, "X-Seraph-LoginReason")
-    if not said and not set(re.split(r"[,\s]+", reason)) & _LOGIN_FAILED:
+    if not said and not _login_reasons(reason) & _LOGIN_FAILED:
         return ""
     return flattened(said.partition(";")[0] or reason, _LOGIN_REASON_LIMIT)
 

@@ -471,3 +471,14 @@ def test_a_second_exemption_needs_somebody_else_here_too(here: World) -> None:
     ticket(here).label("hammer-exempt-5d", AT, author=other)
     here.report()
     assert [result == "done" for _, result in results(here)] == [True, False, True]
+
+
+def test_the_newest_comment_is_the_newest_on_the_day_on_which_summer_time_ends(here: World) -> None:
+    """Data Center writes times with its server's offset."""
+    author = person(here)["author"]
+    ticket(here).show_text(author, "an old comment of mine", "2026-10-25T02:40:00.000+0200")
+    ticket(here).show_text(author, "migration until Friday", "2026-10-25T02:20:00.000+0100")
+    ticket(here).label("hammer-exempt-3d", AT, **person(here))
+    here.report()
+    (record,) = exemption_records(here.table.items, MAIN)
+    assert record.reason == "migration until Friday"

@@ -284,3 +284,72 @@ def test_a_ticket_that_takes_no_comments_is_closed_all_the_same() -> None:
         assert summary.notes == ["sg-1: SEC-1 takes no comment: JIRA answered 403: no right"]
         assert world.jira.tickets["SEC-1"].status == "Done"
         assert world.issue().status is Status.CLOSED
+
+
+HIDDEN = Answer({"errorMessages": ["You do not have the permission to see the specified issue."], "errors": {}}, 403)
+
+
+@pytest.mark.parametrize("decides", [False, True])
+def test_a_ticket_that_hammer_may_not_see_any_more_gets_another(decides: bool) -> None:
+    """Somebody gave it a security level. Data Center answers 403, Cloud 404."""
+    with reporting_world(cloud=False) as world:
+        jira_alone(world)
+        world.sections["decisions"] = {"enabled": decides}
+        world.sections["jira"] = {"decisions": decides, "decision_accounts": ["ana"]}
+        world.found()
+        world.report()
+        world.jira.faults.append(Fault("GET /issue/SEC-1", HIDDEN, times=99))
+        world.found("sg-1", SSH, RDP)
+        summary = world.report()
+        assert summary.problems == []
+        assert len(summary.notes) == 1
+        assert summary.notes[0].startswith("sg-1: SEC-1 is not shown to Hammer and is left as it is: JIRA answered 403")
+        assert list(world.jira.tickets) == ["SEC-1", "SEC-2"]
+        assert world.report().notified == {}
+
+
+def test_the_issue_of_a_ticket_that_hammer_may_not_see_ends_with_a_note() -> None:
+    with reporting_world(cloud=False) as world:
+        jira_alone(world)
+        world.found()
+        world.report()
+        world.jira.faults.append(Fault("GET /issue/SEC-1", HIDDEN, times=99))
+        world.fixed()
+        summary = world.report()
+        assert summary.problems == []
+        assert "SEC-1 is not shown to Hammer" in summary.notes[0]
+        assert world.issue().status is Status.CLOSED
+
+
+@pytest.mark.parametrize("body", ["", "<html>Forbidden</html>"])
+def test_a_403_of_something_before_jira_says_nothing_of_a_ticket(body: str) -> None:
+    with reporting_world(cloud=False) as world:
+        jira_alone(world)
+        world.found()
+        world.report()
+        world.found("sg-1", SSH, RDP)
+        world.jira.faults.append(Fault("GET /issue/SEC-1", Answer(body, 403), times=1))
+        assert len(world.report().problems) == 1
+        assert list(world.jira.tickets) == ["SEC-1"]
+        assert world.report().problems == []
+        assert len(world.jira.tickets["SEC-1"].comments) == 1
+
+
+def test_a_login_that_failed_though_jira_answers_200_finds_no_ticket_gone() -> None:
+    """Cloud takes a request with a token that is over for one of nobody, and a search finds nothing."""
+    failed = {"X-Seraph-LoginReason": "AUTHENTICATED_FAILED"}
+    with reporting_world() as world:
+        jira_alone(world)
+        world.found()
+        world.jira.faults.append(Fault("POST /issue", None, done=True))
+        assert len(world.report().problems) == 1
+        assert list(world.jira.tickets) == ["SEC-1"]
+        world.fixed()
+        world.passes(hours=1)
+        world.jira.faults.append(Fault("GET /search", Answer({"issues": [], "isLast": True}, 200, failed), times=9))
+        [problem] = world.report().problems
+        assert "JIRA refused the login (200, AUTHENTICATED_FAILED)" in problem
+        assert world.issue().status is Status.RESOLVED
+        world.jira.faults.clear()
+        assert world.report().problems == []
+        assert world.jira.tickets["SEC-1"].status == "Done"
