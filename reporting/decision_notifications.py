@@ -24,7 +24,11 @@ from library.errors import ConflictError
 from library.issues.decision_record import Decision, DecisionKind, Untold
 from library.notifications.broadcast import issue_line
 from library.notifications.jira_connection import JiraError
-from library.notifications.slack_connection import SlackDestinationError, SlackError
+from library.notifications.slack_connection import (
+    SlackDestinationError,
+    SlackError,
+    SlackMessageRefusedError,
+)
 from library.notifications.webhook import WebhookError
 from library.notifications.webhook_events import EventType, decision_event, subject_of
 from reporting.decision_messages import IssueMessage, comment, issue_message
@@ -151,7 +155,10 @@ class DecisionNotifications:
             return True
         try:
             self.post(issue, self.slack.channel(decision.owner))
-        except SlackDestinationError as error:
+        except (SlackDestinationError, SlackMessageRefusedError) as error:
+            if error.may_have_arrived:
+                problems.append(f"{issue.location}: the new owner was not told: {error}")
+                return True
             default = self.config.slack.default_channel
             problems.append(f"{printable(decision.owner)}: {error}; {default} is told instead")
             try:

@@ -161,8 +161,8 @@ class ServiceConnection(ABC, Generic[_Settings, _Secret, _Client]):
                 raise self._too_long(failure.error, failure.wait_s) from None
             if not failure.may_repeat or attempt == ATTEMPTS:
                 break
-            wait_s = FIRST_WAIT_S * 2 ** (attempt - 1) if failure.wait_s is None else failure.wait_s
-            self._sleep(wait_s)
+            # A date that is over, as of a service whose clock is behind, says as little as none.
+            self._sleep(failure.wait_s or FIRST_WAIT_S * 2 ** (attempt - 1))
         if failure.is_answer:
             self._failures = {NETWORK_LIMIT: 0, CONTENT_LIMIT: 0}
         elif failure.down_after:

@@ -173,3 +173,17 @@ def test_a_dry_run_decides_and_tells_nothing(here: World) -> None:
     here.report(dry_run=True)
     assert len(here.slack.requests) == requests
     assert len(here.issue().decided.outbox) == 1
+
+
+def test_a_new_owner_whom_slack_refuses_is_told_of_in_the_default_channel(here: World) -> None:
+    """Slack says it with a word that nobody knows yet."""
+    here.sections["slack"] = {"notify_default_owner": False}
+    here.found("sg-1")
+    here.report()
+    before = len(here.slack.to("#hammer"))
+    here.slack.refuses = {"U000000001": "some_new_code"}
+    decided(here, DecisionKind.NOT_MINE, owner="ana@example.com")
+    [problem] = here.report().problems
+    assert problem.endswith("Slack answered some_new_code; #hammer is told instead")
+    assert len(here.slack.to("#hammer")) == before + 1
+    assert here.report().problems == []

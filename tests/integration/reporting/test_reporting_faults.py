@@ -90,6 +90,14 @@ def test_jira_fails_and_the_next_run_goes_on(
             [3.0, 3.0],
             id="create: busy, told to wait",
         ),
+        pytest.param(
+            Fault("POST /issue", Answer("", 503, {"Retry-After": "0"}), times=2), [1.0, 2.0], id="create: no wait"
+        ),
+        pytest.param(
+            Fault("POST /issue", Answer("", 429, {"Retry-After": "Sun, 22 Nov 2026 01:00:00 GMT"})),
+            [1.0],
+            id="create: by a clock that is behind",
+        ),
         pytest.param(Fault("GET /search", Answer("", 500), times=2), [1.0, 2.0], id="search: 500"),
         pytest.param(Fault("GET /search"), [1.0], id="search: connection dropped"),
     ],
