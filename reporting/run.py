@@ -321,9 +321,7 @@ class Reporter:
             return bool(self._steps([issue])) or bool(self._undelivered(issue))
 
         for account in read_accounts(self._services.table, accounts, selection, has_updates, self.summary):
-            unread = self._decisions.unread
-            issues = [issue for issue in account.with_updates if (issue.account_id, issue.issue_id) not in unread]
-            planned = self._steps(issues)
+            planned = self._steps(account.with_updates)
             self.summary.unchanged += account.unchanged + len(account.with_updates) - len(planned)
             steps += planned
             self._changes += [
@@ -414,18 +412,14 @@ class Reporter:
             the webhook have it: `report`, `close`, `notice` and `notified` are off.
             None: nothing more can be done for it in this run.
         """
-        issue, details = step.issue, {}
+        issue = step.issue
         self._services.renew()
         try:
             if sets := _taken_back(step):
                 self._services.table.update(issue, sets)
-            if step.ticket_update and self._services.jira:
-                details = self._tickets(self._services.jira).update(step, self._contexts.of(step))
-            elif step.follow_up and self._services.jira:
-                details = self._tickets(self._services.jira).follow_up(issue)
-            elif step.ticket_update:
-                self._show(step)
-                details = _shown_state(step, step.ticket_update)
+            if (step.ticket_update or step.follow_up) and (issue.account_id, issue.issue_id) in self._decisions.unread:
+                return _without_ticket(step)
+            details = self._write_ticket(step)
         except JiraError as error:
             if isinstance(error, JiraUnavailableError) and str(error) in self._left_out:
                 self._left_out[str(error)] += 1
@@ -433,8 +427,7 @@ class Reporter:
                 self.summary.problem(f"{issue.location}: {step.ticket_update}: {error}")
             if isinstance(error, JiraUnavailableError):
                 self._left_out.setdefault(str(error), 0)
-            # The others are sent it all the same; only then it is neither reported nor closed.
-            return replace(step, report=False, close=False, notice=False, notified=False)
+            return _without_ticket(step)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return None
@@ -450,6 +443,24 @@ class Reporter:
         ):
             return None
         return replace(step, issue=issue)
+
+    def _write_ticket(self, step: Step) -> dict[str, Any]:
+        """Tell JIRA, or the console, of a step.
+
+        Returns:
+            The issue's new `jira_details`; empty: they stay.
+
+        Raises:
+            JiraError, ConflictError, ClientError, BotoCoreError: it could not be done.
+        """
+        if step.ticket_update and self._services.jira:
+            return self._tickets(self._services.jira).update(step, self._contexts.of(step))
+        if step.follow_up and self._services.jira:
+            return self._tickets(self._services.jira).follow_up(step.issue)
+        if step.ticket_update:
+            self._show(step)
+            return _shown_state(step, step.ticket_update)
+        return {}
 
     def _notify_slack(self, steps: Sequence[Step]) -> None:
         wanted = [step for step in steps if step.alert_update is not None or step.alert_reminder is not None]
@@ -566,6 +577,11 @@ class Reporter:
             self.summary.notes,
             self.summary.problems,
         )
+
+
+def _without_ticket(step: Step) -> Step:
+    """A step of which JIRA is not told. The others are, all the same; only then it is neither reported nor closed."""
+    return replace(step, report=False, close=False, notice=False, notified=False)
 
 
 def _shown_state(step: Step, update: Update) -> dict[str, Any]:

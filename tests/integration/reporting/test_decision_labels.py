@@ -482,3 +482,33 @@ def test_the_newest_comment_is_the_newest_on_the_day_on_which_summer_time_ends(h
     here.report()
     (record,) = exemption_records(here.table.items, MAIN)
     assert record.reason == "migration until Friday"
+
+
+def test_slack_is_told_while_the_labels_of_a_ticket_cannot_be_read(here: World) -> None:
+    """Its ticket is not written to: nobody would know what the person saw who set a label."""
+    here.found("sg-1", SSH, RDP)
+    here.jira.faults.append(Fault("GET /issue/SEC-1", Answer("<html>", 502), times=999))
+    assert len(here.report().problems) == 1
+    assert "tcp/3389" in here.slack.messages[-1].shown
+    assert ticket(here).comments == []
+    here.report()
+    notified = len(here.slack.messages)
+    here.jira.faults.clear()
+    here.passes(hours=1)
+    assert here.report().problems == []
+    assert len(ticket(here).comments) == 1
+    assert len(here.slack.messages) == notified
+
+
+def test_slack_is_told_that_an_issue_is_over_while_labels_cannot_be_read_and_it_is_closed_with_its_ticket(
+    here: World,
+) -> None:
+    here.fixed("sg-1")
+    here.jira.faults.append(Fault("GET /issue/SEC-1", Answer("<html>", 502), times=999))
+    here.report()
+    assert "*No longer exposed*" in here.slack.messages[-1].shown
+    assert here.issue().status is Status.RESOLVED
+    here.jira.faults.clear()
+    here.report()
+    assert here.issue().status is Status.CLOSED
+    assert ticket(here).status == "Done"
