@@ -6,6 +6,7 @@ each once a day at most. With neither JIRA nor Slack the console shows it. What 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -39,11 +40,8 @@ def notify_after_care(
     waiting: dict[str, list[Alert]] = {}
     to_owner: dict[str, tuple[Issue, AfterCare]] = {}
     for account_id in accounts:
-        for care in _kept(services, account_id):
+        for issue, care in _issues(services, account_id, selection, summary):
             services.renew()
-            issue = _issue(services, account_id, care, selection, summary)
-            if issue is None:
-                continue
             if care.is_new(care.notified_ticket, now):
                 _notify_ticket(config, services, issue, care, now, summary)
             if services.slack is not None and care.is_new(care.notified_owner, now):
@@ -67,6 +65,20 @@ def document_of(issue: Issue, care: AfterCare) -> Document:
     return (Section("", (paragraph(first), Bullets(tuple(rest)))),)
 
 
+def _issues(
+    services: Services, account_id: str, selection: Selection, summary: ReportSummary
+) -> Iterable[tuple[Issue, AfterCare]]:
+    """The issues of an account that may have something to tell. What the table does not give is named."""
+    try:
+        kept = list(_kept(services, account_id))
+    except AWS_ERRORS as error:
+        summary.problem(f"account {account_id}: who is refused since a change could not be read: {explain(error)}")
+        return
+    for care in kept:
+        if (issue := _issue(services, account_id, care, selection, summary)) is not None:
+            yield issue, care
+
+
 def _kept(services: Services, account_id: str) -> Iterable[AfterCare]:
     condition = "account_id = :account AND begins_with(issue_id, :prefix)"
     for item in services.table.items.query(condition, {":account": account_id, ":prefix": ITEM_PREFIX}):
@@ -79,8 +91,8 @@ def _issue(
 ) -> Issue | None:
     try:
         issue = services.table.get(account_id, care.issue_id)
-    except UnreadableIssueError as error:
-        summary.problem(str(error))
+    except (UnreadableIssueError, *AWS_ERRORS) as error:
+        summary.problem(f"{care.issue_id} in {account_id}: {explain(error)}")
         return None
     # A group that was restored, or changed again since, is no longer about this change.
     if issue is None or changed_last(issue) != care.changed or _is_restored(issue, care.changed):
@@ -100,17 +112,29 @@ def _notify_ticket(
     document = document_of(issue, care)
     ticket = str(issue.jira_details.get("ticket") or "")
     if services.jira is not None and ticket:
+        end = f"\n\nReference: {_marker(issue, care)}\n"
+        body = fitted(document, jira_markup, config.jira.text_field_character_limit - len(end)).rstrip() + end
         try:
-            services.jira.comment(ticket, fitted(document, jira_markup, config.jira.text_field_character_limit))
+            # A run that died after its comment, or got no answer to it, recorded nothing.
+            if not services.jira.has_comment(ticket, _marker(issue, care)):
+                services.jira.comment(ticket, body)
         except JiraError as error:
             summary.problem(f"{issue.issue_id}: no comment on {ticket}: {error}")
-            return
+            if not error.is_refusal:
+                return
     elif services.jira is None and services.slack is None:
         services.show_text(plain_text(document))
     else:
         return
     summary.count("cut off")
     _record(services, issue, care, "told_ticket", now, summary)
+
+
+def _marker(issue: Issue, care: AfterCare) -> str:
+    """Tells a comment from all others of the ticket: by whom it names, and when the ticket was told last."""
+    sources = sorted({(each.source, each.port) for each in care.sources})
+    what = (issue.account_id, issue.issue_id, format_time(care.changed), format_time(care.notified_ticket), sources)
+    return f"cut off {hashlib.sha256(repr(what).encode()).hexdigest()[:16]}"
 
 
 def _alert(config: Configuration, services: Services, issue: Issue, care: AfterCare) -> Alert:

@@ -95,6 +95,7 @@ class World:
             "slack": {"enabled": True, "base_url": f"{self.slack.url}/api/", **self.sections.get("slack", {})},
             "webhook": self.sections.get("webhook", {}),
             "decisions": self.sections.get("decisions", {}),
+            "usage": self.sections.get("usage", {}),
             "whitelisting_procedure_url": "https://wiki.example.com/exemptions",
             "secgrp_unrestricted_access": {
                 "ddb.table_name": TABLE,
