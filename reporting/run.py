@@ -338,11 +338,10 @@ class Reporter:
     def _deliver_changes(self) -> None:
         """Tell what remediation recorded and could not tell itself. What nobody takes now stays for the next run."""
         self._services.renew()
+        read = [(issue, notification, self._left(issue)) for issue, notification in self._changes]
+        unread = [(issue, notification) for issue, notification, left in read if left is None]
         self._changes = [
-            (issue, now)
-            for issue, notification in self._changes
-            for now in self._left(issue)
-            if now.key == notification.key
+            (issue, now) for issue, notification, left in read for now in left or () if now.key == notification.key
         ]
         for issue, notification in self._changes:
             if self._services.jira and Channel.JIRA not in notification.notified:
@@ -350,16 +349,22 @@ class Reporter:
         wanted = [each for each in self._changes if Channel.SLACK not in each[1].notified]
         if self._services.slack and wanted:
             self._alert_of_changes(self._services.slack, wanted)
-        owed = ((issue, self._services.table.get(issue.account_id, issue.issue_id)) for issue, _ in self._changes)
-        self._owed = [(issue, notification) for issue, now in owed if now for notification in self._undelivered(now)]
+        self._owed = unread  # what could not be read may still be to be told
+        for issue, notification in self._changes:
+            left = self._left(issue)
+            self._owed += [(issue, each) for each in ([notification] if left is None else left)]
 
-    def _left(self, issue: Issue) -> Sequence[ChangeNotification]:
-        """What is still to be told of an issue: a remediation run may have told more since the issue was read."""
+    def _left(self, issue: Issue) -> Sequence[ChangeNotification] | None:
+        """What is still to be told of an issue: a remediation run may have told more since the issue was read.
+
+        Returns:
+            None: it could not be read.
+        """
         try:
             fresh = self._services.table.get(issue.account_id, issue.issue_id)
         except (UnreadableIssueError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
-            return ()
+            return None
         return self._undelivered(fresh) if fresh else ()
 
     def _delivery(self, issue: Issue, notification: ChangeNotification, channel: Channel) -> NotificationDelivery:
