@@ -512,3 +512,37 @@ def test_slack_is_told_that_an_issue_is_over_while_labels_cannot_be_read_and_it_
     here.report()
     assert here.issue().status is Status.CLOSED
     assert ticket(here).status == "Done"
+
+
+def test_a_label_that_jira_does_not_let_go_is_named_once_and_decides_once(
+    here: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The screen for edits lacks the labels."""
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    refused = Answer({"errors": {"labels": "Field 'labels' cannot be set."}}, 400)
+    here.jira.faults.append(Fault("PUT /issue/SEC-1", refused, times=999))
+    assert here.report().problems == []
+    said = [record.message for record in caplog.records if "keeps the label" in record.message]
+    assert said == ["SEC-1 keeps the label hammer-close-now: JIRA answered 400: Field 'labels' cannot be set."]
+    assert len(ticket(here).comments) == 1
+    here.found("sg-1", SSH, RDP)
+    for _ in range(2):
+        assert here.report().problems == []
+    assert len(ticket(here).comments) == 2
+    here.fixed("sg-1")
+    for _ in range(2):
+        assert here.report().problems == []
+    assert (here.issue().status, ticket(here).status) == (Status.CLOSED, "Done")
+    assert results(here) == [("close-now", "done")]
+
+
+def test_a_decision_that_the_ticket_of_a_closed_issue_does_not_take_is_named_once(here: World) -> None:
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    refused = Answer({"errorMessages": ["no right"], "errors": {}}, 403)
+    here.jira.faults.append(Fault("POST /comment", refused, times=999))
+    assert len(here.report().problems) == 1
+    here.fixed("sg-1")
+    here.report()
+    assert here.issue().status is Status.CLOSED
+    here.report()
+    assert here.report().problems == []
