@@ -585,6 +585,8 @@ def slack_state(issue: Issue) -> ChannelState | None:
     return _with_doubt(_channel_state(kept), notified.partition(",")[0], notified.endswith(AT_ONCE))
 
 
+DOUBTED = "unsure"
+"""In `webhook_details`: the update that the webhook did not confirm, and may have all the same."""
 AT_ONCE = ", closed at once"
 """The end of the key of an alert that promises that."""
 
@@ -604,10 +606,13 @@ def webhook_state(issue: Issue, *, reports: bool = True) -> ChannelState | None:
         reports: whether the webhook gets what is new. If so, an open issue that was recorded without an event, because
             the webhook did not get new ones then, is still to be told.
     """
-    kept = issue.webhook_details
+    kept, doubted = issue.webhook_details, issue.webhook_details.get(DOUBTED) or {}
+    notified = str(doubted.get("news") or "")
+    if issue.status is not Status.OPEN and notified in (Update.NEW, Update.FOUND_AGAIN):
+        return ChannelState(issue.occurrence)  # it may have been told, so it is told when it is over
     if "digest" not in kept:
         return None
-    state = _channel_state(kept)
+    state = _with_doubt(_channel_state(kept), notified, bool(doubted.get("at_once")))
     was_silent = kept.get("reported") != issue.occurrence and state.occurrence == issue.occurrence
     return None if reports and was_silent and not state.closed and issue.status is Status.OPEN else state
 

@@ -20,6 +20,7 @@ from library.issues.issue import Issue, Status
 from library.issues.times import parse_time
 from library.notifications.broadcast import Sent, issue_key
 from library.security_groups.users import GroupUsers
+from reporting.plan import DOUBTED
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable, UnreadableIssueError
@@ -141,7 +142,13 @@ _JIRA = {
     "still": _maps_texts,
 }
 _SLACK = {**_NOTIFIED, "heard": _is_delivered, "destinations": _are_texts, "reminded": _is_number}
-_WEBHOOK = {**_NOTIFIED, "reminded": _is_number, "sent": _is_number, "reported": _is_number}
+_WEBHOOK = {
+    **_NOTIFIED,
+    "reminded": _is_number,
+    "sent": _is_number,
+    "reported": _is_number,
+    DOUBTED: lambda value: isinstance(value, Mapping),
+}
 
 
 _ACCOUNTS_AT_ONCE = 10  # of the sixteen connections that a client keeps (docs/performance.md)

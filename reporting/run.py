@@ -506,7 +506,11 @@ class Reporter:
 
         unsent = [each for each in self._changes if Channel.WEBHOOK not in each[1].notified]
         run.notify_changes([(*each, self._delivery(*each, Channel.WEBHOOK)) for each in unsent])
-        run.notify_steps(steps, record)
+
+        def unconfirmed(step: Step, details: dict[str, Any]) -> None:
+            self._record(step, step.issue, {"webhook_details": details}, is_last=False)
+
+        run.notify_steps(steps, record, unconfirmed)
         run.finish()
         self._decisions.notify_webhook()
 

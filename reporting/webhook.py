@@ -30,7 +30,7 @@ from library.notifications.webhook_events import (
 )
 from reporting.context import texts_for
 from reporting.group_text import exemption_line
-from reporting.plan import Step, Update, channel_digest, state_with_reminder
+from reporting.plan import DOUBTED, Step, Update, channel_digest, state_with_reminder
 from reporting.ticket_facts import Location
 
 if TYPE_CHECKING:
@@ -87,11 +87,21 @@ def _sentence(config: Configuration, step: Step) -> str:
 def notified_state(step: Step, *, sent: bool) -> dict[str, Any]:
     """The issue's `webhook_details` once a step is told. `sent`: whether an event was sent; else none was wanted."""
     issue = step.issue
-    kept = dict(issue.webhook_details)
+    kept = {name: value for name, value in issue.webhook_details.items() if name != DOUBTED}
     kept["sent"] = int(kept.get("sent") or 0) + sent
     if sent and step.event_update is not None and step.event_update.begins:
         kept["reported"] = issue.occurrence
     return state_with_reminder(step, step.event_update, step.event_reminder, kept)
+
+
+def doubted_state(step: Step) -> dict[str, Any]:
+    """The issue's `webhook_details` where an event was not confirmed and may have arrived.
+
+    Another event corrects it, or says that it is over, if the same event is not sent again.
+    """
+    if step.event_update is None:
+        return dict(step.issue.webhook_details)
+    return {**step.issue.webhook_details, DOUBTED: {"news": str(step.event_update), "at_once": step.at_once}}
 
 
 @dataclass(slots=True)
@@ -110,6 +120,7 @@ class EventRun:
     summary: ReportSummary
     left: int = 0
     _down: str = field(default="", init=False)
+    _is_doubted: bool = field(default=False, init=False)  # of the last event
 
     def notify_changes(self, changes: Sequence[tuple[Issue, ChangeNotification, Delivery]]) -> None:
         """Tell what remediation recorded and could not tell itself."""
@@ -118,8 +129,17 @@ class EventRun:
             if self._sent(issue, event, partial(send_event_once, self.client, event, delivery)):
                 delivery.done()
 
-    def notify_steps(self, steps: Sequence[Step], notified: Callable[[Step, dict[str, Any]], None]) -> None:
-        """Tell what is new, changed, due soon or over."""
+    def notify_steps(
+        self,
+        steps: Sequence[Step],
+        notified: Callable[[Step, dict[str, Any]], None],
+        unconfirmed: Callable[[Step, dict[str, Any]], None],
+    ) -> None:
+        """Tell what is new, changed, due soon or over.
+
+        `notified` is called with a step that was told, `unconfirmed` with one that may have been, each with the
+        issue's `webhook_details`.
+        """
         for step in steps:
             if step.event_update is None and step.event_reminder is None:
                 continue
@@ -127,6 +147,8 @@ class EventRun:
             event = step_event(self.config, self.services.jira, step, self.services.now())
             if not is_wanted or self._sent(step.issue, event, partial(self._send, event)):
                 notified(step, notified_state(step, sent=is_wanted))
+            elif self._is_doubted and (details := doubted_state(step)) != step.issue.webhook_details:
+                unconfirmed(step, details)
 
     def finish(self) -> None:
         """Name what is left to the next run."""
@@ -136,12 +158,14 @@ class EventRun:
     def _sent(self, issue: Issue, event: WebhookEvent, send: Callable[[], bool]) -> bool:
         """Send an event, and name it if it is not taken. Returns whether nothing is left to do."""
         self.services.renew()
+        self._is_doubted = False
         try:
             return send()
         except WebhookUnavailableError as error:
             self._down = str(error)
             self.left += 1
         except WebhookError as error:
+            self._is_doubted = error.may_have_arrived
             self.summary.problem(f"{issue.location}: the event {event.type} was not sent: {error}")
         return False
 

@@ -16,6 +16,9 @@ from math import ceil, isfinite
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
+from requests.exceptions import ConnectTimeout
+from urllib3.exceptions import NewConnectionError
+
 from library.aws.secrets import SecretError
 from library.issues.times import format_time
 
@@ -53,6 +56,12 @@ class Failure:
     down_after: int = 0
     is_answer: bool = False
     down: str = ""
+
+
+def never_connected(error: BaseException) -> bool:
+    """Whether not even a connection was made, by an error of requests: the request surely did not arrive."""
+    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else None
+    return isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 class ServiceConnection(ABC, Generic[_Settings, _Secret, _Client]):

@@ -15,14 +15,13 @@ from typing import Any
 from jira import JIRA
 from jira.exceptions import JIRAError
 from requests import Response
-from requests.exceptions import ConnectTimeout, RequestException, SSLError
-from urllib3.exceptions import NewConnectionError
+from requests.exceptions import RequestException, SSLError
 
 from library.aws.secrets import JiraSecret
 from library.config import Jira
 from library.documents.text import flattened
 from library.errors import HammerError
-from library.notifications.connection import NETWORK_LIMIT, Failure, ServiceConnection
+from library.notifications.connection import NETWORK_LIMIT, Failure, ServiceConnection, never_connected
 
 _TIMEOUT_S = (10.0, 60.0)  # to connect, to answer
 _LINK_TYPE = "Relates"
@@ -219,7 +218,7 @@ class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
             advice = "not even by jira.ca_bundle" if self.settings.ca_bundle else "set jira.ca_bundle"
             down = f"JIRA at {server} could not be reached: its certificate is not trusted, {advice}"
             return Failure(JiraUnavailableError(down), down_after=NETWORK_LIMIT, down=down)
-        unsent = isinstance(error, ConnectTimeout) or _never_connected(error)
+        unsent = never_connected(error)
         # The exception's own text is not shown: the request's headers carry the login.
         what = "no connection" if unsent else "the connection broke or took too long"
         reason = f"JIRA at {server} could not be reached: {what}"
@@ -290,9 +289,3 @@ def _denied(error: JIRAError) -> str:
     if not said and not _login_reasons(reason) & _LOGIN_FAILED:
         return ""
     return flattened(said.partition(";")[0] or reason, _LOGIN_REASON_LIMIT)
-
-
-def _never_connected(error: BaseException) -> bool:
-    """Whether not even a connection was made, so that the request surely did not arrive."""
-    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else None
-    return isinstance(reason, NewConnectionError)

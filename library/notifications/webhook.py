@@ -22,7 +22,7 @@ from requests.exceptions import ConnectTimeout, ReadTimeout, RequestException, S
 from library.aws.secrets import WebhookSecret
 from library.config.models import Webhook
 from library.errors import HammerError
-from library.notifications.connection import CONTENT_LIMIT, NETWORK_LIMIT, Failure, ServiceConnection
+from library.notifications.connection import CONTENT_LIMIT, NETWORK_LIMIT, Failure, ServiceConnection, never_connected
 
 if TYPE_CHECKING:
     from library.notifications.webhook_events import EventType, WebhookEvent
@@ -33,7 +33,14 @@ _OF_THE_ADDRESS = {401: "refuses the signature", 403: "refuses the signature", 4
 
 
 class WebhookError(HammerError):
-    """An event was not taken. The text is one line, without the address' path and without the secret."""
+    """An event was not taken. The text is one line, without the address' path and without the secret.
+
+    `may_have_arrived`: whether the receiver may have the event all the same.
+    """
+
+    def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:
+        super().__init__(reason)
+        self.may_have_arrived = may_have_arrived
 
 
 class WebhookUnavailableError(WebhookError):
@@ -113,11 +120,12 @@ class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
                 return self._final(f"could not be reached: its certificate is not trusted, {advice}")
             case ReadTimeout():
                 # Not again in this run: each try of each event would cost as long.
-                return Failure(self._error("did not answer in time"), down_after=NETWORK_LIMIT)
+                return Failure(self._error("did not answer in time", may_have_arrived=True), down_after=NETWORK_LIMIT)
             case _:
                 # The error's own text is not shown: it has the whole address.
                 what = "no connection in time" if isinstance(error, ConnectTimeout) else "no connection, or it broke"
-                return Failure(self._error(f"could not be reached: {what}"), may_repeat=True, down_after=NETWORK_LIMIT)
+                failed = self._error(f"could not be reached: {what}", may_have_arrived=not never_connected(error))
+                return Failure(failed, may_repeat=True, down_after=NETWORK_LIMIT)
 
     def _refused(self, error: _AnsweredError) -> Failure:
         status = error.status
@@ -128,7 +136,7 @@ class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
         wait_s = self._wait_s(error.retry_after)
         is_busy = status in (408, 425, 429) or status >= 500
         return Failure(
-            self._error(f"answered {status}"),
+            self._error(f"answered {status}", may_have_arrived=status == 408 or status >= 500),
             may_repeat=is_busy,
             wait_s=wait_s if is_busy else None,
             down_after=NETWORK_LIMIT if is_busy else CONTENT_LIMIT,
@@ -138,8 +146,8 @@ class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
         reason = f"the webhook at {self.settings.site} {what}"
         return Failure(WebhookUnavailableError(reason), down=reason)
 
-    def _error(self, what: str) -> WebhookError:
-        return WebhookError(f"the webhook at {self.settings.site} {what}")
+    def _error(self, what: str, *, may_have_arrived: bool = False) -> WebhookError:
+        return WebhookError(f"the webhook at {self.settings.site} {what}", may_have_arrived=may_have_arrived)
 
 
 def _no_login(request: requests.PreparedRequest) -> requests.PreparedRequest:

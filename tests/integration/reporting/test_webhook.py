@@ -455,3 +455,55 @@ def test_a_decision_owes_a_webhook_that_is_off_nothing(world: World) -> None:
     report(world)
     decide(world)
     assert world.issue().decided.outbox == ()
+
+
+@pytest.mark.parametrize("answer", [None, Answer("<html>", 504)], ids=["none", "a page"])
+def test_what_may_have_arrived_is_taken_back(world: World, answer: Answer | None) -> None:
+    """A receiver that takes each event, and answers too late."""
+    alone(world)
+    world.found()
+    report(world)
+    world.passes(days=1)
+    world.found("sg-1", SSH, RDP)
+    world.webhook.faults.append(Fault("POST /", answer, done=True, times=99))
+    assert report(world).problems
+    world.webhook.faults.clear()
+    world.passes(hours=1)
+    world.found("sg-1", SSH)
+    report(world)
+    assert world.webhook.types == ["new", "changed", "changed"]
+    assert [len(event["issue"]["perms"]) for event in world.webhook.events] == [1, 2, 1]
+    assert report(world).notified == {}
+
+
+def test_what_may_have_been_new_is_said_to_be_over(world: World) -> None:
+    alone(world)
+    world.found()
+    world.webhook.faults.append(Fault("POST /", done=True, times=99))
+    assert report(world).problems
+    assert world.issue().timestamps.reported is None
+    world.webhook.faults.clear()
+    world.fixed()
+    report(world)
+    assert world.webhook.types == ["new", "resolved"]
+    assert world.issue().status is Status.CLOSED
+
+
+def test_what_surely_did_not_arrive_is_not_said_to_be_over(world: World) -> None:
+    alone(world)
+    world.found()
+    world.sections["webhook"]["url"] = "http://127.0.0.1:1/hooks"
+    assert report(world).problems
+    world.sections["webhook"]["url"] = f"{world.webhook.url}{PATH}"
+    world.fixed()
+    report(world)
+    assert world.webhook.types == []
+
+
+def test_an_item_whose_unconfirmed_event_is_none_is_named(world: World) -> None:
+    alone(world)
+    world.found()
+    report(world)
+    world.table.update(world.issue(), {"webhook_details": {**world.issue().webhook_details, "unsure": "new"}})
+    [problem] = report(world).problems
+    assert "webhook_details" in problem
