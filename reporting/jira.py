@@ -124,6 +124,8 @@ class Tickets:
         self.is_filing = False
         self.marker = _marker(step, update)
         intent |= {"since": since, "marker": self.marker, "at_once": step.at_once}
+        if left_over.get("mixed") or (left_over and not resumed):
+            intent["mixed"] = True  # a run before the last may have filed a ticket that says something else
         if not resumed:
             unknown = {"unknown": left_over["unknown"]} if self.unknown_since else {}
             self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": {**intent, **unknown}}})
@@ -279,7 +281,8 @@ class Tickets:
             return "", False
         if EXEMPT_LABEL in ticket.labels:
             self._edit_labels(ticket.key, remove=[EXEMPT_LABEL])
-        if update is Update.NEW and resumed and not ticket.done:
+        is_mixed = bool((issue.jira_details.get("intent") or {}).get("mixed"))
+        if update is Update.NEW and resumed and not is_mixed and not ticket.done:
             # The last run filed it, and ended before it recorded that.
             return ticket.key, True
         text = _comment_on(step, context)

@@ -558,6 +558,10 @@ def update_for(issue: Issue, state: ChannelState | None) -> Update | None:
     return Update.CHANGED if reported and updated and updated > reported else None
 
 
+_ENDS_OWED = (Update.NEW, Update.FOUND_AGAIN, Update.EXEMPT, Update.GONE, Update.NOT_WATCHED)
+"""What a run that broke off was telling, so that a channel may still be to be told that an issue is over."""
+
+
 def ticket_state(issue: Issue, *, on_paper: bool = False) -> ChannelState | None:
     """What the issue's ticket says; None: it has none. `on_paper`: a report on the console counts as one."""
     kept = issue.jira_details
@@ -565,7 +569,7 @@ def ticket_state(issue: Issue, *, on_paper: bool = False) -> ChannelState | None
         return ChannelState(closed=True)  # the ticket is about an occurrence before, and is closed
     # A run that ended while it filed or reopened a ticket may have done so: there may be one to close.
     broke_off = {} if issue.status is Status.OPEN else kept.get("intent") or {}
-    if broke_off and (not kept.get("ticket") or broke_off.get("news") in (Update.NEW, Update.FOUND_AGAIN)):
+    if broke_off and (not kept.get("ticket") or broke_off.get("news") in _ENDS_OWED):
         return ChannelState(issue.occurrence)
     has_one = kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported))
     intent = kept.get("intent") or {}
@@ -577,7 +581,7 @@ def slack_state(issue: Issue) -> ChannelState | None:
     """What Slack was told of the issue; None: nothing."""
     kept = issue.slack_details
     notified = str((kept.get("heard") or {}).get("news") or "")
-    if issue.status is not Status.OPEN and notified.startswith((Update.NEW, Update.FOUND_AGAIN)):
+    if issue.status is not Status.OPEN and notified.partition(",")[0] in _ENDS_OWED:
         # A part of its destinations was told, or may have been: they are also told when it is over.
         return ChannelState(issue.occurrence)
     if "digest" not in kept:
@@ -608,7 +612,7 @@ def webhook_state(issue: Issue, *, reports: bool = True) -> ChannelState | None:
     """
     kept, doubted = issue.webhook_details, issue.webhook_details.get(DOUBTED) or {}
     notified = str(doubted.get("news") or "")
-    if issue.status is not Status.OPEN and notified in (Update.NEW, Update.FOUND_AGAIN):
+    if issue.status is not Status.OPEN and notified in _ENDS_OWED:
         return ChannelState(issue.occurrence)  # it may have been told, so it is told when it is over
     if "digest" not in kept:
         return None

@@ -269,3 +269,42 @@ def test_who_was_told_is_told_that_it_is_as_before_though_others_were_not_told(
         assert "*Changed*" in last
         assert "tcp/3389" not in last
         assert world.report().notified == {}
+
+
+def test_a_ticket_that_was_filed_before_a_change_is_told_of_it_after_a_run_that_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with reporting_world() as world:
+        world.jira.slow_index = False
+        world.found()
+        with killing(monkeypatch, Killer(4)), pytest.raises(Killed):
+            world.report()
+        assert len(world.jira.tickets) == 1
+        world.passes(hours=1)
+        world.found("sg-1", SSH, RDP)
+        with killing(monkeypatch, Killer(2)), pytest.raises(Killed):
+            world.report()
+        world.passes(hours=1)
+        assert world.report().problems == []
+        [comment] = world.jira.tickets["SEC-1"].said
+        assert "3389" in comment
+        assert world.report().notified == {}
+
+
+def test_a_ticket_that_a_killed_run_reopened_is_closed_after_a_run_that_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with reporting_world() as world:
+        found_again(world)
+        # The intent, JIRA's version, the ticket, its transitions, the transition.
+        with killing(monkeypatch, Killer(5)), pytest.raises(Killed):
+            world.report()
+        assert world.jira.tickets["SEC-1"].status == "To Do"
+        world.fixed()
+        with killing(monkeypatch, Killer(2)), pytest.raises(Killed):
+            world.report()
+        world.passes(hours=1)
+        assert world.report().problems == []
+        assert world.jira.tickets["SEC-1"].status == "Done"
+        assert world.issue().status is Status.CLOSED
+        assert world.report().notified == {}
