@@ -22,7 +22,6 @@ _DEEPEST = 200
 _LARGEST = 500_000  # nodes, with each use of an anchor counted: a few lines of anchors can stand for billions
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 _DYNAMIC = re.compile(r"\{\{resolve:([^}]*)\}\}")
-_MOST_CONDITIONS = 50  # that a condition depends on, one by way of the other
 _LIST_TYPES = ("CommaDelimitedList", "List<")
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -182,6 +181,7 @@ class TemplateValues:
     pseudo: Mapping[str, str] = field(default_factory=dict)
     hidden: Mapping[str, str] = field(default_factory=dict)
     _deciding: set[str] = field(default_factory=set)
+    _decided: dict[str, bool | str] = field(default_factory=dict)  # conditions; a text says why one is not known
 
     def section(self, name: str) -> Mapping[str, Tree]:
         """A section such as `Parameters`, by logical name."""
@@ -212,18 +212,29 @@ class TemplateValues:
         Raises:
             UnknownValueError: the template alone does not tell, or has no such condition.
         """
+        if name in self._deciding:
+            raise UnknownValueError(f"condition {name} depends on itself")
+        if name not in self._decided:
+            self._deciding.add(name)
+            try:
+                self._decided[name] = self._decide(name)
+            except UnknownValueError as error:
+                self._decided[name] = str(error)
+            finally:
+                self._deciding.discard(name)
+        decided = self._decided[name]
+        if isinstance(decided, str):
+            raise UnknownValueError(decided)
+        return decided
+
+    def _decide(self, name: str) -> bool:
         tree = self.section("Conditions").get(name)
         if tree is None:
             raise UnknownValueError(f"there is no condition {name}")
-        if name in self._deciding:
-            raise UnknownValueError(f"condition {name} depends on itself")
-        if len(self._deciding) >= _MOST_CONDITIONS:
-            raise UnknownValueError(f"condition {name} is nested too deeply")
-        self._deciding.add(name)
         try:
             return self._holds(tree)
-        finally:
-            self._deciding.discard(name)
+        except RecursionError as error:
+            raise UnknownValueError(f"condition {name} is nested too deeply") from error
 
     def _holds(self, tree: Tree) -> bool:
         called = function_of(tree)

@@ -172,11 +172,20 @@ def test_booleans_of_conditions(tmp_path: Path, default: str, compared: str, *, 
     assert bool(exposed(listing) or listing.failed) is is_open
 
 
-def test_a_long_chain_of_conditions_is_not_followed_to_its_end(tmp_path: Path) -> None:
-    chain = "".join(f"  C{n}: !Not [!Condition C{n + 1}]\n" for n in range(900))
+@pytest.mark.parametrize("nots", [1, 61])
+def test_a_long_chain_of_conditions_is_not_followed_to_its_end(tmp_path: Path, nots: int) -> None:
+    chain = "".join(f"  C{n}: {'!Not [' * nots}!Condition C{n + 1}{']' * nots}\n" for n in range(900))
     head = HEAD % (22, "CidrIp: !If [C0, 0.0.0.0/0, 10.0.0.0/8]")
     listing = judged(tmp_path, head.replace("Conditions:\n", f"Conditions:\n{chain}  C900: !Condition IsOpen\n"))
     assert "is nested too deeply" in listing.failed[0].reason
+
+
+def test_each_condition_is_decided_once(tmp_path: Path) -> None:
+    """Where each asks twice for the next one, 40 of them are 2^40 questions."""
+    chain = "".join(f"  C{n}: !Or [!Condition C{n + 1}, !Condition C{n + 1}]\n" for n in range(40))
+    head = HEAD % (22, "CidrIp: !If [C0, 0.0.0.0/0, 10.0.0.0/8]")
+    listing = judged(tmp_path, head.replace("Conditions:\n", f"Conditions:\n{chain}  C40: !Condition IsClosed\n"))
+    assert (exposed(listing), listing.failed) == ([], ())
 
 
 def test_a_port_that_yaml_may_read_as_octal_is_named(tmp_path: Path) -> None:
