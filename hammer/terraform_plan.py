@@ -96,6 +96,8 @@ class PlannedGroups:
 
 @dataclass(frozen=True, slots=True)
 class _Resource:
+    """A resource of the plan. `before`: what the state has of it; empty where it is made, or made anew."""
+
     address: str
     kind: str
     values: Mapping[str, Any]
@@ -107,12 +109,13 @@ class _Resource:
     def sets(self, key: str) -> bool:
         """Whether the configuration sets an argument of which the state may have more than the configuration.
 
-        A plan's configuration does not show `dynamic` blocks. What they set differs from the state where they change.
+        A plan's configuration does not show `dynamic` blocks. What they set is unknown, or differs from the state,
+        where they change. What nothing sets stays as it is, but in a resource that is made: there it is unknown, too.
         """
         if key in self.expressions:
             return True
-        is_computed = self.unknown.get(key) is True  # as that of a group that is replaced
-        return bool(self.before) and not is_computed and (self.before.get(key) or []) != (self.values.get(key) or [])
+        changes = self.unknown.get(key) is True or (self.before.get(key) or []) != (self.values.get(key) or [])
+        return bool(self.before) and changes
 
     @property
     def module(self) -> str:
@@ -175,7 +178,7 @@ class _Plan:
     def _resource(self, raw: Mapping[str, Any], changes: Mapping[str, Any]) -> _Resource:
         address = raw["address"]
         change = changes.get(address) or {}
-        unknown, before = change.get("after_unknown") or {}, change.get("before") or {}
+        unknown, is_made = change.get("after_unknown") or {}, "create" in (change.get("actions") or ())
         expressions = self._configured(address).get("expressions") or {}
         known = raw.get("values") or {}
         return _Resource(
@@ -185,7 +188,7 @@ class _Plan:
             unknown if isinstance(unknown, dict) else {},
             expressions,
             raw.get("index"),
-            before,
+            {} if is_made else change.get("before") or {},
         )
 
     def _ending_rules(self, changes: Iterable[Mapping[str, Any]]) -> dict[str, set[RuleKey | Network]]:

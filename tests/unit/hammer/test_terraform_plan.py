@@ -433,6 +433,19 @@ def test_a_group_that_is_replaced_and_sets_no_ingress_is_not_unknown(tmp_path: P
     assert (found(listing), reasons(listing)) == ({}, [])
 
 
+@pytest.mark.parametrize("before", [[], [rule(["10.0.0.0/8"])]])
+def test_an_ingress_that_is_unknown_in_a_group_that_stays_is_set(tmp_path: Path, before: list[Any]) -> None:
+    """By a `dynamic` block for each of something unknown: what nothing sets stays as the state has it."""
+    changed = plan(group(id="sg-1"), configuration={"resources": [config_of("aws_security_group.web")]})
+    del changed["planned_values"]["root_module"]["resources"][0]["values"]["ingress"]
+    changed["resource_changes"][0]["change"] = {
+        "actions": ["update"],
+        "before": {"id": "sg-1", "ingress": before},
+        "after_unknown": {"ingress": True},
+    }
+    assert reasons(judged(tmp_path, changed)) == ["aws_security_group.web: its ingress is known after apply"]
+
+
 def test_a_rule_that_moves_into_a_dynamic_block_of_its_group_stays_open(tmp_path: Path) -> None:
     """A plan's configuration does not show `dynamic` blocks: that the ingress changes shows that something sets it."""
     ended = {"type": "ingress", "security_group_id": "sg-1", **rule()}
