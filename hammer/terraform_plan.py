@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from library.errors import HammerError
@@ -39,6 +40,7 @@ _MAKES_GROUPS = re.compile(
     r"|\bTransform[\"']?\s*:(?!\s*[\"']?AWS::(?!Include)[\w:-]+[\"']?\s*?(?:[\n,}#]|$))"
 )
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
+_MAY_BE_LISTS = re.compile(r"(^|_)ids?$|prefix_list")
 _DEEPEST = 12
 
 
@@ -386,7 +388,7 @@ class _Plan:
         for reference in self._named(resource, key, within):
             parts = _split(reference)
             # A block's references are those of all of its arguments.
-            if within and (parts[0] in ("local", "each") or not re.search(r"(^|_)ids?$|prefix_list", parts[-1])):
+            if within and (parts[0] in ("local", "each") or not _MAY_BE_LISTS.search(_INDEX.sub("", parts[-1]))):
                 continue
             if self._is_another(reference, resource.module, resource.index, 0):
                 return True
@@ -489,13 +491,13 @@ def _references(expression: Any) -> list[str]:
     found = expression.get("references")
     if isinstance(found, list):
         texts = [each for each in found if isinstance(each, str)]
-        # Beside `module.net.id` it has `module.net`, which tells less.
-        return [each for each in dict.fromkeys(texts) if not _is_told_better(each, texts)]
+        return list(dict.fromkeys(each for before, each in pairwise(["", *texts]) if not _is_part(each, before)))
     return [reference for each in expression.values() for reference in _references(each)]
 
 
-def _is_told_better(reference: str, texts: Iterable[str]) -> bool:
-    return any(other.startswith((f"{reference}.", f"{reference}[")) for other in texts)
+def _is_part(reference: str, before: str) -> bool:
+    """Whether a reference tells less of what the one before it tells: after `module.net.id` comes `module.net`."""
+    return before.startswith((f"{reference}.", f"{reference}["))
 
 
 def _is_call(reference: str) -> bool:

@@ -488,6 +488,31 @@ def test_a_list_that_is_not_known_beside_one_that_is_is_named(tmp_path: Path, ot
     assert reasons(listing) == ([reason] if is_unknown else [])
 
 
+def test_a_list_that_is_named_by_its_key_hides_no_other_one_of_its_resource(tmp_path: Path) -> None:
+    """Of `[l["office"].id, l[each.key].id]` Terraform writes `l` twice: after the first, and for the second."""
+    name = "aws_ec2_managed_prefix_list.l"
+    lists = [
+        resource(f'{name}["{key}"]', {"entry": [{"cidr": cidr}]}, {"id": True}, key)
+        for key, cidr in (("office", "10.0.0.0/8"), ("all", "0.0.0.0/0"))
+    ]
+    unknown = {"security_group_id": True, "prefix_list_ids": True}
+    opened = resource('aws_security_group_rule.ssh["all"]', {"type": "ingress", **rule(())}, unknown, "all")
+    references = [f'{name}["office"].id', f'{name}["office"]', name, name, "each.key"]
+    configured = config_of("aws_security_group_rule.ssh", prefix_list_ids=references)
+    listing = judged(tmp_path, plan(*lists, opened, configuration={"resources": [configured]}))
+    assert found(listing) == {'aws_security_group_rule.ssh["all"]': ("open_completely", ["0.0.0.0/0"])}
+
+
+@pytest.mark.parametrize("other", ["module.elsewhere.ids", "module.elsewhere.ids[0]"])
+def test_a_list_that_is_not_known_beside_one_that_is_is_named_in_a_block(tmp_path: Path, other: str) -> None:
+    known = resource("aws_ec2_managed_prefix_list.net", {"entry": [{"cidr": "10.0.0.0/8"}]})
+    web = group(ingress=[rule(())], unknown={"ingress": [{"prefix_list_ids": True}]})
+    lists = ["aws_ec2_managed_prefix_list.net.id", "aws_ec2_managed_prefix_list.net", other, "module.elsewhere"]
+    configured = config_of("aws_security_group.web", ingress=lists)
+    listing = judged(tmp_path, plan(web, known, configuration={"resources": [configured]}))
+    assert reasons(listing) == ["aws_security_group.web: prefix_list_ids is known after apply"]
+
+
 def test_an_entry_of_which_the_list_is_not_known_makes_no_list_harmless(tmp_path: Path) -> None:
     lists = [resource(f"aws_ec2_managed_prefix_list.{name}", {"entry": []}, {"id": True}) for name in ("net", "other")]
     entry = resource("aws_ec2_managed_prefix_list_entry.all", {"cidr": "0.0.0.0/0"}, {"prefix_list_id": True})
