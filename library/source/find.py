@@ -65,13 +65,12 @@ def read_folders(folders: Iterable[str]) -> TerraformFiles:
             if not root.is_dir():
                 found.unread.append(f"{folder}: there is no such folder")
                 continue
-            base = repository_root(root) or root
         except (OSError, RuntimeError) as error:
             # Such as a folder of a person's, which the host's jobs may not enter.
             found.unread.append(f"{folder}: {_unreadable(error)}")
             continue
         for path in _walk(root, found.unread):
-            _read(found, seen, root, base, path)
+            _read(found, seen, root, path)
     return found
 
 
@@ -80,12 +79,12 @@ def repository_root(folder: Path) -> Path | None:
     return next((each for each in [folder, *folder.parents] if (each / ".git").exists()), None)
 
 
-def _base_below(base: Path, folder: Path) -> Path:
-    """What the paths of a folder are relative to: a repository below the folder given has a root of its own."""
+def _shown(path: Path, root: Path) -> str:
+    """A file's path in the repository that it is in; in none, below the folder that was given."""
     try:
-        return repository_root(folder) or base
+        return os.path.relpath(path, repository_root(path.parent) or root)
     except OSError:
-        return base
+        return os.path.relpath(path, root)
 
 
 def _unreadable(error: OSError | RuntimeError) -> str:
@@ -103,8 +102,8 @@ def _walk(root: Path, unread: list[str]) -> Iterator[Path]:
                 yield Path(where) / name
 
 
-def _read(found: TerraformFiles, seen: dict[str, dict[str, TerraformFile]], root: Path, base: Path, path: Path) -> None:
-    shown = os.path.relpath(path, _base_below(base, path.parent))
+def _read(found: TerraformFiles, seen: dict[str, dict[str, TerraformFile]], root: Path, path: Path) -> None:
+    shown = _shown(path, root)
     if path.name.endswith(".json"):
         found.unread.append(f"{shown}: JSON configurations are not read")
         return
@@ -129,7 +128,7 @@ def _read(found: TerraformFiles, seen: dict[str, dict[str, TerraformFile]], root
     except HclError as error:
         found.unread.append(f"{shown}: {error}")
         return
-    file = TerraformFile(os.path.relpath(real, _base_below(base, real.parent)), str(path.parent), text, tree)
+    file = TerraformFile(_shown(real, root), str(path.parent), text, tree)
     known[file.folder] = file
     found.files.append(file)
 
