@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -130,18 +131,18 @@ def watch(
             for flow_log in in_order(covering(interface, flow_logs))[:1]:
                 by_flow_log.setdefault(flow_log, []).append(interface)
         refused: list[RefusedSource] = []
-        is_open_again = False
+        is_refused = False  # also who is admitted now: whom the last run kept may be among them
         for flow_log, wanted in by_flow_log.items():
             try:
                 ports = _read(access, items, issue, flow_log, flow_logs, wanted, now, budget, renew)
             except RefusedError as error:
                 problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {error}")
                 continue
-            cut_off = list(_not_admitted(ports, issue.issue_id, own, admitting))
-            is_open_again |= len(cut_off) < len(ports)
             has_tcp_flags = "tcp-flags" in flow_log.names
-            refused += refused_workers(issue.use, cut_off, flow_log.interval, has_tcp_flags=has_tcp_flags)
-        if (refused or is_open_again) and issue.timestamps.remediated:
+            workers = partial(refused_workers, issue.use, interval=flow_log.interval, has_tcp_flags=has_tcp_flags)
+            is_refused |= bool(workers(ports))
+            refused += workers(_not_admitted(ports, issue.issue_id, own, admitting))
+        if is_refused and issue.timestamps.remediated:
             care = AfterCare(issue.issue_id, issue.timestamps.remediated, tuple(refused))
             lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + KEPT_LONGER).timestamp())}
             items.update(account_id, f"{ITEM_PREFIX}{issue.issue_id}", care.to_item() | lasting)

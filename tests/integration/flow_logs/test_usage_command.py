@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from library.aws.issue_table import IssueTable
-from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
+from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND
 from library.issues.decision_record import KeptSource
 from library.issues.use import Use, UseVerdict
 from tests.worlds.usage_world import (
@@ -579,6 +579,20 @@ def test_who_is_refused_on_a_port_that_is_open_was_not_cut_off(world: UsageWorld
     output = world.hammer("report").output
     assert (f"{WORKER} on tcp/22, 3 times" in output) is not opened_by_owner
     assert f"{WORKER} on tcp/443" not in output
+
+
+def test_of_a_stranger_who_is_refused_nothing_is_written(world: UsageWorld) -> None:
+    """Scanners try every group, and a network ACL refuses them where a rule does not."""
+    opened(world, (0, 65535), "0.0.0.0/0", remediation_strategy="carve_ports")
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    world.usage()
+    world.changed(hours=3)
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 23, "ToPort": 65535, "CidrIp": "0.0.0.0/0"}
+    world.ec2.authorize_security_group_ingress(**rule)
+    world.put(refusals(world, SCANNER, 443))
+    world.usage()
+    items = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).items
+    assert "sources" not in (items.get(MAIN, f"{ITEM_PREFIX}{world.group_id}") or {})
 
 
 def test_whom_a_change_cut_off_is_told_though_something_else_is_opened(world: UsageWorld) -> None:
