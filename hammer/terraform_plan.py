@@ -156,11 +156,10 @@ class _Plan:
         self._by_bare: dict[str, list[_Resource]] = {}
         for resource in self._resources:
             self._by_bare.setdefault(_INDEX.sub("", resource.address), []).append(resource)
-        ids = ((_text(each.values.get("id")), each) for each in self._resources if each.kind in _GROUPS)
-        self._new_groups = [
-            each.address for each in self._resources if each.kind in _GROUPS and not _text(each.values.get("id"))
-        ]
-        self._group_by_id = {group_id: each for group_id, each in reversed(list(ids)) if group_id}
+        groups = [each for each in self._resources if each.kind in _GROUPS]
+        self._new_groups = [each.address for each in groups if not _text(each.values.get("id"))]
+        # Of two that have the same id the first counts.
+        self._group_by_id = {_text(each.values.get("id")): each.address for each in reversed(groups)}
         prior = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
         self._data = [raw for raw in _resources(prior) if raw.get("mode") == "data"]
         self._found = PlannedGroups()
@@ -325,17 +324,14 @@ class _Plan:
         groups = self._found.groups
         group_id = _text(resource.values.get("security_group_id"))
         if group_id:
-            if group_id in self._group_by_id:
-                return groups[self._group_by_id[group_id].address]
-            address = group_id
-        else:
-            referenced = self._referenced(resource, "security_group_id", _GROUPS)
-            if len(referenced) == 1:
-                return groups[referenced[0]]
-            # None, or one of several: an exemption of one is not for all of them.
-            reason = f"{resource.address}: which group it is a rule of is known after apply"
-            return groups.setdefault(resource.address, PlannedGroup(resource.address, unnamed=reason))
-        return groups.setdefault(address, PlannedGroup(address))
+            address = self._group_by_id.get(group_id, group_id)
+            return groups.setdefault(address, PlannedGroup(address))
+        referenced = self._referenced(resource, "security_group_id", _GROUPS)
+        if len(referenced) == 1:
+            return groups[referenced[0]]
+        # None, or one of several: an exemption of one is not for all of them.
+        reason = f"{resource.address}: which group it is a rule of is known after apply"
+        return groups.setdefault(resource.address, PlannedGroup(resource.address, unnamed=reason))
 
     # The configuration: which resource an expression refers to
 
@@ -377,9 +373,9 @@ class _Plan:
         """
         expressions = resource.expressions
         blocks = expressions.get(within) if within else [expressions]
+        of_each = _references(self._configured(resource.address).get("for_each_expression"))
         for block in blocks if isinstance(blocks, list) else [{key: blocks}]:
             for reference in _references(block.get(key)):
-                of_each = _references(self._configured(resource.address).get("for_each_expression"))
                 is_chained = reference == "each.value.id" and len(of_each) == 1
                 yield of_each[0] if is_chained else reference
 
