@@ -7,22 +7,19 @@ configuration does not set. Format: "JSON Output Format" of the Terraform docume
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
+from hammer.terraform_references import GROUPS, LIST, PlanConfiguration, PlannedResource, References
 from library.errors import HammerError
 from library.network.addresses import Network, parse_network
 from library.security_groups.group import IngressRule, RuleKey, ShapeError, checked_ports, rule_key
 from library.source.location import Traffic
 
-_GROUPS = ("aws_security_group", "aws_default_security_group")
 _RULE = "aws_security_group_rule"
 _SINGLE = "aws_vpc_security_group_ingress_rule"
-_LIST = "aws_ec2_managed_prefix_list"
 _ENTRY = "aws_ec2_managed_prefix_list_entry"
 _CLOUD_CONTROL = ("awscc_ec2_security_group", "awscc_ec2_security_group_ingress")
 _ANY_CLOUD_CONTROL = "aws_cloudcontrolapi_resource"
@@ -39,9 +36,6 @@ _MAKES_GROUPS = re.compile(
     # A macro; AWS's own, alone, make no group that the text does not show.
     r"|\bTransform[\"']?\s*:(?!\s*[\"']?AWS::(?!Include)[\w:-]+[\"']?\s*?(?:[\n,}#]|$))"
 )
-_INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
-_MAY_BE_LISTS = re.compile(r"(^|_)ids?$|prefix_list")
-_DEEPEST = 12
 
 
 class NotAPlanError(HammerError, ValueError):
@@ -96,37 +90,6 @@ class PlannedGroups:
     unknown: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Resource:
-    """A resource of the plan. `before`: what the state has of it; empty where it is made, or made anew."""
-
-    address: str
-    kind: str
-    values: Mapping[str, Any]
-    unknown: Mapping[str, Any]
-    expressions: Mapping[str, Any]
-    index: Any = None
-    before: Mapping[str, Any] = field(default_factory=dict)
-
-    def sets(self, key: str) -> bool:
-        """Whether the configuration sets an argument of which the state may have more than the configuration.
-
-        A plan's configuration does not show `dynamic` blocks. What they set is unknown, or differs from the state,
-        where they change. What nothing sets stays as it is, but in a resource that is made: there it is unknown, too.
-        """
-        if key in self.expressions:
-            return True
-        changes = self.unknown.get(key) is True or (self.before.get(key) or []) != (self.values.get(key) or [])
-        return bool(self.before) and changes
-
-    @property
-    def module(self) -> str:
-        """The address of the module that it is in, with a dot at its end; empty: the root."""
-        bare = self.address
-        name = f"{self.kind}."
-        return bare[: bare.rindex(name)] if name in bare else ""
-
-
 def read_plan(plan: Any) -> PlannedGroups:
     """The security groups that a plan, as `terraform show -json` prints it, would leave.
 
@@ -143,7 +106,7 @@ def read_plan(plan: Any) -> PlannedGroups:
 
 class _Plan:
     def __init__(self, plan: Mapping[str, Any]) -> None:
-        self._configuration = (plan.get("configuration") or {}).get("root_module") or {}
+        self._configuration = PlanConfiguration((plan.get("configuration") or {}).get("root_module") or {})
         changes = {
             change["address"]: change["change"]
             for change in plan.get("resource_changes") or ()
@@ -151,13 +114,9 @@ class _Plan:
             if change.get("change") and not change.get("deposed")
         }
         planned = plan["planned_values"].get("root_module") or {}
-        self._of_configuration: dict[int, Mapping[str, Any]] = {}
         self._resources = [self._resource(raw, changes) for raw in _resources(planned) if raw.get("mode") != "data"]
-        self._by_bare: dict[str, list[_Resource]] = {}
-        for resource in self._resources:
-            self._by_bare.setdefault(_INDEX.sub("", resource.address), []).append(resource)
-        groups = [each for each in self._resources if each.kind in _GROUPS]
-        self._new_groups = [each.address for each in groups if not _text(each.values.get("id"))]
+        self._references = References(self._configuration, self._resources)
+        groups = [each for each in self._resources if each.kind in GROUPS]
         # Of two that have the same id the first counts.
         self._group_by_id = {_text(each.values.get("id")): each.address for each in reversed(groups)}
         prior = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
@@ -168,7 +127,7 @@ class _Plan:
             self._found.unknown.append("the plan ended with an error: what it would do is not all known")
         for deferred in plan.get("deferred_changes") or ():
             address = (deferred.get("resource_change") or {}).get("address", "a resource")
-            kinds = (*_GROUPS, _RULE, _SINGLE, _LIST, *_CLOUD_CONTROL, _ANY_CLOUD_CONTROL, *_STACKS)
+            kinds = (*GROUPS, _RULE, _SINGLE, LIST, *_CLOUD_CONTROL, _ANY_CLOUD_CONTROL, *_STACKS)
             if any(kind in address for kind in kinds):
                 self._found.unknown.append(f"{address} is deferred to a later plan")
 
@@ -176,13 +135,13 @@ class _Plan:
             f"{resource.address}: {reason}" for resource in self._resources if (reason := _beyond(resource))
         ]
 
-    def _resource(self, raw: Mapping[str, Any], changes: Mapping[str, Any]) -> _Resource:
+    def _resource(self, raw: Mapping[str, Any], changes: Mapping[str, Any]) -> PlannedResource:
         address = raw["address"]
         change = changes.get(address) or {}
         unknown, is_made = change.get("after_unknown") or {}, "create" in (change.get("actions") or ())
-        expressions = self._configured(address).get("expressions") or {}
+        expressions = self._configuration.resource(address).get("expressions") or {}
         known = raw.get("values") or {}
-        return _Resource(
+        return PlannedResource(
             address,
             raw["type"],
             known,
@@ -209,7 +168,7 @@ class _Plan:
                 found.setdefault(_text(before.get("prefix_list_id")), set()).update(_networks([before]) or ())
                 continue
             ended = PlannedGroup("")
-            self._read_sources(ended, _Resource(each["address"], kind, before, {}, {}), before, {}, "")
+            self._read_sources(ended, PlannedResource(each["address"], kind, before, {}, {}), before, {}, "")
             keys = found.setdefault(_text(before.get("security_group_id")), set())
             keys.update(map(rule_key, ended.rules))
         return found
@@ -217,15 +176,15 @@ class _Plan:
     def groups(self) -> PlannedGroups:
         """All of them."""
         found = self._found
-        for kind in (_LIST, _ENTRY):
+        for kind in (LIST, _ENTRY):
             for resource in self._resources:
                 if resource.kind == kind:
                     self._read_list(resource)
         for raw in self._data:
-            if raw.get("type") == _LIST:
+            if raw.get("type") == LIST:
                 self._read_data(raw.get("values") or {})
         for resource in self._resources:
-            if resource.kind in _GROUPS:
+            if resource.kind in GROUPS:
                 values = resource.values
                 found.groups[resource.address] = PlannedGroup(
                     resource.address,
@@ -244,9 +203,9 @@ class _Plan:
 
     # Prefix lists
 
-    def _read_list(self, resource: _Resource) -> None:
+    def _read_list(self, resource: PlannedResource) -> None:
         values, lists = resource.values, self._found.prefix_lists
-        if resource.kind == _LIST:
+        if resource.kind == LIST:
             names = [resource.address, _text(values.get("id"))]
             entries = None if _any_unknown(resource.unknown.get("entry"), "cidr") else _networks(values.get("entry"))
             if entries and not resource.sets("entry"):
@@ -254,16 +213,16 @@ class _Plan:
                 entries = tuple(entry for entry in entries if entry not in ending)
         else:
             target = _text(values.get("prefix_list_id"))
-            names = [target] if target else self._referenced(resource, "prefix_list_id", (_LIST,))
+            names = [target] if target else self._references.to(resource, "prefix_list_id", (LIST,))
             if len(names) != 1:  # it can be of any of those that do not exist yet
                 for each in self._resources:
-                    if each.kind == _LIST and not _text(each.values.get("id")):
+                    if each.kind == LIST and not _text(each.values.get("id")):
                         lists[each.address] = None
                 return
             entries = None if resource.unknown.get("cidr") else _networks([values])
         for name in filter(None, names):
             # An entry alone does not tell what else is in a list that is elsewhere.
-            known = lists.get(name, () if resource.kind == _LIST else None)
+            known = lists.get(name, () if resource.kind == LIST else None)
             lists[name] = None if entries is None or known is None else (*known, *entries)
 
     def _read_data(self, values: Mapping[str, Any]) -> None:
@@ -275,7 +234,7 @@ class _Plan:
 
     # Rules
 
-    def _read_inline(self, group: PlannedGroup, resource: _Resource) -> None:
+    def _read_inline(self, group: PlannedGroup, resource: PlannedResource) -> None:
         unknown = resource.unknown.get("ingress")
         is_set = resource.sets("ingress")
         if unknown is True:
@@ -295,7 +254,12 @@ class _Plan:
             group.rules = [rule for rule in group.rules if rule_key(rule) not in ending]
 
     def _read_sources(
-        self, group: PlannedGroup, resource: _Resource, rule: Mapping[str, Any], unknown: Mapping[str, Any], within: str
+        self,
+        group: PlannedGroup,
+        resource: PlannedResource,
+        rule: Mapping[str, Any],
+        unknown: Mapping[str, Any],
+        within: str,
     ) -> None:
         traffic, problem = _traffic(rule, unknown)
         label = f"{resource.address}: "
@@ -310,8 +274,8 @@ class _Plan:
         for key in ("prefix_list_ids", "prefix_list_id"):
             named = list(_texts(rule.get(key)))
             if _any_unknown(unknown.get(key)):
-                referenced = self._referenced(resource, key, (_LIST,), within)
-                if not referenced or self._names_another(resource, key, within):
+                referenced = self._references.to(resource, key, (LIST,), within)
+                if not referenced or self._references.name_another_list(resource, key, within):
                     group.unknown.append(UnknownSource(f"{label}{key} is known after apply", traffic))
                 named += referenced
             for each in dict.fromkeys(named):
@@ -320,144 +284,21 @@ class _Plan:
                 else:
                     group.rules.append(IngressRule(*traffic, prefix_list_id=each))
 
-    def _group_of(self, resource: _Resource) -> PlannedGroup:
+    def _group_of(self, resource: PlannedResource) -> PlannedGroup:
         groups = self._found.groups
         group_id = _text(resource.values.get("security_group_id"))
         if group_id:
             address = self._group_by_id.get(group_id, group_id)
             return groups.setdefault(address, PlannedGroup(address))
-        referenced = self._referenced(resource, "security_group_id", _GROUPS)
+        referenced = self._references.to(resource, "security_group_id", GROUPS)
         if len(referenced) == 1:
             return groups[referenced[0]]
         # None, or one of several: an exemption of one is not for all of them.
         reason = f"{resource.address}: which group it is a rule of is known after apply"
         return groups.setdefault(resource.address, PlannedGroup(resource.address, unnamed=reason))
 
-    # The configuration: which resource an expression refers to
 
-    def _configured(self, address: str) -> Mapping[str, Any]:
-        """The resource of the configuration that an address of the plan is an instance of."""
-        module, path = self._configuration, _INDEX.sub("", address).split(".")
-        while len(path) > 2 and path[0] == "module":
-            module = ((module.get("module_calls") or {}).get(path[1]) or {}).get("module") or {}
-            path = path[2:]
-        if id(module) not in self._of_configuration:
-            resources = reversed(module.get("resources") or ())
-            self._of_configuration[id(module)] = {each.get("address"): each for each in resources}
-        found: Mapping[str, Any] = self._of_configuration[id(module)].get(".".join(path), {})
-        return found
-
-    def _module(self, prefix: str) -> Mapping[str, Any]:
-        """The configuration of a module, by its address with a dot at its end."""
-        module, path = self._configuration, _INDEX.sub("", prefix).strip(".").split(".")
-        while len(path) >= 2 and path[0] == "module":
-            module = ((module.get("module_calls") or {}).get(path[1]) or {}).get("module") or {}
-            path = path[2:]
-        return module
-
-    def _call(self, parent: str, name: str) -> Mapping[str, Any]:
-        """The call of a module in the configuration of the module that calls it."""
-        return (self._module(parent).get("module_calls") or {}).get(name) or {}
-
-    def _referenced(self, resource: _Resource, key: str, kinds: Sequence[str], within: str = "") -> list[str]:
-        """The addresses of the resources of some kinds that an argument refers to, in its own instance if it can be."""
-        found: dict[str, None] = {}
-        for reference in self._named(resource, key, within):
-            found |= dict.fromkeys(self._targets(reference, resource.module, kinds, resource.index, 0))
-        return list(found)
-
-    def _named(self, resource: _Resource, key: str, within: str) -> Iterator[str]:
-        """The references of an argument; of a block's argument, where Terraform does not tell them apart, the block's.
-
-        With `for_each = aws_security_group.web`, `each.value.id` is the id of the instance with the same key.
-        """
-        expressions = resource.expressions
-        blocks = expressions.get(within) if within else [expressions]
-        of_each = _references(self._configured(resource.address).get("for_each_expression"))
-        for block in blocks if isinstance(blocks, list) else [{key: blocks}]:
-            for reference in _references(block.get(key)):
-                is_chained = reference == "each.value.id" and len(of_each) == 1
-                yield of_each[0] if is_chained else reference
-
-    def _names_another(self, resource: _Resource, key: str, within: str) -> bool:
-        """Whether what is unknown of an argument may be another prefix list than those that it refers to."""
-        for reference in self._named(resource, key, within):
-            parts = _split(reference)
-            # A block's references are those of all of its arguments.
-            if within and (parts[0] in ("local", "each") or not _MAY_BE_LISTS.search(_INDEX.sub("", parts[-1]))):
-                continue
-            if self._is_another(reference, resource.module, resource.index, 0):
-                return True
-        return False
-
-    def _is_another(self, reference: str, prefix: str, index: Any, depth: int) -> bool:
-        parts = _split(reference)
-        if parts[0] in (*_GROUPS, "count", "path", "terraform") or reference == "each.key":
-            return False
-        if parts[0] == "var" and depth <= _DEEPEST:
-            if not prefix:
-                return False  # whoever makes a plan gives their values
-            parent, call = _parent(prefix)
-            given = (self._call(parent, call).get("expressions") or {}).get(_INDEX.sub("", parts[1]))
-            return any(self._is_another(each, parent, index, depth + 1) for each in _references(given))
-        return not any(self._targets(reference, prefix, (_LIST,), index, 0))
-
-    def _targets(self, reference: str, prefix: str, kinds: Sequence[str], index: Any, depth: int) -> Iterator[str]:
-        parts = _split(reference)
-        if depth > _DEEPEST or len(parts) < 2:
-            return
-        name = _INDEX.sub("", parts[1])
-        if parts[0] in kinds:
-            yield from self._instances(prefix, parts[0], parts[1], index)
-        elif parts[0] == "var" and prefix:
-            parent, call = _parent(prefix)
-            given = self._call(parent, call).get("expressions") or {}
-            key = _key(prefix)
-            for inner in _references(given.get(name)):
-                # There `each.key` and `count.index` are those of the module's instance.
-                yield from self._targets(inner, parent, kinds, index if key is None else key, depth + 1)
-        elif _is_call(reference):
-            yield from self._of_module(f"{prefix}module.{parts[1]}", kinds, index)
-        elif parts[0] == "module":
-            child = f"{prefix}module.{parts[1]}."
-            output = (self._module(child).get("outputs") or {}).get(_INDEX.sub("", parts[2])) or {}
-            for inner in _references(output.get("expression")):
-                yield from self._targets(inner, child, kinds, index, depth + 1)
-        elif parts[0] == "local" and kinds == _GROUPS:
-            yield from self._of_local(prefix)
-        elif parts[-1] == "default_security_group_id":
-            for resource in self._resources:
-                if (
-                    resource.kind == "aws_default_security_group"
-                    and resource.module == prefix
-                    and resource.kind in kinds
-                ):
-                    yield resource.address
-
-    def _of_local(self, prefix: str) -> Iterator[str]:
-        """The only group that a module's instance makes: a plan does not show what its locals are."""
-        new = [address for address in self._new_groups if address.startswith(prefix)]
-        if len(new) == 1:
-            yield new[0]
-
-    def _of_module(self, called: str, kinds: Sequence[str], index: Any) -> Iterator[str]:
-        """The only resource of these kinds of a module's instance, where an expression does not tell the output."""
-        modules = (f"{called}.", f"{called}[{json.dumps(index, ensure_ascii=False)}].")
-        there = [each for each in self._resources if each.kind in kinds and each.module in modules]
-        if len(there) == 1:
-            yield there[0].address
-
-    def _instances(self, prefix: str, kind: str, named: str, index: Any) -> Iterator[str]:
-        """The instances of a resource that a reference can mean: the one it names, the one with the same index, all."""
-        bare = _INDEX.sub("", f"{prefix}{kind}.{named}")
-        there = self._by_bare.get(bare, [])
-        here = [each for each in there if each.module == prefix]
-        exact = [each for each in here if each.address == f"{prefix}{kind}.{named}"]
-        same = [each for each in here if index is not None and each.index == index]
-        yield from (each.address for each in exact or same or here or there)
-
-
-def _beyond(resource: _Resource) -> str:
+def _beyond(resource: PlannedResource) -> str:
     """Why a resource that makes, or may make, security groups is not judged; empty: it is none."""
     if resource.kind in _CLOUD_CONTROL:
         return "resources of the provider awscc are not judged"
@@ -476,61 +317,6 @@ def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         each = modules.pop(0)
         yield from each.get("resources") or ()
         modules += each.get("child_modules") or ()
-
-
-def _references(expression: Any) -> list[str]:
-    """The references of an expression, the most precise first, as Terraform writes them."""
-    if isinstance(expression, list):
-        return [reference for each in expression for reference in _references(each)]
-    if not isinstance(expression, dict):
-        return []
-    found = expression.get("references")
-    if isinstance(found, list):
-        texts = [each for each in found if isinstance(each, str)]
-        return list(dict.fromkeys(each for before, each in pairwise(["", *texts]) if not _is_part(each, before)))
-    return [reference for each in expression.values() for reference in _references(each)]
-
-
-def _is_part(reference: str, before: str) -> bool:
-    """Whether a reference tells less of what the one before it tells: after `module.net.id` comes `module.net`."""
-    return before.startswith((f"{reference}.", f"{reference}["))
-
-
-def _is_call(reference: str) -> bool:
-    """Whether a reference is to a module, and does not tell which of its outputs."""
-    parts = _split(reference)
-    return parts[0] == "module" and len(parts) == 2
-
-
-def _split(reference: str) -> list[str]:
-    """A reference by its dots, with each index left with its name."""
-    parts, inside = [""], ""
-    for char in reference:
-        if char == "." and not inside:
-            parts.append("")
-            continue
-        if char == "[":
-            inside += "["
-        elif char == "]":
-            inside = inside[:-1]
-        parts[-1] += char
-    return parts
-
-
-def _parent(prefix: str) -> tuple[str, str]:
-    """The address of the module above one, with a dot at its end, and the name of the call."""
-    parts = _split(prefix.removesuffix("."))
-    above = ".".join(parts[:-2])
-    return (f"{above}." if above else ""), _INDEX.sub("", parts[-1])
-
-
-def _key(prefix: str) -> Any:
-    """The key, or number, of an instance of a module, by its address with a dot at its end; None: it has none."""
-    index = _INDEX.search(_split(prefix.removesuffix("."))[-1])
-    try:
-        return json.loads(index[0])[0] if index else None
-    except ValueError:
-        return None
 
 
 def _traffic(rule: Mapping[str, Any], unknown: Mapping[str, Any]) -> tuple[Traffic | None, str]:
