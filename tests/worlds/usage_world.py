@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
@@ -183,9 +184,11 @@ class UsageWorld:
 
 @contextmanager
 def usage_world(folder: Path) -> Iterator[UsageWorld]:
-    """The world, in an embedded AWS."""
-    with mock_aws():
-        yield UsageWorld(folder)
+    """The world, in an embedded AWS. Each run is at the moment in which it was made: no hour is settled meanwhile."""
+    with mock_aws(), pytest.MonkeyPatch.context() as clock:
+        world = UsageWorld(folder)
+        clock.setattr("identification.read_security_group_usage.utc_now", lambda: world.now)
+        yield world
 
 
 def counts(use: Use) -> dict[str, int]:

@@ -333,6 +333,7 @@ def test_use_goes_after_the_retention(world: UsageWorld) -> None:
     assert world.hammer("usage").exit_code == 0
     assert world.stored() is not None
     world.configure(retention_days=0)
+    world.now += timedelta(hours=1)
     assert world.hammer("usage").exit_code == 0
     assert "use" not in world.item()
 
