@@ -123,12 +123,14 @@ class Tickets:
         self.unknown_since = parse_time(left_over.get("unknown"))
         self.is_filing = False
         self.marker = _marker(step, update)
-        intent |= {"since": since, "marker": self.marker, "at_once": step.at_once}
-        if left_over.get("mixed") or (left_over and not resumed):
-            intent["mixed"] = True  # a run before the last may have filed a ticket that says something else
-        if not resumed:
+        begun = _begun(issue)
+        markers = list(dict.fromkeys((*begun, self.marker)))
+        intent |= {"since": since, "markers": markers, "at_once": step.at_once}
+        # All that is known stays until it is done: also what is still to be tried, and that only the console told.
+        before = {"ticket": None, **issue.jira_details}
+        if not resumed or markers != begun:
             unknown = {"unknown": left_over["unknown"]} if self.unknown_since else {}
-            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": {**intent, **unknown}}})
+            self.table.update(issue, {"jira_details": {**before, "intent": {**intent, **unknown}}})
         self.plain = bool(left_over.get("plain"))
         try:
             return self._bring_up_to_date(step, context, kept, left_over, resumed=resumed)
@@ -139,7 +141,7 @@ class Tickets:
             if error.status == 500 or self.plain:
                 # What this issue says may be what JIRA fails at: the next run says less.
                 intended["plain"] = True
-            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
+            self.table.update(issue, {"jira_details": {**before, "intent": intended}})
             raise
 
     def _bring_up_to_date(
@@ -271,9 +273,9 @@ class Tickets:
             Its key; empty: it cannot be used any more. And whether the last run filed it, and got no further.
         """
         issue, update = step.issue, step.ticket_update
-        unrecorded = str((issue.jira_details.get("intent") or {}).get("marker") or "")
-        if unrecorded and _was_notified(step) and not self.jira.has_comment(ticket.key, unrecorded):
-            return ticket.key, False  # the run that was to tell otherwise told nothing
+        begun, is_news = _begun(issue), update not in (Update.CHANGED, Update.CLOSING)
+        if begun and not is_news and _was_notified(step) and not self.jira.has_comment(ticket.key, *begun):
+            return ticket.key, False  # the runs that were to tell otherwise told nothing
         said = f"{issue.issue_id} gets a new ticket"
         if ticket.done and not self._unless_refused(
             said, lambda: self.jira.workflow.reopen(ticket.key), JiraCannotReopenError
@@ -281,9 +283,8 @@ class Tickets:
             return "", False
         if EXEMPT_LABEL in ticket.labels:
             self._edit_labels(ticket.key, remove=[EXEMPT_LABEL])
-        is_mixed = bool((issue.jira_details.get("intent") or {}).get("mixed"))
-        if update is Update.NEW and resumed and not is_mixed and not ticket.done:
-            # The last run filed it, and ended before it recorded that.
+        if update is Update.NEW and resumed and {*begun} <= {self.marker} and not ticket.done:
+            # The last run filed it, and ended before it recorded that. No run was to file it with anything else.
             return ticket.key, True
         text = _comment_on(step, context)
         if not self._unless_refused(
@@ -470,6 +471,11 @@ def _marker(step: Step, update: Update) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
+def _begun(issue: Issue) -> list[str]:
+    """The markers of all that runs have begun to tell an issue's ticket since the last that recorded what it told."""
+    return [str(marker) for marker in (issue.jira_details.get("intent") or {}).get("markers", ())]
+
+
 def _was_notified(step: Step) -> bool:
     """Whether the ticket was told all of this, so far as is recorded."""
     kept, now = step.issue.jira_details, state_as_notified(step.issue, closed=False, at_once=step.at_once)
@@ -534,8 +540,7 @@ def _comment_on(step: Step, context: TicketContext) -> Document:
     if step.ticket_update is Update.CLOSING:
         return closing
     notified = issue.jira_details.get("told")
-    unrecorded: Mapping[str, Any] = issue.jira_details.get("intent") or {}
-    if unrecorded.get("news") == Update.CHANGED and unrecorded.get("digest") != channel_digest(issue):
+    if {*_begun(issue)} - {_marker(step, Update.CHANGED)}:
         notified = None  # it may have been told something else since
     lines = None if notified is None else [str(line) for line in notified]
     days = (0 if step.at_once else context.facts.retention_days) if again and step.closes_at else None

@@ -565,12 +565,12 @@ _ENDS_OWED = (Update.NEW, Update.FOUND_AGAIN, Update.EXEMPT, Update.GONE, Update
 def ticket_state(issue: Issue, *, on_paper: bool = False) -> ChannelState | None:
     """What the issue's ticket says; None: it has none. `on_paper`: a report on the console counts as one."""
     kept = issue.jira_details
-    if not on_paper and kept.get("ticket") and kept.get("console") == issue.occurrence:
-        return ChannelState(closed=True)  # the ticket is about an occurrence before, and is closed
     # A run that ended while it filed or reopened a ticket may have done so: there may be one to close.
     broke_off = {} if issue.status is Status.OPEN else kept.get("intent") or {}
     if broke_off and (not kept.get("ticket") or broke_off.get("news") in _ENDS_OWED):
         return ChannelState(issue.occurrence)
+    if not on_paper and kept.get("ticket") and kept.get("console") == issue.occurrence:
+        return ChannelState(closed=True)  # the ticket is about an occurrence before, and is closed
     has_one = kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported))
     intent = kept.get("intent") or {}
     unrecorded = str(intent.get("news") or ""), bool(intent.get("at_once"))

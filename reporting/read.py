@@ -116,8 +116,9 @@ def _maps_texts(value: object) -> bool:
 
 
 def _is_intent(value: object) -> bool:
-    times = ("since", "unknown")
-    return isinstance(value, Mapping) and all(value.get(name) is None or _is_time(value[name]) for name in times)
+    if not isinstance(value, Mapping) or not _are_texts(value.get("markers", ())):
+        return False
+    return all(value.get(name) is None or _is_time(value[name]) for name in ("since", "unknown"))
 
 
 def _is_delivered(value: object) -> bool:

@@ -399,9 +399,9 @@ class JiraClient:
         """Comment on a ticket. Raises JiraOutcomeUnknownError if it may have been done."""
         self._connection.write(lambda client: client.add_comment(key, body))
 
-    def has_comment(self, key: str, marker: str) -> bool:
-        """Whether a ticket has a comment with a marker, however JIRA renders the rest of its text."""
-        return any(comment.has(marker) for comment in self._comments(key))
+    def has_comment(self, key: str, *markers: str) -> bool:
+        """Whether a ticket has a comment with one of these markers, however JIRA renders the rest of its text."""
+        return any(comment.has(marker) for comment in self._comments(key) for marker in markers)
 
     def _comments(self, key: str) -> Iterator[_Comment]:
         """The comments of a ticket; each page is asked for when it is wanted."""

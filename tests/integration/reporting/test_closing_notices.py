@@ -71,3 +71,19 @@ def test_a_date_that_may_have_been_told_is_taken_back() -> None:
         assert len(comments(world)) == 2
         assert LATER in comments(world)[1]
         assert world.report().notified == {}
+
+
+def test_a_ticket_that_was_filed_with_a_date_hears_that_its_group_is_changed_at_once() -> None:
+    """JIRA's answer to the ticket is lost, and the mode is switched on before the next run."""
+    with reporting_world() as world:
+        world.jira.slow_index = False
+        found_critical(world)
+        world.jira.faults.append(Fault("POST /issue", done=True))
+        assert len(world.report().problems) == 1
+        configure(world, "critical")
+        world.passes(hours=1)
+        assert world.report().problems == []
+        [comment] = comments(world)
+        assert "Hammer will replace this rule in its next run." in comment
+        assert has_notice(world.issue())
+        assert world.report().notified == {}

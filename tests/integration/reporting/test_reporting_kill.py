@@ -13,7 +13,11 @@ from slack_sdk import WebClient
 
 from library.aws.conditional_writes import Items
 from library.issues.issue import Status
+from library.security_groups.exposure import Exposure
+from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
+
+FTP = Exposure("tcp", 21, 21, "8.8.8.0/24", "open_partly")
 
 
 class Killed(BaseException):
@@ -308,3 +312,102 @@ def test_a_ticket_that_a_killed_run_reopened_is_closed_after_a_run_that_failed(
         assert world.jira.tickets["SEC-1"].status == "Done"
         assert world.issue().status is Status.CLOSED
         assert world.report().notified == {}
+
+
+def killed_at_each_point(monkeypatch: pytest.MonkeyPatch, story: Callable[[World], None]) -> Iterator[World]:
+    """The world of a story, each time after a run that was killed at another point."""
+    at, killed = 0, True
+    while killed:
+        with reporting_world() as world:
+            world.jira.slow_index = False
+            story(world)
+            with killing(monkeypatch, Killer(at)):
+                try:
+                    world.report()
+                    killed = False
+                except Killed:
+                    world.passes(hours=1)
+                    yield world
+        at += 1
+    assert at > 3
+
+
+@pytest.mark.parametrize("second", [(SSH,), (SSH, FTP)], ids=["as before", "changed again"])
+def test_what_a_run_told_is_taken_back_though_the_next_is_killed(
+    second: tuple[Exposure, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_without_an_answer(world: World) -> None:
+        changed(world)
+        world.jira.faults.append(Fault("POST /comment", Answer("<html>", 502), done=True))
+        assert len(world.report().problems) == 1
+        world.passes(hours=1)
+        world.found("sg-1", *second)
+
+    for world in killed_at_each_point(monkeypatch, told_without_an_answer):
+        if second != (SSH,):
+            world.found("sg-1", SSH)
+        assert world.report().problems == []
+        said = world.jira.tickets["SEC-1"].said
+        assert len(said) in (2, 3)
+        assert "Open now, all together:" in said[-1]
+        assert "3389" not in said[-1]
+        assert "tcp|21|" not in said[-1]
+        assert world.report().notified == {}
+
+
+def test_what_two_killed_runs_did_not_tell_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    with reporting_world() as world:
+        changed(world)
+        with killing(monkeypatch, Killer(3)), pytest.raises(Killed):
+            world.report()
+        world.found("sg-1", SSH)
+        with killing(monkeypatch, Killer(3)), pytest.raises(Killed):
+            world.report()
+        world.passes(hours=1)
+        assert world.report().problems == []
+        assert world.jira.tickets["SEC-1"].comments == []
+        assert world.report().notified == {}
+
+
+def found_again_on_the_console_alone(world: World) -> None:
+    world.sections["slack"] = {"enabled": False}
+    gone(world)
+    world.report()
+    world.sections["jira"] = {"enabled": False}
+    world.passes(days=1)
+    world.found()
+    world.report()
+    world.passes(days=1)
+    world.sections["jira"] = {"enabled": True}
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_ticket_that_hears_of_what_only_the_console_told_hears_it_though_a_run_is_killed(
+    is_over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for world in killed_at_each_point(monkeypatch, found_again_on_the_console_alone):
+        if is_over:
+            world.fixed()
+        assert world.report().problems == []
+        ticket = world.jira.tickets["SEC-1"]
+        assert (ticket.status == "Done") is is_over
+        assert is_over or len(ticket.comments) == 2
+        assert world.report().notified == {}
+
+
+def test_a_link_that_is_left_is_set_though_a_run_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found_without_its_link(world: World) -> None:
+        world.ticket_owners = {"jira_project": "SEC"}
+        world.found("sg-2")
+        world.report()
+        world.ticket_owners = {"jira_project": "SEC", "jira_parent_ticket": "SEC-1"}
+        world.found()
+        world.jira.faults.append(Fault("POST /issueLink", Answer("<html>", 502)))
+        assert len(world.report().problems) == 1
+        assert world.issue().jira_details["still"]
+        world.found("sg-1", SSH, RDP)
+
+    for world in killed_at_each_point(monkeypatch, found_without_its_link):
+        assert world.report().problems == []
+        assert "still" not in world.issue().jira_details
+        assert world.jira.tickets["SEC-2"].links == ["SEC-1"]
