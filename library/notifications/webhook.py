@@ -72,6 +72,7 @@ class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
 
     errors = _ERRORS
     unavailable = WebhookUnavailableError
+    _may_have_arrived = False  # by any try of the last event
 
     def wants(self, event_type: EventType) -> bool:
         """Whether `webhook.events` names this type."""
@@ -88,6 +89,7 @@ class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
             headers = {"Content-Type": "application/json", "User-Agent": "hammer", "webhook-type": str(event.type)}
             self._post(event.body, headers | signed_headers(event, key, self._now()))
 
+        self._may_have_arrived = False
         self.write(post)
 
     def _connect(self) -> bytes:
@@ -147,7 +149,8 @@ class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
         return Failure(WebhookUnavailableError(reason), down=reason)
 
     def _error(self, what: str, *, may_have_arrived: bool = False) -> WebhookError:
-        return WebhookError(f"the webhook at {self.settings.site} {what}", may_have_arrived=may_have_arrived)
+        self._may_have_arrived |= may_have_arrived
+        return WebhookError(f"the webhook at {self.settings.site} {what}", may_have_arrived=self._may_have_arrived)
 
 
 def _no_login(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -489,6 +489,21 @@ def test_what_may_have_been_new_is_said_to_be_over(world: World) -> None:
     assert world.issue().status is Status.CLOSED
 
 
+def test_what_may_have_arrived_at_the_first_try_is_said_to_be_over(world: World) -> None:
+    """A proxy says after it, four times, that it takes no more."""
+    alone(world)
+    world.found()
+    world.webhook.faults += [
+        Fault("POST /", Answer("<html>", 502), done=True),
+        Fault("POST /", Answer(status=429), times=9),
+    ]
+    assert report(world).problems
+    world.webhook.faults.clear()
+    world.fixed()
+    report(world)
+    assert world.webhook.types == ["new", "resolved"]
+
+
 def test_what_surely_did_not_arrive_is_not_said_to_be_over(world: World) -> None:
     alone(world)
     world.found()
