@@ -575,7 +575,8 @@ def _chosen(
     changes = changes_of(known)
     seen = [Observation(backup.written, notes.observed) for backup, notes in known if notes.observed is not None]
     observed = live() if changes else None
-    key = choose(changes, recorded, named, [*seen, observed] if observed else seen) or _going_on_with(recorded, listed)
+    begun = _going_on_with(recorded, listed)
+    key = choose(changes, recorded, named, [*seen, observed] if observed else seen) or begun
     if named in {**found.failed, **found.none}:
         key = named
     _refuse_unread(found, key, named)
@@ -583,7 +584,7 @@ def _chosen(
         raise CannotRestoreError(
             "no backup of this group is from before a change that EC2 carried out: choose one with --backup"
         )
-    if gone and (written_at(key) or _NEVER) < (written_at(gone) or _NEVER):
+    if gone and key != begun and (written_at(key) or _NEVER) < (written_at(gone) or _NEVER):
         key = gone
     if key not in listed:
         raise CannotRestoreError(
@@ -595,7 +596,7 @@ def _chosen(
 def _gone(target: RestoreTarget, listed: Container[str], named: str, recorded: RemediationDetails) -> str:
     """The newest backup that the table names and that the bucket has no more; empty: there is none.
 
-    An older one would open what was closed before, and nobody asked for that.
+    An older one would open what was closed before, and nobody asked for that, unless a restore to it was begun.
     """
     entry = recorded.entry if recorded.entry and recorded.entry.kind is ChangeKind.REMEDIATION else None
     keys = [named, *([entry.backup] if entry and entry.left_traces else ())]

@@ -123,6 +123,20 @@ def test_the_newest_changes_backup_is_gone(world: World) -> None:
     assert world.restore(group, "--batch", "--backup", first).exit_code == 0
 
 
+def test_a_restore_that_died_goes_on_with_the_backup_that_was_named_though_the_newest_is_gone(world: World) -> None:
+    group = remediated_twice(world)
+    first, newest = keys(world, group)
+    world.sessions.client("s3").delete_object(Bucket=BUCKET, Key=newest)
+    with calls(killed_after, 0, ("Authorize",)), pytest.raises(KilledError):
+        world.restore_quietly(group, backup=first)
+    assert is_unfinished(world.stored(group))
+    world.clock += timedelta(minutes=20)
+    result = world.restore(group, "--batch")
+    assert result.exit_code == 0, result.output
+    assert not is_unfinished(world.stored(group))
+    assert OPEN in world.rules(group)
+
+
 def test_a_newer_backup_that_is_gone(world: World) -> None:
     """Nobody can know then which rules are Hammer's: they stay, as others' rules do."""
     group = remediated_twice(world)
