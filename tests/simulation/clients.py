@@ -182,9 +182,13 @@ class Jira(JiraClient):
         """Comment on a ticket."""
         self._change(key, lambda ticket: self._world.comment(ticket, body))
 
-    def has_comment(self, key: str, marker: str) -> bool:
-        """Whether a ticket has a comment with a marker."""
-        return bool(self._read(lambda: any(marker in comment for comment in self._there(key).comments)))
+    def has_comment(self, key: str, *markers: str) -> bool:
+        """Whether a ticket has a comment with one of these markers."""
+
+        def found() -> bool:
+            return any(marker in comment for comment in self._there(key).comments for marker in markers)
+
+        return bool(self._read(found))
 
     def edit_labels(self, key: str, *, add: Any = (), remove: Any = ()) -> None:
         """Change a ticket's labels."""
