@@ -118,15 +118,16 @@ def _notify_ticket(
             # A run that died after its comment, or got no answer to it, recorded nothing.
             if not services.jira.has_comment(ticket, _marker(issue, care)):
                 services.jira.comment(ticket, body)
+            summary.count("cut off")
         except JiraError as error:
             summary.problem(f"{issue.issue_id}: no comment on {ticket}: {error}")
             if not error.is_refusal:
                 return
     elif services.jira is None and services.slack is None:
         services.show_text(plain_text(document))
+        summary.count("cut off")
     else:
         return
-    summary.count("cut off")
     _record(services, issue, care, "told_ticket", now, summary)
 
 

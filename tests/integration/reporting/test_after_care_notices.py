@@ -63,7 +63,9 @@ def test_who_is_cut_off_meanwhile_is_told_all_the_same(here: World) -> None:
 
 def test_a_ticket_that_takes_no_comment_is_named_once(here: World) -> None:
     here.jira.tickets["SEC-1"].archived = True
-    assert len(here.report().problems) == 1
+    summary = here.report()
+    assert len(summary.problems) == 1
+    assert summary.notified == {}
     here.passes(hours=1)
     assert here.report().problems == []
 
