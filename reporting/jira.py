@@ -273,8 +273,9 @@ class Tickets:
             Its key; empty: it cannot be used any more. And whether the last run filed it, and got no further.
         """
         issue, update = step.issue, step.ticket_update
-        begun, is_news = _begun(issue), update not in (Update.CHANGED, Update.CLOSING)
-        if begun and not is_news and _was_notified(step) and not self.jira.has_comment(ticket.key, *begun):
+        begun = _begun(issue)
+        takes_back = bool(begun) and update in (Update.CHANGED, Update.CLOSING) and _was_notified(step)
+        if takes_back and not self.jira.has_comment(ticket.key, *begun):
             return ticket.key, False  # the runs that were to tell otherwise told nothing
         said = f"{issue.issue_id} gets a new ticket"
         if ticket.done and not self._unless_refused(
@@ -540,7 +541,7 @@ def _comment_on(step: Step, context: TicketContext) -> Document:
     if step.ticket_update is Update.CLOSING:
         return closing
     notified = issue.jira_details.get("told")
-    if {*_begun(issue)} - {_marker(step, Update.CHANGED)}:
+    if {*_begun(issue)} - {_marker(step, step.ticket_update or Update.CHANGED)}:
         notified = None  # it may have been told something else since
     lines = None if notified is None else [str(line) for line in notified]
     days = (0 if step.at_once else context.facts.retention_days) if again and step.closes_at else None
