@@ -130,6 +130,7 @@ class Service:
     _accounts_read: datetime = field(init=False)
     _waiting: dict[tuple[str, str], None] = field(default_factory=dict)
     _retrying: Future[None] | None = None
+    _reading: Future[None] | None = None  # of the secret
 
     def __post_init__(self) -> None:
         self._table = IssueTable(self.sessions.client("dynamodb"), self.config.secgrp_unrestricted_access.table_name)
@@ -236,7 +237,8 @@ class Service:
         if not self.secret.app_token:
             raise WrongUsageError(_CANNOT_CONNECT)
         # Not by this thread: AWS may take its time, while the watchdog waits for the heartbeat.
-        self._workers.submit(self._read_secret)
+        if self._reading is None or self._reading.done():
+            self._reading = self._workers.submit(self._read_secret)
         if utc_now() - self._accounts_read >= _ACCOUNTS_EVERY:
             self._accounts_read = utc_now()
             self._workers.submit(self._fresh_config, accounts=True)
