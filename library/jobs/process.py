@@ -58,7 +58,7 @@ def expect_many_objects() -> None:
 def take_long_turns() -> None:
     """Let a thread work 20 ms, not 5, before another one that waits gets its turn.
 
-    For threads that compute more than they wait: a tenth of a large reporting run goes into changing between them
+    For threads that compute more than they wait: some of a large reporting run's time goes into changing between them
     (`make bench`, the host's jobs).
     """
     sys.setswitchinterval(0.02)
