@@ -164,7 +164,7 @@ def _until(kind: DecisionKind, until: str | None, days: int | None, today: date)
 
 def account_named(config: Configuration, name: str) -> str:
     """The id of an account that is named by its id or its name. Raises NotThereError."""
-    accounts = {} if isinstance(config.aws.accounts, str) else dict(config.aws.accounts)
+    accounts = dict(config.aws.named)
     accounts.setdefault(config.aws.main_account_id, config.aws.main_account_id)
     if name in accounts:
         return name

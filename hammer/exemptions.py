@@ -148,8 +148,7 @@ def _accounts(config: Configuration, wanted: set[str]) -> list[str]:
 
     People may have decided about an issue of an account before it was taken out of those that are scanned.
     """
-    named = () if isinstance(config.aws.accounts, str) else config.aws.accounts
-    others = (*named, config.aws.main_account_id, *config.whitelist.secgrp_unrestricted_access)
+    others = (*config.aws.named, config.aws.main_account_id, *config.whitelist.secgrp_unrestricted_access)
     every = dict.fromkeys((*config.scanned_accounts(), *others))
     return [account_id for account_id in every if not wanted or account_id in wanted]
 

@@ -95,9 +95,7 @@ def command(
         raise typer.BadParameter(f"{replay}: is nested too deeply", param_hint="'--replay'") from None
     sessions = None if offline else _sessions(configuration)
     findings = described(saved, sessions)
-    aws = configuration.aws
-    named = {} if isinstance(aws.accounts, str) else aws.accounts
-    selection = Selection.of(account_ids(account, named), region, group)
+    selection = Selection.of(account_ids(account, configuration.aws.named), region, group)
     counts = Counter[str]()
     replays = Replay()
     if not configuration.inspector.enabled:

@@ -157,8 +157,7 @@ def _known(configuration: Configuration, context: RemediationContext, asked_for:
             return {}
         configuration = with_organization(configuration, context.sessions)
     aws = configuration.aws
-    named = {} if isinstance(aws.accounts, str) else aws.accounts
-    return {aws.main_account_id: configuration.account_name(aws.main_account_id), **named}
+    return {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.named}
 
 
 def _account_with_issues(configuration: Configuration, context: RemediationContext, asked_for: str) -> str:

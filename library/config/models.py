@@ -249,6 +249,11 @@ class Aws(Section):
     external_id: ExternalId = Field("", repr=False, description="External id that the roles ask for; empty: none.")
     s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
 
+    @property
+    def named(self) -> Mapping[str, str]:
+        """`accounts`, ids to names; none where they are those of the organization and have not been read."""
+        return {} if isinstance(self.accounts, str) else self.accounts
+
     def regions_of(self, account_id: str) -> tuple[str, ...] | None:
         """The regions to look at in an account; None: every one that is enabled in the main account.
 
@@ -625,7 +630,7 @@ class Configuration(ConfigFile):
 
     def account_name(self, account_id: str) -> str:
         """An account's name; its id where there is none."""
-        return ("" if isinstance(self.aws.accounts, str) else self.aws.accounts.get(account_id, "")) or account_id
+        return self.aws.named.get(account_id) or account_id
 
     def scanned_accounts(self) -> dict[str, str]:
         """The accounts to look at for exposed security groups, ids to names.

@@ -155,8 +155,7 @@ def known_accounts(asked_for: Iterable[str] | None, config: Configuration, table
     """
     scanned = config.scanned_accounts()
     others = [account for account in account_ids(asked_for, scanned) if account not in scanned]
-    named = {} if isinstance(config.aws.accounts, str) else config.aws.accounts
-    left = (account for account in sorted(account_ids(others, named)) if table.has_issues(account))
+    left = (account for account in sorted(account_ids(others, config.aws.named)) if table.has_issues(account))
     return {**scanned, **{account: config.account_name(account) for account in left}}
 
 
