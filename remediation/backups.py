@@ -195,6 +195,14 @@ def _folder(account_id: str, region: str) -> str:
     return f"{_BACKUPS}{account_id}/{region}/"
 
 
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def order_of(key: str) -> datetime:
+    """The time in a key, to sort by; a key without one comes first."""
+    return written_at(key) or NEVER
+
+
 def written_at(key: str) -> datetime | None:
     """The time in a key; None where other tooling wrote it in a way of its own."""
     try:

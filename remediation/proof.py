@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from library.network.addresses import PUBLIC, AddressSet
@@ -30,7 +29,7 @@ from library.security_groups.group import (
     parse_security_group,
     rule_key,
 )
-from remediation.backups import Backup, BackupError, is_of_hammer, written_at
+from remediation.backups import NEVER, Backup, BackupError, is_of_hammer, written_at
 from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, rules_from_item
 from remediation.plan import DESCRIPTION_PREFIX, rules_to_replace
 from remediation.rules import key_lets_in, lets_in_all_of, purposes_from_item
@@ -106,7 +105,7 @@ def read_group_before(
     first_listed = next((backup for backup in listed if backup.key == key), None)
     if first_listed is None or written_at(key) is None:
         # Of another form than Hammer's: when it was written is not known for sure, so everything counts.
-        first_listed = Backup(min((backup.written for backup in listed), default=_NEVER), key)
+        first_listed = Backup(min((backup.written for backup in listed), default=NEVER), key)
     later = [
         _parsed(other.key, backups.read_own(account_id, region, group.group_id, other.key), group)
         for other in reversed(listed)
@@ -123,9 +122,6 @@ def read_group_before(
         replaces,
         backups.closed_since(account_id, region, first_listed, group.group_id),
     )
-
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

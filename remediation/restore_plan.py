@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from library.aws.failures import AWS_ERRORS, explain
@@ -34,7 +34,7 @@ from library.documents.text import printable
 from library.errors import HammerError
 from library.network.ports import protocol_name
 from library.security_groups.group import IngressRule, RuleKey, ShapeError, parse_rule, rule_key
-from remediation.backups import Backup, BackupError, is_key_of, is_of_hammer, written_at
+from remediation.backups import Backup, BackupError, is_key_of, is_of_hammer, order_of
 from remediation.group_state import tags_of
 from remediation.journal import ChangeKind, RemediationDetails, rules_from_item
 from remediation.plan import DESCRIPTION_PREFIX, RuleQuota
@@ -271,9 +271,6 @@ def _share_ports(this: IngressRule, other: IngressRule) -> bool:
 
 SETTLED_AFTER = timedelta(minutes=10)
 """How long after a change EC2 shows it for sure: it may need up to five minutes, and clocks of hosts differ."""
-
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class CannotRestoreError(HammerError):
@@ -584,7 +581,7 @@ def _chosen(
         raise CannotRestoreError(
             "no backup of this group is from before a change that EC2 carried out: choose one with --backup"
         )
-    if gone and key != begun and (written_at(key) or _NEVER) < (written_at(gone) or _NEVER):
+    if gone and key != begun and order_of(key) < order_of(gone):
         key = gone
     if key not in listed:
         raise CannotRestoreError(
@@ -601,7 +598,7 @@ def _gone(target: RestoreTarget, listed: Container[str], named: str, recorded: R
     entry = recorded.entry if recorded.entry and recorded.entry.kind is ChangeKind.REMEDIATION else None
     keys = [named, *([entry.backup] if entry and entry.left_traces else ())]
     own = [key for key in keys if key not in listed and is_key_of(key, *target) and is_of_hammer(key)]
-    return max(own, key=lambda key: written_at(key) or _NEVER, default="")
+    return max(own, key=order_of, default="")
 
 
 def _going_on_with(recorded: RemediationDetails, listed: Container[str]) -> str:
