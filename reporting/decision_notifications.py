@@ -114,23 +114,31 @@ class DecisionNotifications:
             if decision.kind is DecisionKind.NOT_MINE and decision.is_done:
                 self._assign(key, decision.owner, problems)
             if untold.label:
-                self._take_off(key, untold.label, problems)
+                problems += self.take_off(key, untold.label)
         except JiraError as error:
             problems.append(f"{issue.location}: what was decided is not in {key} yet: {error}")
             # The ticket of an issue that is open may be replaced by one that takes it.
             return error.says_gone or (error.is_refusal and not issue.status.is_exposed)
         return True
 
-    def _take_off(self, key: str, label: str, problems: list[str]) -> None:
-        """Take a label off a ticket. One that JIRA does not let go decides nothing again: it is named once."""
+    def take_off(self, key: str, label: str) -> list[str]:
+        """Take a label off a ticket. One that JIRA does not let go decides nothing again.
+
+        Returns:
+            Why it stays, one line; nothing where it is off.
+
+        Raises:
+            JiraError: JIRA did not answer, or not of itself.
+        """
         if self.jira is None:
-            return
+            return []
         try:
             self.jira.edit_labels(key, remove=[label])
         except JiraError as error:
             if not error.is_refusal:
                 raise
-            problems.append(f"{key} keeps the label {printable(label)}: {error}")
+            return [f"{key} keeps the label {printable(label)}: {error}"]
+        return []
 
     def _comment(self, issue: Issue, key: str, untold: Untold, problems: list[str]) -> None:
         if self.jira is None:

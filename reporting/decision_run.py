@@ -260,12 +260,8 @@ class DecisionLabels:
             return
         if outcome.repeated and not any(untold.label == entry.label for untold in outcome.issue.decided.outbox):
             # It was decided and answered; the process ended before it took the label off, or JIRA refused to.
-            try:
-                self.jira.edit_labels(key, remove=[entry.label])
-            except JiraError as error:
-                if not error.is_refusal:
-                    raise
-                _log.info("%s keeps the label %s: %s", key, printable(entry.label), error)
+            for problem in self.notification.take_off(key, entry.label):
+                _log.info("%s", problem)
         self.decided.append(outcome.issue)
         for problem in self.notification.notify(outcome.issue):
             _log.warning("%s", printable(problem))
