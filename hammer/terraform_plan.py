@@ -31,7 +31,7 @@ _STACKS = (
 )
 _GROUP_TYPE = r"AWS::EC2::SecurityGroup(?:Ingress)?(?![\w:])"  # "AWS::EC2::SecurityGroup::Id" is a parameter's type
 _MAKES_GROUPS = re.compile(
-    rf"{_GROUP_TYPE}|AWS::CloudFormation::Stack(?:Set)?(?![\w:])|::MODULE\b|Fn::Transform|!Transform"
+    rf"{_GROUP_TYPE}|AWS::CloudFormation::Stack(?:Set)?(?![\w:])|::MODULE\b|!Transform"
     r"|AWS::Serverless::Application\b|::CloudFormationProvisionedProduct\b"
     # A macro; AWS's own, alone, make no group that the text does not show.
     r"|\bTransform[\"']?\s*:(?!\s*[\"']?AWS::(?!Include)[\w:-]+[\"']?\s*?(?:[\n,}#]|$))"
