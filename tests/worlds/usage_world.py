@@ -157,6 +157,13 @@ class UsageWorld:
         assert use is not None
         return use
 
+    def open_too(self, port: int) -> None:
+        """Somebody opens another port of the group to the Internet, and a scan finds it."""
+        self.ec2.authorize_security_group_ingress(
+            GroupId=self.group_id, IpProtocol="tcp", FromPort=port, ToPort=port, CidrIp="0.0.0.0/0"
+        )
+        assert self.hammer("identify").exit_code == 0
+
     def issue(self) -> Issue:
         """The issue of the group."""
         issue = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).get(MAIN, self.group_id)

@@ -213,10 +213,7 @@ def test_what_interfaces_showed_that_are_gone_outlives_another_rule(
     )
     world.interface_id, world.address = world.interface(world.group_id)
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(SCANNER, 2, packets=2)])
-    world.ec2.authorize_security_group_ingress(
-        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
-    )
-    assert world.hammer("identify").exit_code == 0
+    world.open_too(3389)
     use = world.usage()
     assert (use.verdict, counts(use)) == (UseVerdict.WORKING, {"working": 1, "answered": 1})
     assert counts(world.usage()) == {"working": 1, "answered": 1}
@@ -232,10 +229,7 @@ def test_rules_that_the_table_has_no_room_for_make_none_unknown(
     world: UsageWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("identification.scan.PERMS_BYTES", 100)
-    world.ec2.authorize_security_group_ingress(
-        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
-    )
-    assert world.hammer("identify").exit_code == 0
+    world.open_too(3389)
     world.put(world.no_data(ALL_HOURS))
     use = world.usage()
     assert use.verdict is UseVerdict.UNKNOWN
@@ -250,10 +244,7 @@ def test_who_worked_is_known_while_another_rule_has_all_read_again(world: UsageW
         world.put([], hours, body=body + b"\0" * (600_000 - len(body)))
     assert counts(world.usage()) == {"working": 1}
     world.configure(limit_mb=1)
-    world.ec2.authorize_security_group_ingress(
-        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
-    )
-    assert world.hammer("identify").exit_code == 0
+    world.open_too(3389)
     for _ in range(4):
         use = world.usage()
         assert (use.verdict, packets(world)) == (UseVerdict.WORKING, 1800)
@@ -290,10 +281,7 @@ def test_a_group_that_nothing_uses_is_unknown_whatever_the_table_has_no_room_for
     world: UsageWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("identification.scan.PERMS_BYTES", 100)
-    world.ec2.authorize_security_group_ingress(
-        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
-    )
-    assert world.hammer("identify").exit_code == 0
+    world.open_too(3389)
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
     assert world.usage().verdict is UseVerdict.WORKING
     other = world.group("tcp", 443, "10.0.0.0/8", "other")
@@ -308,10 +296,7 @@ def test_a_run_that_dies_while_it_looks_for_more_does_not_say_that_it_looked(
     logs = logs_world(world)
     send(world, logs, world.no_data(range(14 * 24)))
     assert world.usage().covered == 1
-    world.ec2.authorize_security_group_ingress(
-        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
-    )
-    assert world.hammer("identify").exit_code == 0
+    world.open_too(3389)
     saves = KeptEvidence.save
 
     def dies(self: KeptEvidence, account_id: str, issue_id: str, name: str, *rest: Any) -> bool:
