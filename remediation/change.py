@@ -340,7 +340,7 @@ class RuleChanges:
         withdraw: rules of Hammer's that nobody needs, with their ids, proved to be Hammer's (`remediation.proof`).
         permissions: how to add a rule exactly, where the rule alone does not tell.
         tags: the tags that a rule gets, by rule.
-        is_full: whether the group, as it is shown, has no room for another rule.
+        is_full: whether the group, as it is shown, has no room for another rule after these are added.
         written: the ports of rules of the group, or of its backup, as they are written there (`ports_as_written`).
     """
 
@@ -350,15 +350,17 @@ class RuleChanges:
     relied_on: tuple[IngressRule, ...] = ()
     replaces: Mapping[RuleKey, tuple[str, ...]] = field(default_factory=dict)
     withdraw: tuple[AddedRule, ...] = ()
-    permissions: Mapping[RuleKey, Any] = field(default_factory=dict)
+    permissions: Mapping[RuleKey, IpPermissionTypeDef] = field(default_factory=dict)
     tags: Mapping[RuleKey, Mapping[str, str]] = field(default_factory=dict)
     is_full: bool = False
     written: WrittenPorts = field(default_factory=dict)
 
     def permission(self, rule: IngressRule) -> IpPermissionTypeDef:
         """How to add a rule."""
+        if exact := self.permissions.get(rule_key(rule)):
+            return exact
         ports = self.written.get(rule_key(rule)) if rule in self.relied_on else None
-        return self.permissions.get(rule_key(rule)) or with_ports(ip_permission_of(rule), ports)
+        return with_ports(ip_permission_of(rule), ports)
 
     def is_known_there(self, batch: Sequence[IngressRule], result: CallResult) -> bool:
         """Whether what EC2 answered means that a rule to add is there already.
@@ -658,6 +660,8 @@ def _added_again(
     rules that it depends on must be there, so they are added if EC2 does not have them any more. If it turns out that
     nothing was left to close, the group stays as whoever took them away left it.
     """
+    if entry.is_restore:
+        return ()
     relied = set(map(rule_key, relied_on))
     old = {added.key: added for added in before.add if added.state is not AddedState.SENT}
     return tuple(

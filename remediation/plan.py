@@ -48,7 +48,7 @@ class Plan:
         relied_on: rules that the change depends on and that are there already, as they would be added, with the ids of
             those that are there and with the protocol and source as those have them.
         replaces: the ids of the revoked rules that a rule stands in for, by rule.
-        is_full: whether the group has no room for another rule.
+        is_full: whether the group has no room for another rule after these are added.
     """
 
     add: tuple[IngressRule, ...]
@@ -157,7 +157,7 @@ def plan_remediation(
         left=() if replacement.evaluation.whitelisted else replacement.evaluation.exposures,
         relied_on=tuple(_as_it_is(rule, there[key]) for rule in wanted if (key := rule_key(rule)) in there),
         replaces=replacement.replaces((*add, *replacement.staying), left_out),
-        is_full=quota.is_reached(group.ingress),
+        is_full=quota.is_reached((*group.ingress, *add)),
     )
 
 

@@ -17,7 +17,7 @@ from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.reconcile import Change, Event
 from library.issues.times import format_time
-from library.security_groups.group import parse_security_group
+from library.security_groups.group import RuleKey, parse_security_group, rule_key
 from remediation import console
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
 from remediation.group_state import (
@@ -49,9 +49,11 @@ from remediation.restore_plan import (
     plan_restore,
     read_source,
 )
-from remediation.rules import ports_as_written
+from remediation.rules import ports_as_written, single_permissions
 
 if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import IpPermissionTypeDef
+
     from library.config import Configuration
     from remediation.context import Prompt, RemediationContext
     from remediation.notify import ChangeMessage
@@ -186,8 +188,10 @@ class GroupRestore(GroupWork):
             add=planned.add,
             revoke=planned.revoke,
             describe=planned.describe,
-            permissions={key: permission for key, (_, permission) in self._source.permissions.items()},
+            relied_on=planned.relied_on,
+            permissions=self._permissions(seen),
             tags=self._source.tags,
+            is_full=planned.is_full,
             written=ports_as_written([permission for _, permission in self._source.permissions.values()]),
         )
         try:
@@ -197,6 +201,13 @@ class GroupRestore(GroupWork):
                 self._take_flag_back()
             raise
         self.is_carried_out = True
+
+    def _permissions(self, seen: RestoreAssessment) -> dict[RuleKey, IpPermissionTypeDef]:
+        """How to add rules exactly: those that are there already as they are there, so that EC2 knows them again."""
+        permissions = {key: permission for key, (_, permission) in self._source.permissions.items()}
+        relied_on = set(map(rule_key, seen.planned.relied_on))
+        there = single_permissions(seen.live.raw.get("IpPermissions", ())) if relied_on else ()
+        return permissions | {key: permission for rule, permission in there if (key := rule_key(rule)) in relied_on}
 
     def _final_result(self, seen: RestoreAssessment) -> GroupResult | None:
         entry = self._known(seen)

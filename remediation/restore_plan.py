@@ -3,7 +3,8 @@
 Pure but `read_source`, which reads the backups that it is given. Rules of the backup that are gone are added. Of what
 the backup does not have, only rules that Hammer added are revoked, and each of those only where every rule that it
 stands in for is back: in the backup, or in the group and not revoked by this plan. So private access is never cut for
-want of a rule that its owner made after the backup.
+want of a rule that its owner made after the backup. What EC2 shows may be minutes old: a rule of the backup that lets
+in some of what is revoked is asked for once more before that (`relied_on`).
 
 What Hammer added, and for which rules, is known from the backups that it wrote before each of its changes
 (`ChangeSince`). The issue table tells at most that a rule is Hammer's whose description was changed since.
@@ -32,13 +33,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.text import printable
 from library.errors import HammerError
+from library.network.addresses import parse_network
 from library.network.ports import protocol_name
 from library.security_groups.group import IngressRule, RuleKey, ShapeError, parse_rule, rule_key
 from remediation.backups import Backup, BackupError, is_key_of, is_of_hammer, order_of
 from remediation.group_state import tags_of
 from remediation.journal import ChangeKind, RemediationDetails, rules_from_item
 from remediation.plan import DESCRIPTION_PREFIX, RuleQuota
-from remediation.rules import purposes_from_item, single_permissions, without_reserved
+from remediation.rules import purposes_from_item, single_permissions, without_contained_in, without_reserved
 
 if TYPE_CHECKING:
     from remediation.backups import Backups
@@ -93,18 +95,23 @@ class RestorePlan:
         add: rules of the backup that are gone.
         revoke: rules that Hammer made since, or all that the backup does not have; with their ids.
         describe: rules of the backup whose description is another one now.
+        relied_on: rules of the backup that are there already, as they are there, and that the access depends on which
+            the revoked rules give, too.
         kept: rules made since by others, which stay.
         stand_ins: rules that Hammer added for rules that are not back. They stay, unless all is revoked that the backup
             does not have.
         problem: why it cannot be done; empty: it can.
+        is_full: whether the group has no room for another rule after these are added.
     """
 
     add: tuple[IngressRule, ...]
     revoke: tuple[IngressRule, ...]
     describe: tuple[IngressRule, ...]
+    relied_on: tuple[IngressRule, ...] = ()
     kept: tuple[IngressRule, ...] = ()
     stand_ins: tuple[StandIn, ...] = ()
     problem: str = ""
+    is_full: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -148,19 +155,31 @@ def plan_restore(
     there = {key: rule for key, rule in shown.items() if key not in unsure}
     later = [rule for key, rule in shown.items() if key not in wanted]
     add = tuple(rule for key, rule in wanted.items() if key not in there)
-    excess = quota.exceeded((shown | {rule_key(rule): rule for rule in add}).values()) if add else ""
+    after_adding = tuple((shown | {rule_key(rule): rule for rule in add}).values())
+    excess = quota.exceeded(after_adding) if add else ""
     judged = _Judgement(frozenset(wanted), later, since, frozenset(ids), unsure, exact=exact)
     ours = judged.hammers
     missing = {rule_key(rule): judged.missing(rule) for rule in ours}
     removable = {key for key, rules in missing.items() if is_known and not rules}
+    revoke = tuple(rule for rule in later if exact or rule_key(rule) in removable)
     return RestorePlan(
         add=add,
-        revoke=tuple(rule for rule in later if exact or rule_key(rule) in removable),
+        revoke=revoke,
         describe=tuple(rule for key, rule in wanted.items() if key in there and _is_described(rule, there[key])),
+        relied_on=_relied_on((there[key] for key in wanted if key in there), add, revoke),
         kept=tuple(rule for rule in later if not exact and rule_key(rule) not in missing),
         stand_ins=tuple(StandIn(rule, missing[key]) for rule in ours if (key := rule_key(rule)) not in removable),
         problem=f"quota: with {len(add)} rules more it would have {excess}" if excess else "",
+        is_full=quota.is_reached(after_adding),
     )
+
+
+def _relied_on(
+    there: Iterable[IngressRule], add: Sequence[IngressRule], revoke: Sequence[IngressRule]
+) -> tuple[IngressRule, ...]:
+    """Those rules that let in some of what is going to be revoked, and that no rule contains that is added first."""
+    shared = (rule for rule in there if any(_share_ports(rule, each) and _share_sources(rule, each) for each in revoke))
+    return without_contained_in(shared, add)
 
 
 def _is_described(rule: IngressRule, there: IngressRule) -> bool:
@@ -267,6 +286,14 @@ def _share_ports(this: IngressRule, other: IngressRule) -> bool:
     if first not in ("tcp", "udp"):
         return True
     return (this.from_port or 0) <= (other.to_port or 0) and (other.from_port or 0) <= (this.to_port or 0)
+
+
+def _share_sources(this: IngressRule, other: IngressRule) -> bool:
+    """Whether two rules may let in the same address: what is in a group or a prefix list is not asked."""
+    if not (this.cidr and other.cidr):
+        return True
+    mine, theirs = parse_network(this.cidr), parse_network(other.cidr)
+    return mine.covers(theirs) or theirs.covers(mine)
 
 
 SETTLED_AFTER = timedelta(minutes=10)

@@ -13,7 +13,7 @@ from library.aws.ec2 import aws_weight, prefix_list_weights
 from remediation import change
 from remediation.change import CallResult, ChangeAnswer
 from tests.worlds.aws_faults import KilledError, calls, killed_after
-from tests.worlds.remediation_world import ANYWHERE, World, permission, world
+from tests.worlds.remediation_world import ANYWHERE, MAIN, REGION, World, permission, world
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 SSH, RDP = permission("tcp", (22, 22), ANYWHERE), permission("tcp", (3389, 3389), ANYWHERE)
@@ -89,6 +89,27 @@ def test_a_group_that_hammer_filled_before_it_died_is_closed(world: World) -> No
     assert world.batch().problems == []
     assert world.exposed(group) == set()
     assert {("tcp", 22, 22, cidr) for cidr in PRIVATE} <= world.rules(group)
+
+
+def test_a_group_that_the_private_rules_fill_is_closed(world: World) -> None:
+    """One of them was there: it is asked for when the group has no room for another."""
+    group = world.group(permission("tcp", (22, 22), ANYWHERE, PRIVATE[0]), filled_to(60, 4))
+    world.issue(group)
+    assert world.batch().problems == []
+    assert world.exposed(group) == set()
+    assert len(world.rules(group)) == 59
+
+
+def test_a_restore_relies_on_a_rule_of_a_group_that_it_fills(world: World) -> None:
+    """The group is full once the rules are back, and EC2 refuses what is there as one too many."""
+    group = world.group(SSH, permission("tcp", (22, 22), PRIVATE[0], about="theirs"), filled_to(60, 4))
+    world.issue(group)
+    assert world.batch().problems == []
+    closed = world.rules(group)
+    world.restore_quietly(group)
+    newest = world.backups.list(MAIN, REGION, group)[0].key
+    assert world.restore_quietly(group, backup=newest) == []
+    assert world.rules(group) == closed
 
 
 def test_what_a_tight_plan_relies_on_is_not_taken_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,18 @@ def test_a_private_rule_with_host_bits_is_relied_on_as_it_is_written(world: Worl
     assert world.described(group) == before
 
 
+def test_a_restore_relies_on_a_private_rule_as_it_is_written(world: World) -> None:
+    written, rewritten = (permission("tcp", (22, 22), cidr, about="office") for cidr in ("10.1.2.3/8", "10.0.0.0/8"))
+    group, _ = remediated(world, SSH, written)
+    world.restore_quietly(group)
+    newest = world.backups.list(MAIN, REGION, group)[0].key
+    world.ec2().revoke_security_group_ingress(GroupId=group, IpPermissions=[written])
+    world.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[rewritten])
+    assert world.restore_quietly(group, backup=newest) == []
+    (raw,) = world.ec2().describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert {each["CidrIp"] for rule in raw["IpPermissions"] for each in rule["IpRanges"]} == set(map(str, RFC_1918))
+
+
 @pytest.mark.parametrize("strategy", ["replace_rule", "carve_ports"])
 @pytest.mark.parametrize(
     ("protocol", "ports"),

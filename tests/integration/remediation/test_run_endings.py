@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,17 +19,19 @@ from library.config import Configuration
 from library.issues.change_notifications import Channel
 from library.issues.issue import Issue
 from library.jobs.run import InterruptedRunError, stop_at_signals
-from library.security_groups.group import IngressRule
+from library.security_groups.group import IngressRule, rule_key
 from remediation import restore, runs
 from remediation.context import RemediationContext
 from remediation.journal import is_unfinished
 from remediation.remediate import Assessment, GroupWork, assess
+from remediation.rules import lets_in_all_of
 from tests.worlds.aws_faults import KilledError
 from tests.worlds.eventual_world import ACCOUNT, BUCKET, REGION, EventualWorld
-from tests.worlds.lagging_ec2 import FAULTS, GROUPS, RULES
+from tests.worlds.lagging_ec2 import AUTHORIZE, FAULTS, GROUPS, REVOKE, RULES, State
 
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh")
 RDP = IngressRule("tcp", 3389, 3389, cidr="::/0")
+TEN = IngressRule("tcp", 22, 22, cidr="10.0.0.0/8", description="theirs")
 PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
 
 
@@ -195,6 +198,57 @@ def test_one_unreadable_backup_names_itself_and_blocks_nothing(world: EventualWo
     except Exception as error:  # noqa: BLE001
         problems.append(str(error))
     assert "is not JSON" in problems[0]
+
+
+def restored_and_forward_again(world: EventualWorld) -> tuple[str, str]:
+    """A group with a private rule of its owner's, restored; and the backup that leads to its closed state again."""
+    group = world.group(SSH, TEN)
+    assert world.batch().problems == []
+    world.clock.pass_by(3600)
+    assert world.restore(group) == []
+    world.clock.pass_by(3600)
+    world.ec2.made.clear()
+    return group, world.backups(group)[-1]
+
+
+@pytest.mark.parametrize("lag", [{}, {RULES: 16}, {GROUPS: 60, RULES: 60}], ids=["no lag", "16 s", "60 s"])
+@pytest.mark.parametrize("at", [0, 1], ids=["before the adding", "before it is asked for"])
+@pytest.mark.parametrize("is_edited", [False, True], ids=["takes it away", "edits it"])
+def test_a_private_rule_that_a_restore_relies_on_is_asked_for(
+    world: EventualWorld, lag: dict[str, float], at: int, *, is_edited: bool
+) -> None:
+    """Its owner takes it away after the restore has looked: the rule goes with which the access would be left."""
+    group, forward = restored_and_forward_again(world)
+    world.ec2.lags = dict(lag)
+    act = partial(world.ec2.edit, group, TEN, cidr="8.8.8.0/24") if is_edited else partial(world.ec2.remove, group, TEN)
+    world.ec2.acts = {at: act}
+    seen: list[bool] = []
+
+    def watch(_operation: str, _before: State, after: State) -> None:
+        seen.append(
+            all(any(lets_in_all_of(rule, TEN._replace(cidr=each)) for rule in after[group]) for each in PRIVATE)
+        )
+
+    world.ec2.watch = watch
+    world.restore(group, forward)
+    assert seen
+    assert all(seen)
+    world.ec2.acts = {}
+    world.clock.pass_by(3600)
+    assert world.restore(group, forward) == []
+    assert sources(world, group) == PRIVATE | ({"8.8.8.0/24"} if is_edited else set())
+    assert world.ec2.rules(group)[rule_key(TEN)].description == TEN.description
+
+
+def test_what_a_restore_added_once_more_is_not_taken_away_again(world: EventualWorld) -> None:
+    """It was there in the first round. Its owner takes it away, and the second round adds it: the backup has it."""
+    group, forward = restored_and_forward_again(world)
+    world.ec2.lags = {GROUPS: 60, RULES: 60}
+    world.ec2.fault = (2, FAULTS["lost_before"])
+    world.ec2.acts = {3: partial(world.ec2.remove, group, TEN)}
+    world.restore(group, forward)
+    assert world.ec2.made[2:4] == [REVOKE, AUTHORIZE]
+    assert sources(world, group) == PRIVATE
 
 
 @pytest.mark.parametrize("lag", [{}, {RULES: 16}, {GROUPS: 60, RULES: 60}], ids=["no lag", "16 s", "60 s"])

@@ -231,6 +231,48 @@ def test_what_a_stand_in_stays_for() -> None:
     assert [this.missing for this in plan.stand_ins] == [()] * 3
 
 
+RELIED_ON: dict[str, tuple[list[str], list[str], list[str]]] = {
+    "what lets in some of what is revoked": ([WORLD], ["tcp/22 10.0.0.0/8"], ["tcp/22 10.0.0.0/8"]),
+    "what lets in more of it": ([WORLD], ["-1 172.16.0.0/12"], ["-1 172.16.0.0/12"]),
+    "with another port": ([WORLD], ["tcp/23 10.0.0.0/8"], []),
+    "with another protocol": ([WORLD], ["udp/22 10.0.0.0/8"], []),
+    "from other addresses": (["tcp/22 8.0.0.0/8"], ["tcp/22 10.0.0.0/8"], []),
+    "of the other family": ([WORLD], ["tcp/22 fd00::/8"], []),
+    "what it contains": (["tcp/22 10.0.0.0/8"], ["tcp/20-25 10.1.0.0/16"], ["tcp/20-25 10.1.0.0/16"]),
+    "nothing revoked": ([], ["tcp/22 10.0.0.0/8"], []),
+}
+
+
+@pytest.mark.parametrize(("revoked", "there", "expected"), RELIED_ON.values(), ids=RELIED_ON)
+def test_what_a_restore_relies_on(revoked: list[str], there: list[str], expected: list[str]) -> None:
+    now = [rule(f'{text} "" sgr-{number}') for number, text in enumerate([*there, *revoked])]
+    plan = plan_restore(list(map(rule, there)), now, (), PACKAGE, exact=True)
+    assert [rule_text(each) for each in plan.revoke] == [rule_text(rule(text)) for text in revoked]
+    assert [(rule_text(each), each.rule_id) for each in plan.relied_on] == [
+        (rule_text(rule(text)), f"sgr-{number}") for number, text in enumerate(expected)
+    ]
+
+
+def test_what_is_added_first_is_relied_on_instead() -> None:
+    """EC2 acknowledges it in the same change: so an ordinary restore makes no call more."""
+    now = [rule(f"{text} sgr-{number}") for number, text in enumerate([*hammers("tcp/22"), 'tcp/22 10.0.0.0/16 "vpn"'])]
+    plan = plan_restore([rule(WORLD), rule("tcp/22 10.0.0.0/16")], now, [SSH_CHANGE], PACKAGE, exact=False)
+    assert len(plan.revoke) == 3
+    assert plan.relied_on == ()
+
+
+def test_what_is_in_a_group_may_be_in_any_address() -> None:
+    members = IngressRule("tcp", 22, 22, group_id="sg-1", rule_id="sgr-1")
+    plan = plan_restore([members], [members, rule(f'{WORLD} "" sgr-2')], (), PACKAGE, exact=True)
+    assert plan.relied_on == (members,)
+
+
+@pytest.mark.parametrize(("limit", "is_full"), [(3, False), (2, True)])
+def test_a_group_may_be_full_once_the_rules_are_back(limit: int, *, is_full: bool) -> None:
+    plan = plan_restore([rule(WORLD)], [rule("tcp/80 10.0.0.0/8")], (), RuleQuota(limit), exact=False)
+    assert plan.is_full == is_full
+
+
 def test_no_room() -> None:
     plan = planned(Case([WORLD], ["tcp/80 10.0.0.0/8"], []), RuleQuota(1))
     assert plan.problem == "quota: with 1 rules more it would have 2 IPv4 rules, and the quota is 1"
