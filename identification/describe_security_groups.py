@@ -158,7 +158,7 @@ def scan_target(target: ScanTarget, runtime: Runtime) -> ScanResult:
         NotRequestedError: a remediation run at once could not be asked for. Everything was written.
     """
     started = runtime.now()
-    result, outcome, reason = ScanResult(RegionScan(), 0), Outcome.COMPLETE, ""
+    result, outcome, reason = ScanResult(RegionScan(), 0), Outcome.FAILED, "it was interrupted"
     try:
         result = scan(target, runtime)
         outcome = Outcome.PARTIAL if result.problem else Outcome.COMPLETE
@@ -170,7 +170,7 @@ def scan_target(target: ScanTarget, runtime: Runtime) -> ScanResult:
     except DeniedByPolicyError as error:
         outcome, reason = Outcome.DENIED_BY_POLICY, str(error)
     except Exception as error:
-        outcome, reason = Outcome.FAILED, explain(error, runtime.sessions.role_arn(target.account_id))
+        reason = explain(error, runtime.sessions.role_arn(target.account_id))
         raise
     finally:
         seen = ScanCoverage(

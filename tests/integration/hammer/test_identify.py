@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -12,6 +13,7 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from hammer.__main__ import application
+from identification import describe_security_groups
 
 MAIN, REGION = "123456789012", "eu-west-1"
 
@@ -78,6 +80,26 @@ def test_a_scan_that_was_not_complete_says_so(location: str) -> None:
     assert result.stderr.startswith(f"hammer: {MAIN} {REGION}: ")
     assert "sg-1" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_scan_that_somebody_interrupts_is_not_complete(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would count as one that found no group, and the next empty answer of EC2's would be believed."""
+    hammer("bootstrap", "--config", location)
+    assert hammer("identify", "--config", location).exit_code == 0
+    counted = coverage()
+    assert (counted["outcome"], counted["last_groups"]) == ("complete", 1)  # the default group of the default VPC
+    monkeypatch.setattr(describe_security_groups, "scan", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    hammer("identify", "--config", location)
+    later = coverage()
+    assert (later["outcome"], later["reason"]) == ("failed", "it was interrupted")
+    assert {name: later[name] for name in ("last_complete", "last_groups")} == {
+        name: counted[name] for name in ("last_complete", "last_groups")
+    }
+
+
+def coverage() -> dict[str, Any]:
+    key = {"account_id": MAIN, "issue_id": f"scan-coverage#{REGION}"}
+    return dict(boto3.resource("dynamodb", region_name=REGION).Table("issues").get_item(Key=key)["Item"])
 
 
 def test_a_check_that_is_off_is_said(location: str, tmp_path: Path) -> None:
