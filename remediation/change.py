@@ -546,8 +546,9 @@ class GroupChange:
     def _revoke_all(
         self, entry: JournalEntry, changes: RuleChanges, before: JournalEntry, closed_now: set[str]
     ) -> JournalEntry:
-        is_restore = entry.is_restore
-        batches = [changes.revoke] if is_restore else by_ports(changes.revoke, changes.written)
+        by_id = [rule for rule in changes.revoke if rule.group_id]
+        others = by_ports((rule for rule in changes.revoke if not rule.group_id), changes.written)
+        batches = [by_id, *others] if by_id else others
         for number, batch in enumerate(batches):
             if number:
                 self.renew_lock()
@@ -567,7 +568,7 @@ class GroupChange:
         before: JournalEntry,
         closed_now: set[str],
     ) -> JournalEntry:
-        if entry.is_restore:  # it may revoke rules that name groups, and somebody looks at it
+        if rules[0].group_id:  # only in a restore; to name a group as it is takes more than its id where it is peered
             result = revoke(self.ec2, self.group_id, [rule.rule_id for rule in rules])
         else:
             result = revoke_unchanged(self.ec2, self.group_id, rules, written)

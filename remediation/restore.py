@@ -192,7 +192,8 @@ class GroupRestore(GroupWork):
             permissions=self._permissions(seen),
             tags=self._source.tags,
             is_full=planned.is_full,
-            written=ports_as_written([permission for _, permission in self._source.permissions.values()]),
+            written=ports_as_written(seen.live.raw.get("IpPermissions", ()))
+            | ports_as_written([permission for _, permission in self._source.permissions.values()]),
         )
         try:
             self._carry_out(entry, changes, restored=self._flag(), **begun)

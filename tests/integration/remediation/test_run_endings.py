@@ -252,6 +252,25 @@ def test_what_a_restore_added_once_more_is_not_taken_away_again(world: EventualW
 
 
 @pytest.mark.parametrize("lag", [{}, {RULES: 16}, {GROUPS: 60, RULES: 60}], ids=["no lag", "16 s", "60 s"])
+@pytest.mark.parametrize("is_default_vpc", [False, True], ids=["", "default VPC"])
+def test_a_restore_leaves_what_an_owner_made_of_a_rule(
+    world: EventualWorld, lag: dict[str, float], *, is_default_vpc: bool
+) -> None:
+    """A rule keeps its id when its owner edits it: Hammer's is gone, and theirs is not in the way of the restore."""
+    group = world.group(SSH)
+    assert world.batch().problems == []
+    world.clock.pass_by(3600)
+    world.ec2.made.clear()
+    world.ec2.lags, world.ec2.is_default_vpc = dict(lag), is_default_vpc
+    world.ec2.acts = {1: partial(world.ec2.edit, group, TEN, from_port=443, to_port=443, cidr="10.7.0.0/16")}
+    world.restore(group)
+    world.ec2.acts = {}
+    world.clock.pass_by(3600)
+    assert world.restore(group) == []
+    assert sources(world, group) == {"0.0.0.0/0", "10.7.0.0/16"}
+
+
+@pytest.mark.parametrize("lag", [{}, {RULES: 16}, {GROUPS: 60, RULES: 60}], ids=["no lag", "16 s", "60 s"])
 def test_a_restore_right_after_a_remediation(world: EventualWorld, lag: dict[str, float]) -> None:
     """EC2 may still show the group as it was before the remediation."""
     group = world.group(SSH, RDP)
