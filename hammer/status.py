@@ -59,7 +59,8 @@ Page = Callable[[Console], None]
 """Prints what was read."""
 
 _WATCH_S = 30
-_STALE = timedelta(hours=3)  # scans are hourly: one may be late, not two
+_STALE_INTERVALS = 3  # as the alarm "not-scanned" of deployment/terraform has it
+_USUAL_INTERVAL = timedelta(hours=1)  # as `scan_interval_minutes` of deployment/terraform has it
 _DUE_SOON = timedelta(days=7)
 _EXPIRES_SOON = timedelta(days=30)
 _SHOWN = 10
@@ -126,7 +127,7 @@ def attention(facts: Facts) -> Iterator[str]:
         if scan.outcome in (Outcome.FAILED, Outcome.PARTIAL):
             since = shown_time(scan.last_complete) or "never"
             yield f"not seen whole: {location}, last complete scan {since}: {printable(scan.reason)}"
-        elif scan.outcome is Outcome.COMPLETE and facts.now - scan.started > _STALE:
+        elif scan.outcome is Outcome.COMPLETE and _is_stale(scan, facts.now):
             yield f"not looked at since {shown_time(scan.started)}: {location}"
     if not facts.scans:
         yield "nothing was scanned yet: does the schedule run, and has SNS_ARN the topic?"
@@ -145,6 +146,11 @@ def attention(facts: Facts) -> Iterator[str]:
             ended = printable(f"hammer {job.job} ended {job.outcome}")
             yield f"{ended} at {shown_time(job.ended or job.started)}: {cause}"
     yield from _left_behind(facts)
+
+
+def _is_stale(scan: ScanCoverage, now: datetime) -> bool:
+    """Whether the scans that should have followed this one did not come."""
+    return now - scan.started > _STALE_INTERVALS * (scan.interval or _USUAL_INTERVAL)
 
 
 def _left_behind(facts: Facts) -> Iterator[str]:

@@ -6,8 +6,8 @@
 4. A record whose target failed comes again. The others are done.
 
 Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `HAMMER_HOST_ROLE` (the name of the role of
-Hammer's host in the main account), `HAMMER_IMMEDIATE_QUEUE` (URL of the queue for requests of remediation at once;
-absent: none are sent).
+Hammer's host in the main account), `SCAN_INTERVAL_MINUTES` (how often every region is scanned: `hammer status` asks
+for it), `HAMMER_IMMEDIATE_QUEUE` (URL of the queue for requests of remediation at once; absent: none are sent).
 
 A request of remediation at once is a message for each group to the host's queue, and a hint: whether the group may be
 changed is decided on the host, from the table and EC2 as they are then (`remediation.eligibility`), so duplicates do no
@@ -181,6 +181,7 @@ def scan_target(target: ScanTarget, runtime: Runtime) -> ScanResult:
             seconds=(runtime.now() - started).total_seconds(),
             groups=result.scan.groups,
             reason=reason,
+            interval=runtime.scan_interval(),
         )
         _log.log(
             logging.INFO if outcome is Outcome.COMPLETE or outcome.is_closed else logging.ERROR,

@@ -48,8 +48,8 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     topic_arn = os.environ["SNS_ARN"]
     publish(runtime.sessions.client("sns", region=topic_arn.split(":")[3]), topic_arn, targets)
     _log.info("published", extra={"messages": len(targets)})
-    if interval := os.environ.get("SCAN_INTERVAL_MINUTES"):
-        _log_stale(runtime, targets, timedelta(minutes=_STALE_INTERVALS * int(interval)))
+    if interval := runtime.scan_interval():
+        _log_stale(runtime, targets, _STALE_INTERVALS * interval)
     return {"published": len(targets)}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -110,6 +110,11 @@ class Runtime:
         """What judges groups by the configuration's restricted ports and trusted sources."""
         section = self.config.secgrp_unrestricted_access
         return Evaluator(section.restricted_ports, section.trusted_cidrs)
+
+    def scan_interval(self) -> timedelta | None:
+        """How often every account and region is scanned (`SCAN_INTERVAL_MINUTES`); None: that is not known here."""
+        minutes = os.environ.get("SCAN_INTERVAL_MINUTES")
+        return timedelta(minutes=int(minutes)) if minutes else None
 
     def now(self) -> datetime:
         """The time in UTC."""

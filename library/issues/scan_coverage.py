@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,8 @@ from library.issues.names import check_name
 from library.issues.times import format_time, parse_time
 
 ITEM_PREFIX = "scan-coverage#"
+
+_MINUTE = timedelta(minutes=1)
 
 
 class Outcome(StrEnum):
@@ -41,6 +43,7 @@ class ScanCoverage:
         reason: why it is not complete, or what it does not know of who can connect to the groups that it read, in words
             that an operator can act on; else empty.
         last_complete: when the newest complete scan began, in UTC; None: there was none.
+        interval: how often the region is scanned; None: the scan was not told.
     """
 
     account_id: str
@@ -51,6 +54,7 @@ class ScanCoverage:
     groups: int
     reason: str = ""
     last_complete: datetime | None = None
+    interval: timedelta | None = None
 
     @property
     def last_scan(self) -> datetime | None:
@@ -58,7 +62,10 @@ class ScanCoverage:
         return self.last_complete if self.outcome is Outcome.FAILED else self.started
 
     def to_item(self) -> dict[str, Any]:
-        """The item of the issue table, but for its keys and the time of the last complete scan."""
+        """The item of the issue table, but for its keys and the time of the last complete scan.
+
+        A scan that was not told the interval leaves the stored one as it is.
+        """
         return {
             "region": self.region,
             "outcome": str(self.outcome),
@@ -66,6 +73,7 @@ class ScanCoverage:
             "milliseconds": round(self.seconds * 1000),
             "groups": self.groups,
             "reason": self.reason,
+            **({} if self.interval is None else {"interval_minutes": self.interval // _MINUTE}),
         }
 
     @classmethod
@@ -86,4 +94,5 @@ class ScanCoverage:
             groups=int(item["groups"]),
             reason=item["reason"],
             last_complete=parse_time(item.get("last_complete")),
+            interval=int(item["interval_minutes"]) * _MINUTE if "interval_minutes" in item else None,
         )

@@ -366,6 +366,17 @@ def test_a_thousand_groups_a_page(world: World) -> None:
 # Some groups only
 
 
+def test_a_scan_records_how_often_its_region_is_scanned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCAN_INTERVAL_MINUTES", "720")
+    world.describe()
+    assert world.coverage().interval == timedelta(hours=12)
+
+    monkeypatch.delenv("SCAN_INTERVAL_MINUTES")  # as where somebody starts a scan by hand
+    world.later()
+    world.describe()
+    assert (world.coverage().started, world.coverage().interval) == (world.clock, timedelta(hours=12))
+
+
 def test_group_ids_are_the_only_groups_looked_at(world: World) -> None:
     a, b = (world.group("tcp/22 from 0.0.0.0/0", name=name) for name in "ab")
     assert world.describe(target(group_ids=[a])) == {"changes": 1}

@@ -63,6 +63,16 @@ def facts(*issues: Issue, **other: object) -> Facts:
             ["not looked at since 2026-11-21 23:00 UTC: 1 eu-west-1"],
             id="the schedule stands still",
         ),
+        pytest.param(
+            facts(scans=[replace(SEEN, started=NOW - timedelta(hours=12), interval=timedelta(hours=12))]),
+            [],
+            id="scans are half a day apart",
+        ),
+        pytest.param(
+            facts(scans=[replace(SEEN, started=NOW - timedelta(minutes=16), interval=timedelta(minutes=5))]),
+            ["not looked at since 2026-11-22 02:44 UTC: 1 eu-west-1"],
+            id="a schedule of five minutes stands still",
+        ),
         pytest.param(facts(scans=[replace(SEEN, outcome=Outcome.REGION_OFF)]), [], id="a region is off"),
         pytest.param(
             facts(unseen=[("2", ""), *(("1", f"r-{number}") for number in range(11))]),

@@ -140,9 +140,21 @@ def test_times_are_written_in_utc() -> None:
 
 
 def test_scan_coverage_reads_back() -> None:
-    scan = ScanCoverage("210987654321", "eu-west-1", Outcome.FAILED, NOW, 1.25, 77, "denied", NOW - timedelta(days=1))
+    scan = ScanCoverage(
+        account_id="210987654321",
+        region="eu-west-1",
+        outcome=Outcome.FAILED,
+        started=NOW,
+        seconds=1.25,
+        groups=77,
+        reason="denied",
+        last_complete=NOW - timedelta(days=1),
+        interval=timedelta(minutes=5),
+    )
     item = {**scan.to_item(), "account_id": "210987654321", "last_complete": "2026-11-21T03:00:00+00:00"}
     assert ScanCoverage.from_item(item) == scan
+    del item["interval_minutes"]  # as versions before wrote it
+    assert ScanCoverage.from_item(item) == replace(scan, interval=None)
 
 
 RULE = DETAILS.perms[1]

@@ -17,7 +17,7 @@ locals {
       timeout = 300
       memory  = 1024
       environment = merge(
-        { HAMMER_HOST_ROLE = aws_iam_role.host.name },
+        { HAMMER_HOST_ROLE = aws_iam_role.host.name, SCAN_INTERVAL_MINUTES = tostring(var.scan_interval_minutes) },
         local.immediate_queue == "" ? {} : { HAMMER_IMMEDIATE_QUEUE = local.immediate_queue },
       )
     }
