@@ -123,6 +123,33 @@ READ: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sender": ({"publishing": {"email_from": "hammer@example.com"}}, {"ses_from_address": "hammer@example.com"}),
     "no-sender": ({}, {"ses_from_address": "", "secrets": [], "listens": False, "runs_at_once": False}),
 }
+# Names of files: right or no matter, not read by a configuration, and mistakes.
+WELL_NAMED = (
+    "whitelist.json",
+    "ticket_owners.yml",
+    "whitelist.json.bak",
+    ".whitelist.json",
+    "README.md",
+    "config.tf",
+    "whitelist.txt",
+)
+NOT_READ = ("notes.yaml", "exemptions.json")
+MISNAMED = (
+    "whitelists.json",
+    "white-list.yaml",
+    "White Lists.yml",
+    "Whitelist.JSON",
+    "whitelst.json",
+    "whtielist.yaml",
+    "whitelisst.yml",
+    "hitelist.json",
+    "whitelis.json",
+    "confg.yaml",
+    "ticket-owners.yml",
+    "ticket_owner.json",
+    "Ticket Owner.json",
+    "ticket_onwers.yaml",
+)
 # Where locals are that are not in main.tf.
 LOCALS = {
     "alarms.tf": ["runs_at_once", "listens"],
@@ -160,7 +187,7 @@ def module() -> str:
     variables = 'variable "config_folder" { type = string }\n'
     variables += "".join(f'variable "{name}" {{ default = {value} }}\n' for name, value in VARIABLES.items())
     others = "".join(local(file, name) for file, names in LOCALS.items() for name in names)
-    names = ["secrets", "misnamed", *(name for names in LOCALS.values() for name in names)]
+    names = ["secrets", "misnamed", "unread", *(name for names in LOCALS.values() for name in names)]
     named = ", ".join(f"{name} = local.{name}" for name in names)
     read = f"{values}, {regions}, {named}"
     return f'{variables}\n{block}\nlocals {{\n{others}}}\noutput "read" {{\n  value = {{ {read} }}\n}}\n'
@@ -225,13 +252,21 @@ def test_terraform_reads_json_that_is_no_yaml(tmp_path: Path) -> None:
 
 def test_terraform_stops_at_files_that_hammer_would_refuse(tmp_path: Path) -> None:
     """It would leave them out of the bucket, and functions would take the whitelist for an empty one."""
-    fine = ("whitelist.json", "ticket_owners.yml", "whitelist.json.bak", ".whitelist.json", "README.md", "notes.yaml")
-    misnamed = ("whitelists.json", "white-list.yaml", "Whitelist.JSON", "ticket-owners.yml", "ticket_owner.json")
-    assert sorted(loader_misnamed((*fine, *misnamed), FILES, SUFFIXES)[0]) == sorted(misnamed)
-    found = read(tmp_path, {"files": ("config.json", json.dumps(BASE))}, (*fine, *misnamed))
-    assert sorted(found["files"]["misnamed"]) == sorted(misnamed)
+    given = {"files": ("config.json", json.dumps(BASE))}
+    found = read(tmp_path, given, (*WELL_NAMED, *NOT_READ, *MISNAMED))["files"]
+    resembling, others = loader_misnamed(("config.json", *WELL_NAMED, *NOT_READ, *MISNAMED), FILES, SUFFIXES)
+    assert sorted(found["misnamed"]) == sorted(resembling) == sorted(MISNAMED)
+    assert sorted(found["unread"]) == sorted(others) == sorted(NOT_READ)
     bucket = (TERRAFORM_CODE / "modules" / "master" / "bucket.tf").read_text("utf-8")
     assert "condition     = length(local.misnamed) == 0" in bucket
+    assert "condition     = length(local.unread) == 0" in bucket
+
+
+def test_terraform_stops_at_the_only_whitelist_in_another_format(tmp_path: Path) -> None:
+    names = ("whitelist.txt", "ticket_owners.jsn", "config.tf")
+    found = read(tmp_path, {"files": ("config.json", json.dumps(BASE))}, names)["files"]
+    assert sorted(loader_misnamed(("config.json", *names), FILES, SUFFIXES)[0]) == sorted(found["misnamed"])
+    assert sorted(found["misnamed"]) == ["ticket_owners.jsn", "whitelist.txt"]
 
 
 def test_an_account_id_that_is_none_stops_terraform(tmp_path: Path) -> None:

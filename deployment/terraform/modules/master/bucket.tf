@@ -167,3 +167,10 @@ resource "aws_s3_object" "config" {
     }
   }
 }
+
+check "configuration_files" {
+  assert {
+    condition     = length(local.unread) == 0
+    error_message = "Not read, because a configuration has no such files: ${join(", ", local.unread)}."
+  }
+}

@@ -7,12 +7,32 @@ locals {
   config_file = one([
     for name in fileset(var.config_folder, "config.*") : name if can(regex("^config\\.(json|yaml|yml)$", name))
   ])
-  # Files whose names resemble those of a configuration: Hammer refuses them, where it sees them. They are not in the bucket,
-  # where a whitelist that is not there is an empty one.
-  misnamed = [
+  # Files beside those of a configuration, but for hidden ones. They are not in the bucket, where a whitelist that is not there
+  # is an empty one.
+  beside = [
     for name in fileset(var.config_folder, "*") : name
-    if can(regex("(?i)^(configs?|white[ _-]?lists?|ticket[ _-]?owners?)([.](json|yaml|yml))?$", name)) &&
-    !can(regex("^(config|whitelist|ticket_owners)[.](json|yaml|yml)$", name))
+    if !can(regex("^(config|whitelist|ticket_owners)[.](json|yaml|yml)$|^[.]", name))
+  ]
+  # What resembles their names. In place of two letters in turn there may be any three or fewer: one letter wrong, missing
+  # or too many, or two in the wrong order.
+  resembling = {
+    for name, usual in { config = "configs?", whitelist = "white[ _-]?lists?", ticket_owners = "ticket[ _-]?owners?" } :
+    name => join("|", concat([usual], [
+      for at in range(length(name) - 1) : "${substr(name, 0, at)}.{0,3}${substr(name, at + 2, -1)}"
+    ]))
+  }
+  # Hammer refuses such files, where it sees them. In other formats they are no matter, where the right one is there.
+  misnamed = distinct(flatten([
+    for name, pattern in local.resembling : [
+      for other in local.beside : other
+      if can(regex("(?i)^(${pattern})[.](json|yaml|yml)$", other)) ||
+      can(regex("(?i)^(${pattern})([.][^.]*)?$", other)) && length(fileset(var.config_folder, "${name}.{json,yaml,yml}")) == 0
+    ]
+  ]))
+  # The others of the configuration's formats, which Hammer names and does not read.
+  unread = [
+    for name in local.beside : name
+    if can(regex("(?i)[.](json|yaml|yml)$", name)) && !contains(local.misnamed, name)
   ]
   config_text = file("${var.config_folder}/${local.config_file}")
   # JSON first: not all of it is YAML, such as "https:\/\/…". Of YAML Hammer refuses what Terraform would read otherwise, such
