@@ -144,6 +144,17 @@ def test_in_the_main_account_no_rule_of_the_stack_set_has_the_name_of_terraforms
     assert rules(MAIN) == set()
 
 
+@pytest.mark.parametrize(("other", "detail"), [("false", {"type": ["NETWORK_REACHABILITY"]}), ("true", "AWS::NoValue")])
+def test_findings_of_every_type_are_sent_only_where_that_is_asked_for(other: str, detail: object) -> None:
+    stack = Stack("slave-events", SLAVE, EventBusArn=BUS, ForwardInspector="true", ForwardOtherFindings=other)
+    (rule,) = [body for body in stack.made("AWS::Events::Rule").values() if "findings" in body["Name"]]
+    assert rule["EventPattern"] == {
+        "source": ["aws.inspector2"],
+        "detail-type": ["Inspector2 Finding"],
+        "detail": detail,
+    }
+
+
 def test_every_rule_of_the_stack_set_may_have_an_alarm() -> None:
     stack = Stack("slave-events", SLAVE, EventBusArn=BUS, ForwardInspector="true", AlarmTopicName="alarms")
     alarms = stack.made("AWS::CloudWatch::Alarm").values()

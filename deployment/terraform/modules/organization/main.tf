@@ -109,11 +109,12 @@ resource "aws_cloudformation_stack_set" "events" {
   tags             = var.tags
 
   parameters = {
-    EventBusArn      = var.event_bus_arn
-    Prefix           = var.prefix
-    IamPath          = local.iam_path
-    ForwardInspector = tostring(var.forward_inspector)
-    AlarmTopicName   = var.alarm_topic_name == null ? "" : var.alarm_topic_name
+    EventBusArn          = var.event_bus_arn
+    Prefix               = var.prefix
+    IamPath              = local.iam_path
+    ForwardInspector     = tostring(var.forward_inspector)
+    ForwardOtherFindings = tostring(var.forward_other_findings)
+    AlarmTopicName       = var.alarm_topic_name == null ? "" : var.alarm_topic_name
   }
 
   # In an account that joins, the role that the rules name is made first.

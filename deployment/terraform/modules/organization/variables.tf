@@ -56,6 +56,12 @@ variable "forward_inspector" {
   default     = false
 }
 
+variable "forward_other_findings" {
+  description = "With forward_inspector: findings of every type, where the configuration has inspector.other_findings: pass. False: those on network reachability."
+  type        = bool
+  default     = false
+}
+
 variable "alarm_topic_name" {
   description = "Name of an SNS topic that there is in each of these accounts and regions: it gets an alarm when a rule cannot send. Null: no alarms."
   type        = string

@@ -82,4 +82,9 @@ module "events" {
   prefix                   = var.prefix
   regions                  = var.regions
   role_name                = "${var.prefix}-cloudsec-crossact-events"
+
+  inspector_finding_pattern = merge(
+    { source = ["aws.inspector2"], detail-type = ["Inspector2 Finding"] },
+    var.forward_other_findings ? {} : { detail = { type = ["NETWORK_REACHABILITY"] } },
+  )
 }

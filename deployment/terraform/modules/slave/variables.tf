@@ -44,6 +44,12 @@ variable "forward_inspector" {
   default     = false
 }
 
+variable "forward_other_findings" {
+  description = "With forward_inspector: findings of every type, where the configuration has inspector.other_findings: pass. False: those on network reachability."
+  type        = bool
+  default     = false
+}
+
 variable "allow_flow_logs" {
   description = "Allow the role for reporting to read VPC flow logs, which tell who works through the rules of open issues."
   type        = bool
