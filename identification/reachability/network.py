@@ -69,6 +69,7 @@ class Interface:
         resource: what it belongs to. Untrusted input.
         addresses: the public ones; of a delegated prefix, the prefix stands for all of its addresses.
         known_as: how a target group names it.
+        is_understood: False: no more is known of it than its id, its VPC and its groups.
     """
 
     interface_id: str
@@ -81,6 +82,7 @@ class Interface:
     known_as: TargetNames
     balancer: BalancerRef | None
     is_accelerator: bool
+    is_understood: bool = True
 
 
 class Route(NamedTuple):
@@ -206,6 +208,7 @@ Raw = Mapping[str, Any]
 
 _STATIC, _LISTED, _PROPAGATED = range(3)  # of equal prefixes, the first counts
 _PROPAGATING = frozenset({"EnableVgwRoutePropagation", "Advertisement"})  # Origin; the second: of a VPC Route Server
+_ACCELERATOR = "global_accelerator_managed"  # InterfaceType
 _NOT_ASSOCIATED = frozenset({"disassociated", "failed"})
 _ROUTE_TARGETS = (
     "GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId",
@@ -245,7 +248,7 @@ def region_network(
 
 def parse_interface(raw: Raw) -> Interface:
     """Read one element of DescribeNetworkInterfaces' answer."""
-    attachment, kind = raw.get("Attachment") or {}, raw.get("InterfaceType", "")
+    attachment = raw.get("Attachment") or {}
     private = raw.get("PrivateIpAddresses", ())
     known_as = {address.get("PrivateIpAddress", "") for address in (raw, *private)}
     known_as |= {address["Ipv6Address"] for address in raw.get("Ipv6Addresses", ())}
@@ -263,7 +266,31 @@ def parse_interface(raw: Raw) -> Interface:
         addresses=tuple(dict.fromkeys(_public_addresses(raw))),
         known_as=TargetNames(frozenset(known_as - {""}), prefixes),
         balancer=balancer_of(raw),
-        is_accelerator=kind == "global_accelerator_managed",
+        is_accelerator=raw.get("InterfaceType") == _ACCELERATOR,
+    )
+
+
+def parse_odd_interface(raw: Raw) -> Interface:
+    """What is sure of an interface that `parse_interface` does not understand. It counts as attached.
+
+    Raises:
+        KeyError, TypeError, ValueError: it may be of any group, or lead to other interfaces.
+    """
+    balancer = balancer_of(raw)
+    if (balancer and balancer.is_network) or raw.get("InterfaceType") == _ACCELERATOR:
+        raise ValueError("an interface that may lead anywhere")
+    return Interface(
+        interface_id=raw["NetworkInterfaceId"],
+        vpc_id=raw.get("VpcId", ""),
+        subnet_id=raw.get("SubnetId", ""),
+        resource="",
+        groups=frozenset(group["GroupId"] for group in raw["Groups"]),
+        attached=True,
+        addresses=(),
+        known_as=TargetNames(),
+        balancer=None,
+        is_accelerator=False,
+        is_understood=False,
     )
 
 

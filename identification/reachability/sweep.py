@@ -33,6 +33,7 @@ from identification.reachability.network import (
     parse_balancers,
     parse_classic,
     parse_interface,
+    parse_odd_interface,
     region_network,
 )
 from identification.reachability.verdict import Judge
@@ -203,7 +204,8 @@ class Swept:
 
     Attributes:
         network: the region's network.
-        users: the interfaces of exposed groups as EC2 describes them; None: they could not be read.
+        users: the interfaces of exposed groups as EC2 describes them, those that were understood; None: they could not
+            be read.
         balancers: the load balancers that these belong to, as Elastic Load Balancing describes them, by key.
         notes: what could not be read and why, one line each, for the scan's coverage.
     """
@@ -245,7 +247,8 @@ class Sweep:
             each.vpc_id in vpcs and (each.is_accelerator or each in entrances) for each in interfaces
         )
         if not matters:
-            return Swept(RegionNetwork(interfaces=tuple(interfaces)), self._users, {}, self._failed.notes)
+            network = RegionNetwork(interfaces=tuple(interfaces), unread=self._failed.reasons)
+            return Swept(network, self._users, {}, self._failed.notes)
         tables = self._read("route tables", "describe_route_tables", "RouteTables", _ROUTE_TABLES_A_PAGE, vpcs)
         balancers = self._balancers.read(users, entrances)
         groups = self._groups(entrances, balancers)
@@ -278,13 +281,21 @@ class Sweep:
                 for raw in self._pages("describe_network_interfaces", "NetworkInterfaces", _A_PAGE, filters):
                     if raw["NetworkInterfaceId"] in found:
                         continue
-                    interface = found[raw["NetworkInterfaceId"]] = parse_interface(raw)
-                    if interface.groups & self._exposed:
+                    interface = found[raw["NetworkInterfaceId"]] = self._interface(raw)
+                    if interface.is_understood and interface.groups & self._exposed:
                         self._users.append(raw)
         except self._failed.catches as error:
             self._failed.add("network interfaces", error)
             return None
         return list(found.values())
+
+    def _interface(self, raw: Raw) -> Interface:
+        try:
+            return parse_interface(raw)
+        except NOT_UNDERSTOOD as error:
+            interface = parse_odd_interface(raw)
+            self._failed.add(f"network interface {interface.interface_id}", error)
+            return interface
 
     def _interface_filters(self) -> Iterator[Sequence[Mapping[str, Any]]]:
         if self._whole:
@@ -422,13 +433,17 @@ class UserReader:
         scaling = self._scaling_groups(instances.values())
         balancers = self._balancer_tags(swept)
         databases = self._databases(swept.users)
-        return {
+        found = {
             group_id: self._used_by(
                 [self._found(raw, instances, scaling, balancers, swept) for raw in interfaces],
                 [each for each in databases if group_id in _groups_of_database(each)],
             )
             for group_id, interfaces in using.items()
         }
+        odd = [interface for interface in swept.network.interfaces or () if not interface.is_understood]
+        for group_id in {group_id for interface in odd for group_id in interface.groups} & found.keys():
+            found[group_id] = replace(found[group_id], unknown="a network interface was not understood")
+        return found
 
     def _used_by(self, found: Sequence[_Found], databases: Sequence[Raw]) -> GroupUsers:
         addresses: dict[tuple[str, str], set[str]] = {}

@@ -160,7 +160,10 @@ class Judge:
         return path, reasons
 
     def _pathless(self, user: Interface, versions: Collection[int]) -> Judged:
-        """The path of an interface to which no public address of these families leads."""
+        """The path of an interface to which no public address of these families leads, or that was not understood."""
+        if not user.is_understood:
+            reason = self._network.why_missing(f"network interface {user.interface_id}")
+            return Path(user.interface_id, user.resource, "", Verdict.UNKNOWN, text=reason), (reason,)
         text = no_address_sentence(user, versions)
         return Path(user.interface_id, user.resource, "", Verdict.INTERNAL, text=text), ()
 

@@ -314,6 +314,57 @@ def test_an_answer_that_is_not_understood_hides_nothing() -> None:
     assert attached.notes == ("network interfaces could not be read: 'SubnetId'",)
 
 
+ODD = {"PrivateIpAddresses": [{"PrivateIpAddress": "172.31.0.11"}], "Ipv6Addresses": [{"Ipv6Address": "no address"}]}
+
+
+def test_an_interface_that_is_not_understood_makes_the_groups_on_it_unknown_and_no_others() -> None:
+    interfaces = [
+        interface("eni-odd", groups=["sg-1"], public="", **ODD),
+        interface("eni-2", groups=["sg-2"]),
+        interface("eni-3", groups=["sg-3"], public=""),
+        interface("eni-4", groups=["sg-4"]),
+        interface("eni-odd-too", groups=["sg-4"], public="", **ODD),
+    ]
+    answers = region(ec2_DescribeNetworkInterfaces=interfaces, ec2_DescribeInstances=[{"Instances": []}])
+    groups = ("sg-1", "sg-2", "sg-3", "sg-4")
+    attached = sweep(StubbedAws(answers), groups=groups, owner_keys=frozenset())
+    found = {each.group_id: each.details.reachability for each in attached.detections}
+    assert {group_id: reached.verdict for group_id, reached in found.items() if reached} == {
+        "sg-1": "unknown",
+        "sg-2": "internet",
+        "sg-3": "internal",
+        "sg-4": "internet",
+    }
+    reason = "The network interface eni-odd of the region could not be read: an answer was not understood."
+    assert verdict(attached).unread == (reason,)
+    (path,) = verdict(attached).paths
+    assert (path.interface, path.verdict, path.text) == ("eni-odd", "unknown", reason)
+    assert [note.partition(":")[0] for note in attached.notes] == [
+        "network interface eni-odd could not be read",
+        "network interface eni-odd-too could not be read",
+    ]
+    used_by = {each.group_id: each.used_by for each in attached.detections}
+    assert {group_id: bool(users and users.unknown) for group_id, users in used_by.items()} == {
+        "sg-1": True,
+        "sg-2": False,
+        "sg-3": False,
+        "sg-4": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(balancer_interface("eni-odd", NLB_ARN, **ODD), id="of a network load balancer"),
+        pytest.param(interface("eni-odd", InterfaceType="global_accelerator_managed", **ODD), id="of an accelerator"),
+        pytest.param(interface("eni-odd", Groups=[{}], **ODD), id="with groups that cannot be read"),
+    ],
+)
+def test_an_interface_that_is_not_understood_and_may_lead_anywhere_makes_every_group_unknown(odd: Raw) -> None:
+    answers = region(ec2_DescribeNetworkInterfaces=[odd, interface("eni-2", public="")])
+    assert verdict(sweep(StubbedAws(answers))).verdict == "unknown"
+
+
 OWNED = {"Key": "owner", "Value": "ana@example.com"}
 
 
