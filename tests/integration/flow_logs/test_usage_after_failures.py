@@ -186,6 +186,23 @@ def test_hours_that_are_read_again_leave_the_limit_to_those_that_were_not_read(
     assert not any("usage.limit_mb" in gap for gap in use.gaps), use.gaps
 
 
+def test_an_hour_above_the_limit_is_named_in_each_run_and_not_covered(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is older: how much an hour has is known only when it is read."""
+    logs = logs_world(world)
+    monkeypatch.setattr("identification.flow_logs.run.MEGABYTE", 1000)
+    world.configure(limit_mb=1)
+    world.made(world.flow_log_id, 2)
+    send(world, logs, [*world.no_data(range(1, 48)), *world.both_ways(WORKER, 3, packets=200) * 20])
+    for _ in range(3):
+        use = world.usage()
+        assert use.verdict is UseVerdict.UNKNOWN
+        assert use.covered < 0.1
+        name = world.flow_log_id
+        assert use.gaps == (f"46 hours of flow log {name} are left for the next run: usage.limit_mb is reached.",)
+
+
 def test_lines_of_the_flow_log_that_was_there_before_are_not_of_this_one(world: UsageWorld) -> None:
     logs = logs_world(world)
     world.made(world.flow_log_id, 2)
