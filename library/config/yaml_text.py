@@ -48,6 +48,25 @@ class _Loader(yaml.SafeLoader):
         self.deep_construct = True  # so that an alias that contains itself is found here
         return super().construct_document(node)
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put what `<<` brings first, so that the section's own keys replace it.
+
+        In Terraform, whose modules read the same file, whatever stands last replaces what stands above it. Of a list of
+        sections after `<<` Terraform makes an error.
+
+        Raises:
+            TextError: an own key stands above a `<<` that brings it, too.
+        """
+        merges = [position for position, (key, _) in enumerate(node.value) if key.tag == _MERGE]
+        above = [key for key, _ in node.value[: max(merges, default=0)] if key.tag != _MERGE]
+        own = len(node.value) - len(merges)
+        super().flatten_mapping(node)
+        brought = [key.value for key, _ in node.value[: len(node.value) - own]]
+        for key in above:
+            if key.value in brought:
+                name, where = shortened(str(key.value), 20), _at(key.start_mark)
+                raise TextError(f"has {name} above a << that has it, too, which Terraform takes: write << first{where}")
+
     def section(self, node: yaml.MappingNode) -> RawSection:
         own = [key for key, _ in node.value if key.tag != _MERGE]
         self.flatten_mapping(node)
@@ -57,7 +76,6 @@ class _Loader(yaml.SafeLoader):
             _check_quotes(key, _OTHER_NUMBER, "another number")
             if key.value in _READ_BY_TERRAFORM and isinstance(value, yaml.ScalarNode):
                 _check_quotes(value, _OTHER_VALUE, "another value")
-        # What `<<` brings comes first, so that the section's own keys replace it.
         section = RawSection([(key.value, self.construct_object(value)) for key, value in node.value])
         section.repeated = repeated_keys([key.value for key in own])
         return section

@@ -107,6 +107,7 @@ def test_a_configuration_in_yaml(name: str) -> None:
         ("{a: , b: [1, ]}", {"a": None, "b": [1]}),
         ("a: &x [1, b]\nc: *x", {"a": [1, "b"], "c": [1, "b"]}),
         ("a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}", {"a": {"p": 1, "q": 2}, "b": {"p": 1, "q": 3}}),
+        ("a: &x {p: 1, q: 2}\nb: {r: 3, <<: *x}", {"a": {"p": 1, "q": 2}, "b": {"p": 1, "q": 2, "r": 3}}),
         ("a: {<<: [{p: 1}, {p: 2, q: 2}]}", {"a": {"p": 1, "q": 2}}),
         ("'<<': 1", {"<<": 1}),
         ("external_id: '7839e215'", {"external_id": "7839e215"}),
@@ -169,6 +170,14 @@ def test_yaml_leaves_values_as_they_were_written(text: str, expected: object) ->
         ("a: !!int x", "has a value of a kind that is not supported, at line 1, column 4"),
         ("a: !!set {b}", "has a value of a kind that is not supported, at line 1, column 4"),
         ("a: !!omap [b]", "has a value of a kind that is not supported, at line 1, column 4"),
+        (
+            "a: &x {p: 1, q: 2}\nb: {q: 3, <<: *x}",
+            "has q above a << that has it, too, which Terraform takes: write << first, at line 2, column 5",
+        ),
+        (
+            "a: {<<: {q: 3, <<: {p: 1, q: 2}}}",
+            "has q above a << that has it, too, which Terraform takes: write << first, at line 1, column 10",
+        ),
         ("a: {<<: 5}", "merges something that is not a section, at line 1, column 9"),
         ("a: &x [*x]", "has an alias that contains itself, at line 1, column 4"),
         ("a: &x {b: *x}", "has an alias that contains itself, at line 1, column 4"),
