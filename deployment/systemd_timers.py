@@ -90,23 +90,19 @@ def _units_of(job: str, command: str, reason: str, times: str, home: Path) -> di
     }
 
 
-def write(
-    files: Mapping[str, str], folder: Path, stop: Callable[[Sequence[str]], None] = lambda _: None
-) -> tuple[list[str], list[str]]:
+def write(files: Mapping[str, str], folder: Path, stop: Callable[[Sequence[str]], None] = lambda _: None) -> list[str]:
     """Make the jobs' unit files in a folder these and no others.
 
     `stop` is given what is to be stopped while it still has its file: what dies meanwhile is found again.
 
     Returns:
-        The names of what is to be started because it is new or has changed, and of what was to be stopped: timers, and
-        the service that listens.
+        The names of what is to be started because it is new or has changed: timers, and the service that listens.
     """
     ours = {folder / f"hammer-{job}{suffix}" for job in (*_JOBS, _IMMEDIATE) for suffix in (".service", ".timer")}
     ours.add(folder / f"hammer-{_LISTENER}.service")
     gone = [path.name for path in sorted(ours) if path.exists() and path.name not in files]
-    stopped = [name for name in gone if _is_started(name)]
-    if stopped:
-        stop(stopped)
+    if started := [name for name in gone if _is_started(name)]:
+        stop(started)
     for name in gone:
         (folder / name).unlink()
     changed = []
@@ -115,7 +111,7 @@ def write(
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
             changed.append(name)
-    return [name for name in changed if _is_started(name)], stopped
+    return [name for name in changed if _is_started(name)]
 
 
 def _is_started(name: str) -> bool:
@@ -146,7 +142,7 @@ def main() -> None:
 def _start(files: Mapping[str, str], folder: Path) -> None:
     """Write the units, and have systemd take them over. Whatever was left undone when this died is done then."""
     # Without its link, so that one that comes back later is started, whatever dies then.
-    changed, _ = write(files, folder, lambda names: _systemctl("disable", "--now", *names))
+    changed = write(files, folder, lambda names: _systemctl("disable", "--now", *names))
     # Also where nothing changed: it may have been written by a run that died before this. Timers go by the new times.
     _systemctl("daemon-reload")
     waiting = [name for name in files if _is_started(name) and (name in changed or not _is_enabled(name, folder))]

@@ -100,6 +100,12 @@ def test_each_job_with_a_time_has_a_service_and_a_timer(tmp_path: Path) -> None:
     )
 
 
+def written(files: dict[str, str], folder: Path) -> tuple[list[str], list[str]]:
+    """Write units. Returns what is to be started, and what was to be stopped."""
+    stopped: list[str] = []
+    return write(files, folder, stopped.extend), stopped
+
+
 AT_ONCE: dict[str, Any] = {"remediation": True, "remediation_immediate": {"*": ["critical"]}}
 
 
@@ -108,8 +114,8 @@ def test_requests_for_remediation_at_once_are_looked_for_every_minute(tmp_path: 
     assert sorted(files) == ["hammer-immediate.service", "hammer-immediate.timer"]
     assert f"ExecStart={tmp_path}/venv/bin/python -m hammer immediate\n" in files["hammer-immediate.service"]
     assert "[Timer]\nOnBootSec=1min\nOnUnitInactiveSec=20s\nAccuracySec=1s\n" in files["hammer-immediate.timer"]
-    assert write(files, tmp_path) == (["hammer-immediate.timer"], [])
-    assert write(configured(tmp_path), tmp_path) == ([], ["hammer-immediate.timer"])
+    assert written(files, tmp_path) == (["hammer-immediate.timer"], [])
+    assert written(configured(tmp_path), tmp_path) == ([], ["hammer-immediate.timer"])
 
 
 @pytest.mark.parametrize(
@@ -134,9 +140,9 @@ def test_who_listens_to_slack_is_a_service_that_is_watched(tmp_path: Path) -> No
     assert f"ExecStart={tmp_path}/venv/bin/python -m reporting.listen_for_decisions\n" in text
     for line in ("Type=notify", "WatchdogSec=180", "Restart=always", "RestartPreventExitStatus=1 2", "KillMode=mixed"):
         assert f"{line}\n" in text
-    assert write(files, tmp_path) == (["hammer-listen.service"], [])
-    assert write(files, tmp_path) == ([], [])
-    assert write(configured(tmp_path), tmp_path) == ([], ["hammer-listen.service"])
+    assert written(files, tmp_path) == (["hammer-listen.service"], [])
+    assert written(files, tmp_path) == ([], [])
+    assert written(configured(tmp_path), tmp_path) == ([], ["hammer-listen.service"])
 
 
 @pytest.mark.parametrize("sections", [{"decisions": {"enabled": True}}, {"slack": {"enabled": True}}])
@@ -148,9 +154,9 @@ def test_units_follow_the_configuration(tmp_path: Path) -> None:
     other = tmp_path / "hammer-timers.timer"
     other.write_text("not a job's", "utf-8")
     both = configured(tmp_path, reporting="55 * * * *", remediation="45 10 * * *")
-    assert write(both, tmp_path) == (["hammer-reporting.timer", "hammer-remediation.timer"], [])
-    assert write(both, tmp_path) == ([], [])
-    assert write(configured(tmp_path, reporting="0 * * * *"), tmp_path) == (
+    assert written(both, tmp_path) == (["hammer-reporting.timer", "hammer-remediation.timer"], [])
+    assert written(both, tmp_path) == ([], [])
+    assert written(configured(tmp_path, reporting="0 * * * *"), tmp_path) == (
         ["hammer-reporting.timer"],
         ["hammer-remediation.timer"],
     )
