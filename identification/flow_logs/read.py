@@ -348,10 +348,6 @@ def is_delivered(hour: int, now: datetime) -> bool:
     return (hour + 1) * HOUR + _DELIVERED_AFTER <= now.timestamp()
 
 
-def _nothing() -> None:
-    pass
-
-
 @dataclass(slots=True)
 class IssueReading:
     """What one issue needs of a flow log, and what it got.
@@ -403,7 +399,7 @@ class FlowLogReading:
     source: S3Parts | LogsParts
     readings: Sequence[IssueReading]
     budget: Budget
-    renew: Callable[[], None] = _nothing
+    renew: Callable[[], None]
     gaps: list[str] = field(default_factory=list)
     refused: str = ""
     parts_left: int = 0

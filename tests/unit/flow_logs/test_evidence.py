@@ -171,6 +171,11 @@ def test_more_connections_than_are_kept_are_added_up_and_lose_no_class(monkeypat
     assert (notified[0].verdict, notified[0].keep) == (notified[1].verdict, notified[1].keep)
 
 
+def reading_of(issue: IssueReading) -> FlowLogReading:
+    """A reading of a flow log for one issue; nothing of it can be listed or read."""
+    return FlowLogReading(FlowLog("fl-1", "vpc-1"), None, [issue], Budget(0), lambda: None)  # type: ignore[arg-type]
+
+
 def test_other_peers_make_way_for_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """They say only that somebody was there."""
     monkeypatch.setattr("identification.flow_logs.read._ENTRIES_IN_MEMORY", 60)
@@ -178,7 +183,7 @@ def test_other_peers_make_way_for_connections(monkeypatch: pytest.MonkeyPatch) -
     records = [each for n in range(40) for each in talk("9.9.9.7", 900, 900, peer_port=40_000 + n)]
     records += [record(f"8.8.{n}.8", port=443, hours_ago=n) for n in range(40)]
     kept = Kept(evidence_of(records, (SSH,)))
-    reading = FlowLogReading(FlowLog("fl-1", "vpc-1"), None, [IssueReading("sg-1", {}, 0, kept, kept)], Budget(0))  # type: ignore[arg-type]
+    reading = reading_of(IssueReading("sg-1", {}, 0, kept, kept))
     reading._bound()
     assert len(kept.evidence.entries) == 60
     assert kept.evidence.lost == {}
@@ -279,6 +284,6 @@ def test_what_was_read_for_others_is_read_for_an_interface_that_was_there_before
     kept.mark(5, ["eni-0bb"])
     interfaces = {ENI: replace(an_interface(), attached_at=at(1))}
     reading = IssueReading("sg-1", interfaces, 0, kept, Kept.empty(EVERYTHING_SCOPE), seen=seen)
-    run = FlowLogReading(FlowLog("fl-1", "vpc-1"), None, [reading], Budget(0))  # type: ignore[arg-type]
+    run = reading_of(reading)
     assert [ids for _, ids in run._needed(Part(5, 6 * 3600))] == needed
     assert kept.unread(5, [ENI]) == [each for ids in needed for each in ids]
