@@ -65,7 +65,7 @@ from library.issues.issue import Issue, Status
 from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use
 from library.network.addresses import PUBLIC
-from library.network.intervals import IntervalSet
+from library.network.intervals import EMPTY, IntervalSet
 from library.network.ports import traffic_of
 from library.security_groups.exemptions import applying
 from library.security_groups.exposure import Evaluator
@@ -616,7 +616,7 @@ def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
     """The evidence of an issue by flow log, that of hours that are read again with the rest."""
     together: dict[str, Evidence] = {}
     for name in dict.fromkeys(name.removesuffix(_RECENT) for name in kept_of if not name.endswith(AFTER_CARE)):
-        kept = kept_of.get(name) or Kept.empty(IntervalSet())
+        kept = kept_of.get(name) or Kept.empty(EMPTY)
         if recent := kept_of.get(f"{name}{_RECENT}"):
             # A run that died between the two may have left an hour in both.
             kept.carry(recent, kept.read_for() | kept.hours())
