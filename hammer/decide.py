@@ -28,6 +28,7 @@ from library.jobs.command_line import (
     ConfigOption,
     Exit,
     NotThereError,
+    OneGroupOption,
     WrongUsageError,
     open_table,
     read_configuration,
@@ -49,7 +50,6 @@ AccountOption = Annotated[
     list[str] | None, typer.Option("--account", metavar="ID", help="The group's account, by id or name.")
 ]
 RegionOption = Annotated[list[str] | None, typer.Option("--region", metavar="REGION", help="The group's region.")]
-GroupOption = Annotated[list[str] | None, typer.Option("--group", metavar="ID", help="The security group.")]
 UntilOption = Annotated[
     str | None, typer.Option("--until", metavar="DATE", help="exempt: the first day, in UTC, on which it is over.")
 ]
@@ -65,7 +65,7 @@ def command(
     config: ConfigOption = None,
     account: AccountOption = None,
     region: RegionOption = None,
-    group: GroupOption = None,
+    group: OneGroupOption = None,
     until: UntilOption = None,
     days: DaysOption = None,
     reason: ReasonOption = "",

@@ -26,6 +26,7 @@ from library.jobs.command_line import (
     ConfigOption,
     DryRunOption,
     NotThereError,
+    OneGroupOption,
     WrongUsageError,
     account_ids,
     accounts_named,
@@ -55,7 +56,6 @@ AccountOption = Annotated[
 RegionOption = Annotated[
     list[str] | None, typer.Option("--region", metavar="REGION", help="The group's region. Else as the table tells.")
 ]
-GroupOption = Annotated[list[str] | None, typer.Option("--group", metavar="ID", help="The security group.")]
 BackupOption = Annotated[
     str | None,
     typer.Option(
@@ -68,7 +68,7 @@ def command(
     config: ConfigOption = None,
     account: AccountOption = None,
     region: RegionOption = None,
-    group: GroupOption = None,
+    group: OneGroupOption = None,
     backup: BackupOption = None,
     exact: Annotated[bool, typer.Option("--exact", help="Revoke also the rules that others made since.")] = False,
     release_: Annotated[

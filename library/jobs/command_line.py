@@ -104,6 +104,8 @@ RegionOption = Annotated[
 GroupOption = Annotated[
     list[str] | None, typer.Option("--group", metavar="ID", help="Only this security group. Repeatable.")
 ]
+# A list, so that one that is given twice is refused and not forgotten.
+OneGroupOption = Annotated[list[str] | None, typer.Option("--group", metavar="ID", help="The security group.")]
 BatchOption = Annotated[bool, typer.Option("--batch", help="Ask nothing: for cron.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and change nothing.")]
 
