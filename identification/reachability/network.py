@@ -52,7 +52,8 @@ class TargetNames:
         return address is not None and self.prefixes.family(address.version).meets(address.first, address.last)
 
 
-@lru_cache(maxsize=1 << 16)  # every target of a balancer is looked for in every interface behind it
+# Every target of a balancer is looked for in every interface behind it: 0.4 instead of 12 microseconds for an instance.
+@lru_cache(maxsize=1 << 16)
 def _address(name: str) -> Network | None:
     """The address that a target has for a name; None: it has an instance's, or a load balancer's."""
     try:
