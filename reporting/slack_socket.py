@@ -21,7 +21,6 @@ from http.client import HTTPException
 from threading import Event, Lock
 from typing import Any, Protocol
 
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
@@ -29,6 +28,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from library.errors import HammerError
+from library.notifications.slack_connection import SlackWebClient
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class SlackSession:
         self._said: queue.Queue[Hello | str] = queue.Queue()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._seen_lock = Lock()
-        web = WebClient(base_url=base_url, timeout=_TIMEOUT_S, retry_handlers=[])
+        web = SlackWebClient(base_url=base_url, timeout=_TIMEOUT_S, retry_handlers=[])
         url = _open(web, app_token)
         self._client = _Client(
             app_token,
@@ -241,7 +241,7 @@ class SlackSession:
 _OFF = "Slack says link_disabled: Socket Mode is switched off for the app. Switch it on, then start hammer listen again"
 
 
-def _open(web: WebClient, app_token: str) -> str:
+def _open(web: SlackWebClient, app_token: str) -> str:
     """The address of a new connection."""
     try:
         return str(web.apps_connections_open(app_token=app_token)["url"])

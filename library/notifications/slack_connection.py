@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 from http.client import HTTPException
 from typing import Any
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -100,6 +101,25 @@ class SlackUserLookupError(SlackDestinationError):
     """Slack does not let its users be looked up."""
 
 
+class _RedirectRefuser(HTTPRedirectHandler):
+    """Leaves a redirect to be the error that urllib makes of an answer that no handler takes."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Make no request of a redirect."""
+
+
+class SlackWebClient(WebClient):
+    """slack_sdk's client, which follows no redirect: urllib would send the token to whatever address it names."""
+
+    def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
+        del url  # of slack.base_url, which is http or https: the request has it
+        proxy = [ProxyHandler({"http": self.proxy, "https": self.proxy})] if self.proxy else []
+        opener = build_opener(_RedirectRefuser, HTTPSHandler(context=self.ssl), *proxy)
+        with opener.open(req, timeout=self.timeout) as answer:
+            charset = answer.headers.get_content_charset() or "utf-8"
+            return {"status": answer.status, "headers": answer.headers, "body": answer.read().decode(charset)}
+
+
 class SlackConnection(ServiceConnection[Slack, SlackSecret, WebClient]):
     """One Slack workspace.
 
@@ -122,7 +142,7 @@ class SlackConnection(ServiceConnection[Slack, SlackSecret, WebClient]):
     def _connect(self) -> WebClient:
         token = self._read_secret().api_token
         # Its own handlers would send again what may have arrived.
-        return WebClient(token=token, base_url=self.settings.base_url, timeout=_TIMEOUT_S, retry_handlers=[])
+        return SlackWebClient(token=token, base_url=self.settings.base_url, timeout=_TIMEOUT_S, retry_handlers=[])
 
     def _failure(self, error: Exception, *, writes: bool) -> Failure:
         match error:
@@ -138,6 +158,9 @@ class SlackConnection(ServiceConnection[Slack, SlackSecret, WebClient]):
         # Never the exception's own text: it carries the whole answer.
         status, code = _status(error), _code(error)
         reason = f"Slack answered {code or status}"
+        if 300 <= status < 400:
+            down = f"{reason}, a redirect, which is not followed: set slack.base_url to its target"
+            return Failure(SlackUnavailableError(down), down=down)
         if status == 429 or code in _RATE:
             wait_s = self._wait_s(_retry_after(error))
             return Failure(

@@ -9,8 +9,10 @@ import pytest
 
 from library.issues.issue import Status
 from library.notifications import jira_connection, slack_connection
+from reporting.slack_socket import SlackSession, SocketError
 from tests.standins.jira import Ticket, User
 from tests.standins.server import Answer, Fault
+from tests.standins.slack import APP_TOKEN, SlackStandIn
 from tests.standins.tls import authority
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
@@ -315,6 +317,32 @@ def test_the_base_url_of_slack(slash: str) -> None:
         world.found("sg-1", SSH, RDP)
         assert world.report().problems == []
         assert {request.path for request in world.slack.requests} == {"/proxy/api/chat.postMessage"}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_slack_s_token_follows_no_redirect_to_another_address(status: int) -> None:
+    """Urllib sends a redirected POST on as a GET with all its headers, and an answer of anybody counted as Slack's."""
+    elsewhere = SlackStandIn()
+    with elsewhere.running(), reporting_world() as world:
+        world.found()
+        moved = Answer("", status, {"Location": f"{elsewhere.url}/api/chat.postMessage"})
+        world.slack.faults.append(Fault("POST /chat.postMessage", moved))
+        (problem,) = world.report().problems
+        assert f"Slack answered {status}, a redirect, which is not followed: set slack.base_url" in problem
+        assert elsewhere.requests == []
+        assert world.report().problems == []
+        assert len(world.slack.messages) == 1
+
+
+@pytest.mark.parametrize("status", [302, 308])
+def test_the_app_token_follows_no_redirect_either(status: int) -> None:
+    elsewhere, here = SlackStandIn(), SlackStandIn()
+    with elsewhere.running(), here.running():
+        moved = Answer("", status, {"Location": f"{elsewhere.url}/api/apps.connections.open"})
+        here.faults.append(Fault("POST /apps.connections.open", moved))
+        with pytest.raises(SocketError, match="Slack answered something that is not understood"):
+            SlackSession(f"{here.url}/api/", APP_TOKEN, lambda *_: None, lambda *_: None, lambda _: None)
+        assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize("content", ["[]", '"ok"', "{}"], ids=["a list", "a text", "an empty object"])
