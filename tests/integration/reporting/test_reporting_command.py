@@ -81,10 +81,11 @@ def test_with_nothing_enabled_the_console_shows_each_ticket_and_that_counts(worl
     assert world.jira.requests == world.slack.requests == []
 
 
-def test_reporting_off_does_nothing_and_says_so(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["a run", "a dry run"])
+def test_reporting_off_does_nothing_and_says_so(world: World, tmp_path: Path, options: tuple[str, ...]) -> None:
     world.sections["secgrp_unrestricted_access"] = {"reporting": False}
     world.found()
-    result = run(world, tmp_path)
+    result = run(world, tmp_path, *options)
     assert (result.exit_code, result.stdout) == (
         0,
         "reporting is off (secgrp_unrestricted_access.reporting): nothing to do\n",
