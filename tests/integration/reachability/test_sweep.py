@@ -314,7 +314,10 @@ def test_an_answer_that_is_not_understood_hides_nothing() -> None:
     assert attached.notes == ("network interfaces could not be read: 'SubnetId'",)
 
 
-ODD = {"PrivateIpAddresses": [{"PrivateIpAddress": "172.31.0.11"}], "Ipv6Addresses": [{"Ipv6Address": "no address"}]}
+ODD: dict[str, Any] = {
+    "PrivateIpAddresses": [{"PrivateIpAddress": "172.31.0.11"}],
+    "Ipv6Addresses": [{"Ipv6Address": "no address"}],
+}
 
 
 def test_an_interface_that_is_not_understood_makes_the_groups_on_it_unknown_and_no_others() -> None:
