@@ -1,8 +1,9 @@
 """The security groups that a Terraform plan would leave, from the output of `terraform show -json`. Pure.
 
-A plan is read as the state after it (`planned_values`), unchanged resources included. What Terraform does not know yet
-(`after_unknown`) is told as that, unless it cannot matter: ids, references to groups, and an `ingress` that the
-configuration does not set. Format: "JSON Output Format" of the Terraform documentation.
+A plan is read as the state after it (`planned_values`), unchanged resources included; those that it does not touch are
+read from the state before it (`prior_state`). What Terraform does not know yet (`after_unknown`) is told as that,
+unless it cannot matter: ids, references to groups, and an `ingress` that the configuration does not set. Format: "JSON
+Output Format" of the Terraform documentation.
 """
 
 from __future__ import annotations
@@ -113,14 +114,16 @@ class _Plan:
             # A deposed object, which a failed replacement left to be deleted, has the address of its successor.
             if change.get("change") and not change.get("deposed")
         }
-        planned = plan["planned_values"].get("root_module") or {}
-        self._resources = [self._resource(raw, changes) for raw in _resources(planned) if raw.get("mode") != "data"]
+        planned = list(_resources(plan["planned_values"].get("root_module") or {}))
+        prior = list(_resources(((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}))
+        left = _left(prior, planned, plan.get("resource_changes") or ())
+        self._resources = [self._resource(raw, changes) for raw in planned if raw.get("mode") != "data"]
+        self._resources += [self._resource(raw, {}) for raw in left]
         self._references = References(self._configuration, self._resources)
         groups = [each for each in self._resources if each.kind in GROUPS]
         # Of two that have the same id the first counts.
         self._group_by_id = {_text(each.values.get("id")): each.address for each in reversed(groups)}
-        prior = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
-        self._data = [raw for raw in _resources(prior) if raw.get("mode") == "data"]
+        self._data = [raw for raw in prior if raw.get("mode") == "data"]
         self._found = PlannedGroups()
         self._ending = self._ending_rules(plan.get("resource_changes") or ())
         if plan.get("errored"):
@@ -317,6 +320,31 @@ def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         each = modules.pop(0)
         yield from each.get("resources") or ()
         modules += each.get("child_modules") or ()
+
+
+def _left(
+    prior: Iterable[Mapping[str, Any]], planned: Iterable[Mapping[str, Any]], changes: Iterable[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    """What the state has and the plan leaves as it is without planned values, under an address of its own.
+
+    These are resources outside of `-target`, all of them in a refresh-only plan, and what Terraform forgets.
+    """
+    actions = {
+        (each["address"], each.get("deposed") or ""): (each.get("change") or {}).get("actions") or ()
+        for each in changes
+    }
+    taken = {each["address"] for each in planned}
+    for each in prior:
+        address, deposed = each["address"], each.get("deposed_key") or ""
+        is_forgotten = "forget" in actions.get((address, deposed), ())
+        if each.get("mode") == "data" or ((address, deposed) in actions and not is_forgotten):
+            continue
+        if deposed:
+            yield {**each, "address": f"{address} (deposed {deposed})"}
+        elif address not in taken:
+            yield each
+        elif is_forgotten:
+            yield {**each, "address": f"{address} (forgotten)"}
 
 
 def _traffic(rule: Mapping[str, Any], unknown: Mapping[str, Any]) -> tuple[Traffic | None, str]:

@@ -388,6 +388,61 @@ def test_unchanged_resources_count(tmp_path: Path) -> None:
     assert list(found(judged(tmp_path, document))) == ["aws_security_group.web"]
 
 
+def stated(*resources: Any) -> Any:
+    """The state before a plan."""
+    return {"values": {"root_module": {"resources": list(resources)}}}
+
+
+def test_what_a_plan_does_not_touch_is_judged_by_the_state(tmp_path: Path) -> None:
+    """Outside of `-target` a plan has neither a change nor planned values; a refresh-only plan has none of anything."""
+    half = {"security_group_id": "sg-1", "ip_protocol": "tcp", "from_port": 22, "to_port": 22}
+    there = resource("aws_vpc_security_group_ingress_rule.low", {**half, "cidr_ipv4": "0.0.0.0/1"})
+    made = resource("aws_vpc_security_group_ingress_rule.high", {**half, "cidr_ipv4": "128.0.0.0/1"})
+    document = plan(group(id="sg-1", ingress=[]), made)
+    document["prior_state"] = stated(group(id="sg-1", ingress=[]), there, group("aws_security_group.db", [rule()]))
+    assert found(judged(tmp_path, document)) == {
+        "aws_security_group.db": ("open_completely", ["0.0.0.0/0"]),
+        "aws_security_group.web": ("open_completely", ["0.0.0.0/1", "128.0.0.0/1"]),
+    }
+    refresh_only = {"format_version": "1.2", "planned_values": {"root_module": {}}}
+    refresh_only["prior_state"] = stated(group(ingress=[rule()]))
+    assert list(found(judged(tmp_path, refresh_only))) == ["aws_security_group.web"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "left"),
+    [
+        pytest.param(["delete"], [], id="deleted"),
+        pytest.param(["delete", "create"], [], id="replaced"),
+        pytest.param(["forget"], ["aws_security_group.web"], id="forgotten"),
+        pytest.param(["create", "forget"], ["aws_security_group.web (forgotten)"], id="forgotten and made anew"),
+    ],
+)
+def test_what_terraform_forgets_stays_as_it_is(tmp_path: Path, actions: list[str], left: list[str]) -> None:
+    """By `removed { lifecycle { destroy = false } }`."""
+    document = plan(*([group(ingress=[rule(["10.0.0.0/8"])])] if "create" in actions else []))
+    before = group(ingress=[rule()], id="sg-1")
+    document["prior_state"] = stated(before)
+    document["resource_changes"] = [
+        {
+            "address": "aws_security_group.web",
+            "type": "aws_security_group",
+            "change": {"actions": actions, "before": before["values"], "after_unknown": {}},
+        }
+    ]
+    assert list(found(judged(tmp_path, document))) == left
+
+
+def test_a_deposed_object_that_the_plan_leaves_is_judged(tmp_path: Path) -> None:
+    """Outside of `-target`, and in a refresh-only plan: what a replacement that failed did not delete is still open."""
+    old = {**group(ingress=[rule()], id="sg-1"), "deposed_key": "5f6a2b1c"}
+    now = group(ingress=[], id="sg-2")
+    document = {"format_version": "1.2", "planned_values": {"root_module": {}}, "prior_state": stated(now, old)}
+    assert list(found(judged(tmp_path, document))) == ["aws_security_group.web (deposed 5f6a2b1c)"]
+    gone = {"address": "aws_security_group.web", "deposed": "5f6a2b1c", "change": {"actions": ["delete"]}}
+    assert found(judged(tmp_path, {**document, "resource_changes": [gone]})) == {}
+
+
 @pytest.mark.parametrize(
     ("actions", "after", "left"),
     [
