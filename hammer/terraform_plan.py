@@ -9,7 +9,7 @@ Output Format" of the Terraform documentation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -323,21 +323,30 @@ def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _left(
-    prior: Iterable[Mapping[str, Any]], planned: Iterable[Mapping[str, Any]], changes: Iterable[Mapping[str, Any]]
+    prior: Iterable[Mapping[str, Any]], planned: Iterable[Mapping[str, Any]], changes: Sequence[Mapping[str, Any]]
 ) -> Iterator[Mapping[str, Any]]:
     """What the state has and the plan leaves as it is without planned values, under an address of its own.
 
-    These are resources outside of `-target`, all of them in a refresh-only plan, and what Terraform forgets.
+    These are resources outside of `-target`, all of them in a refresh-only plan, and what Terraform forgets. To delete
+    a VPC's default group is no more than that, unless the VPC goes, too.
     """
     actions = {
         (each["address"], each.get("deposed") or ""): (each.get("change") or {}).get("actions") or ()
         for each in changes
     }
+    gone = {
+        ((each.get("change") or {}).get("before") or {}).get("id")
+        for each in changes
+        if each.get("type") == "aws_vpc" and "delete" in actions[each["address"], each.get("deposed") or ""]
+    }
     taken = {each["address"] for each in planned}
     for each in prior:
         address, deposed = each["address"], each.get("deposed_key") or ""
-        is_forgotten = "forget" in actions.get((address, deposed), ())
-        if each.get("mode") == "data" or ((address, deposed) in actions and not is_forgotten):
+        change = actions.get((address, deposed))
+        vpc_id = (each.get("values") or {}).get("vpc_id")
+        is_kept = each.get("type") == "aws_default_security_group" and vpc_id not in gone
+        is_forgotten = "forget" in (change or ()) or (is_kept and "delete" in (change or ()))
+        if each.get("mode") == "data" or (change is not None and not is_forgotten):
             continue
         if deposed:
             yield {**each, "address": f"{address} (deposed {deposed})"}

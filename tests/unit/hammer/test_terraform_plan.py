@@ -433,6 +433,32 @@ def test_what_terraform_forgets_stays_as_it_is(tmp_path: Path, actions: list[str
     assert list(found(judged(tmp_path, document))) == left
 
 
+@pytest.mark.parametrize(
+    ("actions", "vpc_actions", "left"),
+    [
+        pytest.param(["delete"], ["no-op"], ["aws_default_security_group.main"], id="given up"),
+        pytest.param(["delete"], ["delete"], [], id="with its VPC"),
+        pytest.param(
+            ["delete", "create"], ["no-op"], ["aws_default_security_group.main (forgotten)"], id="that of another VPC"
+        ),
+    ],
+)
+def test_a_default_group_stays_as_it_is_when_its_resource_is_deleted(
+    tmp_path: Path, actions: list[str], vpc_actions: list[str], left: list[str]
+) -> None:
+    """Provider documentation, aws_default_security_group: its rules "will be left as they are"."""
+    address = "aws_default_security_group.main"
+    document = plan(*([group(address)] if "create" in actions else []))
+    before = group(address, [rule()], id="sg-1", vpc_id="vpc-1")
+    document["prior_state"] = stated(before)
+    vpc = {"actions": vpc_actions, "before": {"id": "vpc-1"}}
+    document["resource_changes"] = [
+        {"address": address, "type": "aws_default_security_group", "change": {"actions": actions}},
+        {"address": "aws_vpc.main", "type": "aws_vpc", "change": vpc},
+    ]
+    assert list(found(judged(tmp_path, document))) == left
+
+
 def test_a_deposed_object_that_the_plan_leaves_is_judged(tmp_path: Path) -> None:
     """Outside of `-target`, and in a refresh-only plan: what a replacement that failed did not delete is still open."""
     old = {**group(ingress=[rule()], id="sg-1"), "deposed_key": "5f6a2b1c"}
