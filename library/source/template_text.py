@@ -1,7 +1,8 @@
 """A CloudFormation template: its text read as a tree with positions, and what its functions come to. Pure.
 
-JSON is read as YAML, of which it is a part, with each tab as a space. Tags such as `!Ref` stay tags; comments, quotes
-and anchors are not in the tree, so that two trees compare equal exactly when CloudFormation would read the same.
+JSON is read as YAML, of which it is a part but for tabs and escaped surrogates. Tags such as `!Ref` stay tags;
+comments, quotes and anchors are not in the tree, so that two trees compare equal exactly when CloudFormation would read
+the same.
 
 What a template and its parameters do not tell raises UnknownValueError with the reason: nobody may take it for
 harmless. Functions: the "Intrinsic function reference" of the AWS CloudFormation User Guide.
@@ -9,7 +10,9 @@ harmless. Functions: the "Intrinsic function reference" of the AWS CloudFormatio
 
 from __future__ import annotations
 
+import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -23,6 +26,8 @@ _LARGEST = 500_000  # nodes, with each use of an anchor counted: a few lines of 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 _DYNAMIC = re.compile(r"\{\{resolve:([^}]*)\}\}")
 _LIST_TYPES = ("CommaDelimitedList", "List<")
+_SURROGATES = re.compile(r"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2})")
+_SHORTER = len(r"\ud83d\ude80") - len(r"\U0001F680")
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -92,13 +97,14 @@ def parse_template(text: str) -> Tree:
     """
     body = text.removeprefix("\ufeff")
     offset = len(text) - len(body)
+    escapes: list[int] = []
     if body.lstrip().startswith("{"):
-        body = body.replace("\t", " ")
+        body, escapes = _json_as_yaml(body)
     try:
         node = yaml.compose(body, _LOADER)
         if not isinstance(node, yaml.MappingNode):
             raise TemplateError("it is no mapping")
-        return _Reader(offset).tree(node, 0)
+        return _Reader(offset, escapes).tree(node, 0)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f" at line {mark.line + 1}" if mark else ""
@@ -109,16 +115,41 @@ def parse_template(text: str) -> Tree:
         raise TemplateError(f"it cannot be parsed: {type(error).__name__}") from error
 
 
+def _json_as_yaml(text: str) -> tuple[str, list[int]]:
+    """The same JSON as YAML has it, and where in it an escape is shorter by `_SHORTER` characters.
+
+    JSON escapes a sign such as an emoji as two surrogates. YAML has one escape for it.
+    """
+    pieces: list[str] = []
+    escapes: list[int] = []
+    length = position = 0
+    for match in _SURROGATES.finditer(text):
+        kept = text[position : match.start(1)]
+        length += len(kept)
+        escapes.append(length)
+        sign = json.loads(f'"{match[1]}"')
+        pieces += [kept, f"\\U{ord(sign):08X}"]
+        length += len(pieces[-1])
+        position = match.end()
+    return "".join([*pieces, text[position:]]).replace("\t", " "), escapes
+
+
 class _Reader:
-    def __init__(self, offset: int) -> None:
+    def __init__(self, offset: int, escapes: list[int]) -> None:
         self._offset = offset
+        self._escapes = escapes
         self._count = 0
+
+    def _at(self, mark: yaml.Mark) -> int:
+        """A position in the text as it was given."""
+        index: int = mark.index
+        return index + self._offset + _SHORTER * bisect_left(self._escapes, index)
 
     def tree(self, node: yaml.Node, depth: int) -> Tree:
         self._count += 1
         if self._count > _LARGEST or depth > _DEEPEST:
             raise TemplateError("it is nested too deeply, or its anchors stand for too much")
-        start, end = node.start_mark.index + self._offset, node.end_mark.index + self._offset
+        start, end = self._at(node.start_mark), self._at(node.end_mark)
         tag = node.tag.removeprefix("tag:yaml.org,2002:")
         if isinstance(node, yaml.SequenceNode):
             items = [self.tree(each, depth + 1) for each in node.value]

@@ -108,6 +108,15 @@ def test_parameters_are_given_or_wrong(tmp_path: Path) -> None:
         judged(tmp_path, text.replace("Type: String, Default: 192.168.1.0/0", "Type: String"))
 
 
+def test_json_escapes_a_sign_as_two_surrogates(tmp_path: Path) -> None:
+    """As Python's json and troposphere write an emoji, which is no escape of YAML's."""
+    rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "0.0.0.0/0"}
+    properties = {"GroupDescription": "🚀", "GroupName": "web 🚀", "SecurityGroupIngress": [rule]}
+    text = json.dumps({"Resources": {"Web": {"Type": "AWS::EC2::SecurityGroup", "Properties": properties}}})
+    assert "\\ud83d\\ude80" in text
+    assert [issue.details.name for issue in judged(tmp_path, text).issues] == ["web 🚀"]
+
+
 @pytest.mark.parametrize("text", ["", "[]", "a: b", "{", "a: 1\n---\nResources: {}\n", "Resources: 1"])
 def test_other_documents_are_no_template(tmp_path: Path, text: str) -> None:
     with pytest.raises(WrongUsageError, match="no template"):
