@@ -91,6 +91,9 @@ def _unreadable(error: OSError | RuntimeError) -> str:
     return f"it could not be read: {getattr(error, 'strerror', None) or 'a circle of links'}"
 
 
+_READ = (".tf", ".tf.json", ".tofu", ".tofu.json", ".tfvars", ".tfvars.json")
+
+
 def _walk(root: Path, unread: list[str]) -> Iterator[Path]:
     def failed(error: OSError) -> None:
         unread.append(f"{error.filename}: {_unreadable(error)}")
@@ -98,7 +101,7 @@ def _walk(root: Path, unread: list[str]) -> Iterator[Path]:
     for where, folders, names in os.walk(root, onerror=failed, followlinks=False):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
         for name in sorted(names):
-            if name.endswith((".tf", ".tf.json", ".tfvars", ".tfvars.json")):
+            if name.endswith(_READ):
                 yield Path(where) / name
 
 

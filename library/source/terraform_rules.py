@@ -28,6 +28,7 @@ _NESTED, _IN_A_STRING = 3, 10
 _VALUES_SUFFIX = ".tfvars"
 _FIRST_VALUES = "terraform.tfvars"
 _VALUES_NAMED = 5
+_OVERRIDES = ("_override.tf", "_override.tofu")
 _INTEGER = re.compile(r"-?\d+")
 _REGISTRY_SOURCES = ("ingress_cidr_blocks", "ingress_ipv6_cidr_blocks")
 
@@ -194,11 +195,11 @@ class Configurations:
         """Where an override file says otherwise of a block: path and line; empty: none does.
 
         Terraform merges `override.tf` and `*_override.tf` into what the other files of the folder define
-        (Terraform documentation, "Override Files").
+        (Terraform documentation, "Override Files"); OpenTofu also those that end in `.tofu`.
         """
         for file, other in self.blocks(folder, block.name):
             name = posixpath.basename(file.path)
-            if other is not block and other.labels == block.labels and f"_{name}".endswith("_override.tf"):
+            if other is not block and other.labels == block.labels and f"_{name}".endswith(_OVERRIDES):
                 return f"{file.path}:{line_of(file.text, other.start)}"
         return ""
 

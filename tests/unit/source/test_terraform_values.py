@@ -106,6 +106,12 @@ module "net" {
             'resource "aws_security_group_rule" "ssh" {\n  cidr_blocks = ["0.0.0.0/0"]\n}\n',
             id="a rule",
         ),
+        pytest.param(
+            RULE,
+            "override.tofu",
+            'resource "aws_security_group_rule" "ssh" {\n  cidr_blocks = ["0.0.0.0/0"]\n}\n',
+            id="OpenTofu's",
+        ),
     ],
 )
 def test_what_an_override_file_changes_is_pointed_at(main: str, name: str, override: str) -> None:
@@ -184,9 +190,23 @@ def test_files_of_values_are_read_and_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(MAIN)
     (tmp_path / "terraform.tfvars").write_text(OPEN)
     (tmp_path / "other.tfvars.json").write_text("{}")
+    (tmp_path / "more.tofu").write_text(MAIN)
+    (tmp_path / "more.tofu.json").write_text("{}")
     read = read_folders([str(tmp_path)])
-    assert sorted(file.path for file in read.files) == ["main.tf", "terraform.tfvars"]
-    assert read.unread == ["other.tfvars.json: JSON configurations are not read"]
+    assert sorted(file.path for file in read.files) == ["main.tf", "more.tofu", "terraform.tfvars"]
+    assert read.unread == [
+        f"{name}: JSON configurations are not read" for name in ("more.tofu.json", "other.tfvars.json")
+    ]
+
+
+def test_opentofu_reads_its_own_file_in_place_of_one_of_the_same_name() -> None:
+    """Whether OpenTofu or Terraform is run is not known, so neither is patched."""
+    there = MAIN.replace("var.office", '["0.0.0.0/0"]')
+    assert found({"main.tofu": there}).rules[SSH].edit is Edit.PATCH
+    both = found({"main.tf": there, "main.tofu": there})
+    assert (both.rules[SSH].edit, both.patches) == (Edit.NONE, {})
+    narrowed = found({"main.tf": there, "main.tofu": there.replace("0.0.0.0/0", "10.0.0.0/8")})
+    assert narrowed.patches == {}
 
 
 @pytest.mark.parametrize(
