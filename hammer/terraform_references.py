@@ -95,8 +95,10 @@ class References:
     def to(self, resource: PlannedResource, key: str, kinds: Sequence[str], within: str = "") -> list[str]:
         """The addresses of the resources of some kinds that an argument refers to, in its own instance if it can be."""
         found: dict[str, None] = {}
-        for reference in self._named(resource, key, within):
-            found |= dict.fromkeys(self._targets(reference, resource.module, kinds, resource.index, 0))
+        named = list(self._named(resource, key, within))
+        index = resource.index if within else _own_key(named, resource.index)
+        for reference in named:
+            found |= dict.fromkeys(self._targets(reference, resource.module, kinds, index, 0))
         return list(found)
 
     def _named(self, resource: PlannedResource, key: str, within: str) -> Iterator[str]:
@@ -145,10 +147,11 @@ class References:
         elif parts[0] == "var" and prefix:
             parent, call = _parent(prefix)
             given = self._configuration.call(parent, call).get("expressions") or {}
-            key = _key(prefix)
-            for inner in _references(given.get(name)):
-                # There `each.key` and `count.index` are those of the module's instance.
-                yield from self._targets(inner, parent, kinds, index if key is None else key, depth + 1)
+            key, references = _key(prefix), _references(given.get(name))
+            # There `each.key` and `count.index` are those of the module's instance.
+            index = index if key is None else _own_key(references, key)
+            for inner in references:
+                yield from self._targets(inner, parent, kinds, index, depth + 1)
         elif _is_call(reference):
             yield from self._of_module(f"{prefix}module.{parts[1]}", kinds, index)
         elif parts[0] == "module":
@@ -197,6 +200,14 @@ def _references(expression: Any) -> list[str]:
         texts = [each for each in found if isinstance(each, str)]
         return list(dict.fromkeys(each for before, each in pairwise(["", *texts]) if not _is_part(each, before)))
     return [reference for each in expression.values() for reference in _references(each)]
+
+
+def _own_key(references: Sequence[str], key: Any) -> Any:
+    """The key, or number, of an instance, if what its references name can be of the same key; else None.
+
+    Of `web[each.value.group].id` Terraform writes `web` and `each.value.group`: that is another key than its own.
+    """
+    return None if any(reference.startswith("each.value.") for reference in references) else key
 
 
 def _is_part(reference: str, before: str) -> bool:

@@ -256,6 +256,39 @@ def instances_of_modules(made: Any, name: str, children: dict[str, Any]) -> Any:
     return made
 
 
+@pytest.mark.parametrize(
+    ("key", "address"),
+    [
+        pytest.param("each.key", 'aws_security_group.web["a"]', id="its own key"),
+        pytest.param("each.value.group", 'aws_security_group_rule.ssh["a"]', id="a key that the plan does not show"),
+    ],
+)
+def test_a_group_is_found_by_the_own_key_alone(tmp_path: Path, key: str, address: str) -> None:
+    """As Terraform 1.15 writes `web[each.key].id` and `web[each.value.group].id`."""
+    groups = [resource(f'aws_security_group.web["{each}"]', {}, {"id": True}, each) for each in ("a", "b")]
+    ssh = rule(type="ingress")
+    rules = [resource('aws_security_group_rule.ssh["a"]', ssh, {"security_group_id": True}, "a")]
+    named = ["aws_security_group.web", key, *([] if key == "each.key" else ["each.value"])]
+    configuration = {"resources": [config_of("aws_security_group_rule.ssh", security_group_id=named)]}
+    assert list(found(judged(tmp_path, plan(*groups, *rules, configuration=configuration)))) == [address]
+
+
+@pytest.mark.parametrize(
+    ("key", "address"),
+    [
+        pytest.param("each.key", 'aws_security_group.web["a"]', id="its own key"),
+        pytest.param("each.value.group", 'module.net["a"].aws_security_group_rule.ssh', id="another key"),
+    ],
+)
+def test_a_call_names_a_group_by_its_own_key_alone(tmp_path: Path, key: str, address: str) -> None:
+    groups = [resource(f'aws_security_group.web["{each}"]', {}, {"id": True}, each) for each in ("a", "b")]
+    ssh = resource('module.net["a"].aws_security_group_rule.ssh', rule(type="ingress"), {"security_group_id": True})
+    module = {"resources": [config_of("aws_security_group_rule.ssh", security_group_id=["var.group"])]}
+    call = {"expressions": {"group": {"references": ["aws_security_group.web", key]}}, "module": module}
+    document = plan(*groups, ssh, configuration={"module_calls": {"net": call}})
+    assert list(found(judged(tmp_path, document))) == [address]
+
+
 def test_instances_of_a_module_make_rules_of_the_group_with_their_key(tmp_path: Path) -> None:
     groups = [group(f'aws_security_group.web["{key}"]', unknown={"ingress": True}) | {"index": key} for key in "ab"]
     rules = {
