@@ -112,7 +112,7 @@ class References:
         for block in blocks if isinstance(blocks, list) else [{key: blocks}]:
             for reference in _references(block.get(key)):
                 is_chained = reference == "each.value.id" and len(of_each) == 1
-                yield of_each[0] if is_chained else reference
+                yield from (of_each[0], "each.key") if is_chained else (reference,)
 
     def name_another_list(self, resource: PlannedResource, key: str, within: str) -> bool:
         """Whether what is unknown of an argument may be another prefix list than those that it refers to."""
@@ -203,11 +203,14 @@ def _references(expression: Any) -> list[str]:
 
 
 def _own_key(references: Sequence[str], key: Any) -> Any:
-    """The key, or number, of an instance, if what its references name can be of the same key; else None.
+    """The key, or number, of an instance, if an expression with these references means that of the same key; else None.
 
-    Of `web[each.value.group].id` Terraform writes `web` and `each.value.group`: that is another key than its own.
+    Of `web[each.key].id` Terraform writes `web` and `each.key`. `web[each.value.group].id` and `web[var.group].id` have
+    another key, which a plan does not show.
     """
-    return None if any(reference.startswith("each.value.") for reference in references) else key
+    is_own = any(each in ("each.key", "each.value", "count.index") for each in references)
+    has_other = any(each.startswith("each.value.") for each in references)
+    return key if is_own and not has_other else None
 
 
 def _is_part(reference: str, before: str) -> bool:

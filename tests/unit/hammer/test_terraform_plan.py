@@ -261,6 +261,7 @@ def instances_of_modules(made: Any, name: str, children: dict[str, Any]) -> Any:
     [
         pytest.param("each.key", 'aws_security_group.web["a"]', id="its own key"),
         pytest.param("each.value.group", 'aws_security_group_rule.ssh["a"]', id="a key that the plan does not show"),
+        pytest.param("var.group", 'aws_security_group_rule.ssh["a"]', id="the same key for all"),
     ],
 )
 def test_a_group_is_found_by_the_own_key_alone(tmp_path: Path, key: str, address: str) -> None:
@@ -268,7 +269,7 @@ def test_a_group_is_found_by_the_own_key_alone(tmp_path: Path, key: str, address
     groups = [resource(f'aws_security_group.web["{each}"]', {}, {"id": True}, each) for each in ("a", "b")]
     ssh = rule(type="ingress")
     rules = [resource('aws_security_group_rule.ssh["a"]', ssh, {"security_group_id": True}, "a")]
-    named = ["aws_security_group.web", key, *([] if key == "each.key" else ["each.value"])]
+    named = ["aws_security_group.web", key, *(["each.value"] if key.startswith("each.value") else [])]
     configuration = {"resources": [config_of("aws_security_group_rule.ssh", security_group_id=named)]}
     assert list(found(judged(tmp_path, plan(*groups, *rules, configuration=configuration)))) == [address]
 
