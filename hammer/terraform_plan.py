@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hammer.terraform_references import GROUPS, LIST, PlanConfiguration, PlannedResource, References
+from hammer.terraform_references import DEFAULT_GROUP, GROUPS, LIST, PlanConfiguration, PlannedResource, References
 from library.errors import HammerError
 from library.network.addresses import Network, parse_network
 from library.security_groups.group import IngressRule, RuleKey, ShapeError, checked_ports, rule_key
@@ -328,29 +328,34 @@ def _left(
     """What the state has and the plan leaves as it is without planned values, under an address of its own.
 
     These are resources outside of `-target`, all of them in a refresh-only plan, and what Terraform forgets. To delete
-    a VPC's default group is no more than that, unless the VPC goes, too.
+    a VPC's default group is no more than that, unless the VPC goes, too. What the plan has at another address, by
+    `import` or as the VPC's default group, is not left as it is.
     """
     actions = {
         (each["address"], each.get("deposed") or ""): (each.get("change") or {}).get("actions") or ()
         for each in changes
     }
-    gone = {
+    managed = [(each, each.get("values") or {}) for each in planned if each.get("mode") != "data"]
+    addresses = {each["address"] for each, _ in managed}
+    ids = {_text(values.get("id")) for _, values in managed} - {""}
+    vpcs = {values.get("vpc_id") for each, values in managed if each["type"] == DEFAULT_GROUP}
+    vpcs |= {
         ((each.get("change") or {}).get("before") or {}).get("id")
         for each in changes
         if each.get("type") == "aws_vpc" and "delete" in actions[each["address"], each.get("deposed") or ""]
     }
-    taken = {each["address"] for each in planned}
     for each in prior:
-        address, deposed = each["address"], each.get("deposed_key") or ""
+        address, deposed, values = each["address"], each.get("deposed_key") or "", each.get("values") or {}
         change = actions.get((address, deposed))
-        vpc_id = (each.get("values") or {}).get("vpc_id")
-        is_kept = each.get("type") == "aws_default_security_group" and vpc_id not in gone
-        is_forgotten = "forget" in (change or ()) or (is_kept and "delete" in (change or ()))
+        is_default = each.get("type") == DEFAULT_GROUP
+        is_forgotten = "forget" in (change or ()) or (is_default and "delete" in (change or ()))
         if each.get("mode") == "data" or (change is not None and not is_forgotten):
+            continue
+        if _text(values.get("id")) in ids or (is_default and is_forgotten and values.get("vpc_id") in vpcs):
             continue
         if deposed:
             yield {**each, "address": f"{address} (deposed {deposed})"}
-        elif address not in taken:
+        elif address not in addresses:
             yield each
         elif is_forgotten:
             yield {**each, "address": f"{address} (forgotten)"}

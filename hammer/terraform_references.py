@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-_DEFAULT_GROUP = "aws_default_security_group"
-GROUPS = ("aws_security_group", _DEFAULT_GROUP)
+DEFAULT_GROUP = "aws_default_security_group"
+GROUPS = ("aws_security_group", DEFAULT_GROUP)
 LIST = "aws_ec2_managed_prefix_list"
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
 _MAY_BE_LISTS = re.compile(r"(^|_)ids?$|prefix_list")
@@ -161,9 +161,9 @@ class References:
                 yield from self._targets(inner, child, kinds, index, depth + 1)
         elif parts[0] == "local" and kinds == GROUPS:
             yield from self._of_local(prefix)
-        elif parts[-1] == "default_security_group_id" and _DEFAULT_GROUP in kinds:
+        elif parts[-1] == "default_security_group_id" and DEFAULT_GROUP in kinds:
             for resource in self._resources:
-                if resource.kind == _DEFAULT_GROUP and resource.module == prefix:
+                if resource.kind == DEFAULT_GROUP and resource.module == prefix:
                     yield resource.address
 
     def _of_local(self, prefix: str) -> Iterator[str]:

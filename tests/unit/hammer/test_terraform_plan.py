@@ -493,6 +493,28 @@ def test_a_default_group_stays_as_it_is_when_its_resource_is_deleted(
     assert list(found(judged(tmp_path, document))) == left
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "values", "actions"),
+    [
+        pytest.param(
+            "aws_security_group.web", "module.net.aws_security_group.this", {"id": "sg-1"}, ["forget"], id="imported"
+        ),
+        pytest.param("aws_default_security_group.a", "aws_default_security_group.b", {}, ["delete"], id="adopted anew"),
+    ],
+)
+def test_what_the_plan_has_at_another_address_is_judged_there(
+    tmp_path: Path, old: str, new: str, values: Any, actions: list[str]
+) -> None:
+    """By `removed` and `import` in one plan; or a default group whose resource has another name now."""
+    document = plan(group(new, [rule(["10.0.0.0/8"])], vpc_id="vpc-1", **values))
+    before = group(old, [rule()], id="sg-1", vpc_id="vpc-1")
+    document["prior_state"] = stated(before)
+    document["resource_changes"] = [
+        {"address": old, "type": old.partition(".")[0], "change": {"actions": actions, "before": before["values"]}}
+    ]
+    assert (found(judged(tmp_path, document)), reasons(judged(tmp_path, document))) == ({}, [])
+
+
 def test_a_deposed_object_that_the_plan_leaves_is_judged(tmp_path: Path) -> None:
     """Outside of `-target`, and in a refresh-only plan: what a replacement that failed did not delete is still open."""
     old = {**group(ingress=[rule()], id="sg-1"), "deposed_key": "5f6a2b1c"}
