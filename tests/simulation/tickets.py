@@ -7,6 +7,7 @@ moved it), and what is open was told in a ticket of the group, archived or not.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
@@ -56,10 +57,16 @@ def _work(world: World, random: Random) -> None:
     elif what == "reopen":
         ticket.set_status(is_done=False, by_person=True)
     elif what == "move" and ticket.project != _MOVED_TO:
-        ticket.key = f"{_MOVED_TO}-{len(world.tickets) * 100 + random.randint(0, 99)}"
+        ticket.key = _free_key(world, len(world.tickets) * 100 + random.randint(0, 99))
     elif what == "label":
         ticket.labels = [label for label in ticket.labels if label != "hammer" or random.random() < 0.5]
         ticket.labels.append("urgent")
+
+
+def _free_key(world: World, number: int) -> str:
+    """A key of the project that tickets are moved to, with this number or the next that no ticket has (seed 140876)."""
+    taken = {ticket.key for ticket in world.tickets.values()}
+    return next(key for each in itertools.count(number) if (key := f"{_MOVED_TO}-{each}") not in taken)
 
 
 def _archive(world: World, ticket: KeptTicket) -> None:
