@@ -78,6 +78,8 @@ def _show(usage: UsageRun) -> None:
     for issue, use in usage.written:
         typer.echo(printable(f"{issue.location}: {use_summary(use, usage.now)}"))
     typer.echo(f"use of {counted(len(usage.written), 'issue')} read")
+    for gap in usage.gaps:
+        typer.echo(printable(gap))
     for region, interface_ids in sorted(usage.without_flow_log.items()):
         typer.echo(f"to switch flow logs on for these interfaces: {command_for(region, interface_ids)}")
     name_problems(usage.problems)

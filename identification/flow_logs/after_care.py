@@ -8,6 +8,7 @@ change: a network ACL refuses too. `refused_workers` is pure; `watch` reads and 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from identification.flow_logs.classify import Admission, admissions
 from identification.flow_logs.evidence import HOUR, Interface, RefusedPort, axis_of
 from identification.flow_logs.evidence_store import Kept, KeptEvidence
-from identification.flow_logs.flow_log import S3, FlowLog, covering, in_order, parse_flow_log, same_streams
+from identification.flow_logs.flow_log import S3, FlowLog, covering, flow_log_of, parse_flow_log, same_streams
 from identification.flow_logs.read import (
     Access,
     Budget,
@@ -99,7 +100,7 @@ def watch(
     now: datetime,
     budget: Budget,
     renew: Callable[[], None],
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     """Read what is refused since remediation changed the groups of these issues, and keep whom it cut off.
 
     The issues are of one account and region, each with its use from before the change, and `timestamps.remediated`.
@@ -107,7 +108,7 @@ def watch(
     read.
 
     Returns:
-        What could not be read, one line each.
+        What refused, and what else could not be read or is left, one line each.
     """
     account_id, region = issues[0].account_id, issues[0].details.region
     client = sessions.client("ec2", account_id, region)
@@ -121,73 +122,96 @@ def watch(
         ]
         admitting = _admitting(client, {group_id for each in interfaces for group_id in each.group_ids})
     except AWS_ERRORS as error:
-        return [f"{account_id} {region}: {explain(error, sessions.role_arn(account_id))}"]
+        return [f"{account_id} {region}: {explain(error, sessions.role_arn(account_id))}"], []
     access = Access(sessions, account_id, region, *readers)
-    problems: list[str] = []
+    care = _Watch(access, items, flow_logs, now, budget, renew)
     for issue in issues:
         own = [each for each in interfaces if issue.issue_id in each.group_ids]
-        by_flow_log: dict[FlowLog, list[Interface]] = {}
-        for interface in own:
-            for flow_log in in_order(covering(interface, flow_logs))[:1]:
-                by_flow_log.setdefault(flow_log, []).append(interface)
         refused: list[RefusedSource] = []
         is_refused = False  # also who is admitted now: whom the last run kept may be among them
-        for flow_log, wanted in by_flow_log.items():
-            try:
-                ports = _read(access, items, issue, flow_log, flow_logs, wanted, now, budget, renew)
-            except RefusedError as error:
-                problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {error}")
-                continue
+        for flow_log, ports in care.refused_ports(issue, own).items():
             has_tcp_flags = "tcp-flags" in flow_log.names
             workers = partial(refused_workers, issue.use, interval=flow_log.interval, has_tcp_flags=has_tcp_flags)
             is_refused |= bool(workers(ports))
             refused += workers(_not_admitted(ports, issue.issue_id, own, admitting))
         if is_refused and issue.timestamps.remediated:
-            care = AfterCare(issue.issue_id, issue.timestamps.remediated, tuple(refused))
+            found = AfterCare(issue.issue_id, issue.timestamps.remediated, tuple(refused))
             lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + KEPT_LONGER).timestamp())}
-            items.update(account_id, f"{ITEM_PREFIX}{issue.issue_id}", care.to_item() | lasting)
-    return list(dict.fromkeys(problems))
+            items.update(account_id, f"{ITEM_PREFIX}{issue.issue_id}", found.to_item() | lasting)
+    problems = (f"{account_id} {region}: flow log {name}: {reason}" for name, reason in care.refusing.items())
+    return list(problems), list(dict.fromkeys(care.gaps))
 
 
-def _read(
-    access: Access,
-    items: Items,
-    issue: Issue,
-    flow_log: FlowLog,
-    flow_logs: Sequence[FlowLog],
-    interfaces: Sequence[Interface],
-    now: datetime,
-    budget: Budget,
-    renew: Callable[[], None],
-) -> tuple[RefusedPort, ...]:
-    """Read what is new in a flow log; returns all that it showed as refused since the change."""
-    changed, use = issue.timestamps.remediated, issue.use
-    if changed is None or use is None:
-        return ()
-    store, name = KeptEvidence(items), f"{flow_log.flow_log_id}{KEPT_SUFFIX}"
-    scope = _traffic_of_rules(use)
-    kept = store.of_issue(access.account_id, issue.issue_id).get(name)
-    first_hour = int(changed.timestamp()) // HOUR
-    if kept is None or not kept.evidence.scope.covers(scope):
-        kept = Kept.empty(scope)
-    kept.evidence.prune(first_hour)
-    recent = Kept.empty(kept.evidence.scope)
-    floor = -int(-changed.timestamp() // 1)
-    reading = IssueReading(issue.issue_id, {each.interface_id: each for each in interfaces}, floor, kept, recent)
-    over = [each for interface in interfaces for each in covering(interface, flow_logs)]
-    source = (
-        S3Parts(access, flow_log)
-        if flow_log.destination == S3
-        else LogsParts(access, flow_log, same_streams(flow_log, over), now)
-    )
-    run = FlowLogReading(flow_log, source, [reading], budget, renew)
-    run.run(changed, now)
-    store.save(access.account_id, issue.issue_id, name, kept, now + KEPT_LONGER)
-    together = kept.evidence
-    together.merge(recent.evidence)
-    if run.refused:
-        raise RefusedError(run.refused)
-    return tuple(together.refused_ports(first_hour, int(now.timestamp()) // HOUR))
+@dataclass(slots=True)
+class _Watch:
+    """Reads what is refused, of one account and region.
+
+    Attributes:
+        refusing: the flow logs of which a bucket or log group refused, each with why.
+        gaps: what else was not read, a sentence each.
+    """
+
+    access: Access
+    items: Items
+    flow_logs: Sequence[FlowLog]
+    now: datetime
+    budget: Budget
+    renew: Callable[[], None]
+    refusing: dict[str, str] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)
+
+    def refused_ports(self, issue: Issue, interfaces: Sequence[Interface]) -> dict[FlowLog, tuple[RefusedPort, ...]]:
+        """All that was refused since the change, by flow log; where one refuses, the next one tells."""
+        found: dict[FlowLog, tuple[RefusedPort, ...]] = {}
+        read: dict[FlowLog, list[Interface]] = {}
+        while waiting := {
+            flow_log: own for flow_log, own in self._used(interfaces).items() if read.get(flow_log) != own
+        }:
+            for flow_log, own in waiting.items():
+                try:
+                    found[flow_log] = self._read(issue, flow_log, own)
+                    read[flow_log] = own
+                except RefusedError as error:
+                    self.refusing[flow_log.flow_log_id] = str(error)
+        return found
+
+    def _used(self, interfaces: Iterable[Interface]) -> dict[FlowLog, list[Interface]]:
+        used: dict[FlowLog, list[Interface]] = {}
+        for interface in interfaces:
+            if (flow_log := flow_log_of(interface, self.flow_logs, self.refusing)) is not None:
+                used.setdefault(flow_log, []).append(interface)
+        return used
+
+    def _read(self, issue: Issue, flow_log: FlowLog, interfaces: Sequence[Interface]) -> tuple[RefusedPort, ...]:
+        """Read what is new in a flow log; returns all that it showed as refused since the change."""
+        changed, use = issue.timestamps.remediated, issue.use
+        if changed is None or use is None:
+            return ()
+        store, name = KeptEvidence(self.items), f"{flow_log.flow_log_id}{KEPT_SUFFIX}"
+        scope, account_id = _traffic_of_rules(use), self.access.account_id
+        kept = store.of_issue(account_id, issue.issue_id).get(name)
+        first_hour = int(changed.timestamp()) // HOUR
+        if kept is None or not kept.evidence.scope.covers(scope):
+            kept = Kept.empty(scope)
+        kept.evidence.prune(first_hour)
+        recent = Kept.empty(kept.evidence.scope)
+        floor = -int(-changed.timestamp() // 1)
+        reading = IssueReading(issue.issue_id, {each.interface_id: each for each in interfaces}, floor, kept, recent)
+        over = [each for interface in interfaces for each in covering(interface, self.flow_logs)]
+        source = (
+            S3Parts(self.access, flow_log)
+            if flow_log.destination == S3
+            else LogsParts(self.access, flow_log, same_streams(flow_log, over), self.now)
+        )
+        run = FlowLogReading(flow_log, source, [reading], self.budget, self.renew)
+        run.run(max(changed, flow_log.created or changed), self.now)
+        store.save(account_id, issue.issue_id, name, kept, self.now + KEPT_LONGER)
+        self.gaps += (f"after the change of {issue.location}: {gap}" for gap in run.gaps)
+        together = kept.evidence
+        together.merge(recent.evidence)
+        if run.refused:
+            raise RefusedError(run.refused)
+        return tuple(together.refused_ports(first_hour, int(self.now.timestamp()) // HOUR))
 
 
 def _not_admitted(

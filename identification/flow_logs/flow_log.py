@@ -156,6 +156,16 @@ def in_order(flow_logs: Iterable[FlowLog], refused: Collection[str] = ()) -> lis
     )
 
 
+def flow_log_of(interface: Interface, flow_logs: Iterable[FlowLog], refused: Collection[str] = ()) -> FlowLog | None:
+    """The flow log that tells of an interface; None: none can be read. Those in `refused` cannot."""
+    over = covering(interface, flow_logs)
+    for flow_log in in_order(over, refused):
+        # Two formats with as many fields in the same streams cannot be told apart.
+        if not any(len(other.names) == len(flow_log.names) for other in same_streams(flow_log, over)):
+            return flow_log
+    return None
+
+
 def not_used(flow_logs: Sequence[FlowLog], chosen: FlowLog | None) -> Iterator[str]:
     """A sentence for each flow log of an interface that is not used."""
     for flow_log in flow_logs:

@@ -35,7 +35,7 @@ from identification.flow_logs.flow_log import (
     S3,
     FlowLog,
     covering,
-    in_order,
+    flow_log_of,
     not_used,
     parse_flow_log,
     same_streams,
@@ -117,6 +117,7 @@ class UsageRun:
 
     Attributes:
         problems: what could not be done, one line each.
+        gaps: what was not read of what followed a change, one line each.
         written: the issues whose use was written, with it.
         without_flow_log: by region, the interfaces that no flow log covers.
     """
@@ -127,6 +128,7 @@ class UsageRun:
     now: datetime
     renew: Callable[[], None]
     problems: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
     written: list[tuple[Issue, Use]] = field(default_factory=list)
     without_flow_log: dict[str, set[str]] = field(default_factory=dict)
     _not_remembered: set[str] = field(default_factory=set)
@@ -248,14 +250,11 @@ class UsageRun:
             subject.used = {}
             in_use: list[FlowLog] = []
             for interface in subject.attached:
-                over = covering(interface, flow_logs)
-                for flow_log in in_order(over, refused):
-                    if any(len(other.names) == len(flow_log.names) for other in same_streams(flow_log, over)):
-                        continue  # two formats that cannot be told apart
+                flow_log = flow_log_of(interface, flow_logs, refused)
+                if flow_log is not None:
                     subject.used.setdefault(flow_log.flow_log_id, set()).add(interface.interface_id)
                     used[flow_log.flow_log_id] = flow_log
                     in_use.append(flow_log)
-                    break
             subject.since = self._since(subject.issue, in_use)
         return [used[flow_log_id] for flow_log_id in sorted(used)]
 
@@ -554,9 +553,11 @@ class UsageRun:
         readers = self.config.usage.reader_roles, self.config.aws.external_id
         for _, changed_issues in sorted(by_region.items()):
             self.renew()
-            self.problems += watch(
+            refusing, gaps = watch(
                 self.sessions, self.table.items, changed_issues, readers, self.now, budget, self.renew
             )
+            self.problems += refusing
+            self.gaps += gaps
 
     def _forget_old(self, account_id: str) -> list[Issue]:
         """Take the use off the issues that were resolved long ago. Returns those that are over and keep theirs."""

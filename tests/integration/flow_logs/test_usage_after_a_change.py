@@ -1,0 +1,75 @@
+"""After-care where the world of flow logs changes: whom a change cut off is told, or why nobody can tell."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.flow_logs.test_usage_command import ALL_HOURS, logs_world, refusals, send
+from tests.worlds.usage_world import HEADER, MAIN, REGION, WORKER, UsageWorld, usage_world
+
+REFUSED = f"{WORKER} on tcp/22, 3 times"
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageWorld]:
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    monkeypatch.setenv("HAMMER_CONFIG", "unset again afterwards")
+    with usage_world(tmp_path) as made:
+        yield made
+
+
+def closed(world: UsageWorld) -> None:
+    """Somebody worked through the rule, and remediation replaced it three hours ago."""
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 4)
+    world.usage()
+    world.changed(hours=3)
+    assert world.hammer("identify").exit_code == 0
+
+
+def is_notified(world: UsageWorld) -> bool:
+    return REFUSED in world.hammer("report").output
+
+
+def test_where_a_bucket_refuses_another_flow_log_tells_whom_a_change_cut_off(world: UsageWorld) -> None:
+    closed(world)
+    refusing = world.flow_log(days=40, destination="arn:aws:s3:::not-there/vpc")  # the first to be used: it is older
+    world.put(refusals(world, WORKER))
+    result = world.hammer("usage")
+    assert (result.exit_code, f"flow log {refusing}: bucket not-there cannot be listed" in result.output) == (1, True)
+    assert is_notified(world)
+
+
+def test_what_could_not_be_read_after_a_change_is_named(world: UsageWorld) -> None:
+    closed(world)
+    text = "\n".join([HEADER, *refusals(world, WORKER), ""]).encode()
+    key = world.put([], body=gzip.compress(text)[:-9])
+    result = world.hammer("usage")
+    name = key.rpartition("/")[2]
+    gap = f"after the change of {world.group_id} in {MAIN}, {REGION}: {name} of flow log {world.flow_log_id} could not"
+    assert (result.exit_code, gap in result.output) == (0, True), result.output
+
+
+def test_formats_that_cannot_be_told_apart_tell_nothing_of_a_change(world: UsageWorld) -> None:
+    """Where packets are read as a port, a stranger's answer looks like an attempt of the worker."""
+    logs = logs_world(world)
+    send(world, logs, [*world.no_data(range(1, 14 * 24)), *world.both_ways(WORKER, 30)])
+    world.usage()
+    world.changed(hours=3)
+    assert world.hammer("identify").exit_code == 0
+    names = HEADER.split()
+    names[names.index("action")], names[names.index("log-status")] = "log-status", "action"
+    world.flow_log(
+        world.subnet_id,
+        LogDestinationType="cloud-watch-logs",
+        LogDestination=f"arn:aws:logs:{REGION}:{MAIN}:log-group:flows",
+        LogGroupName="flows",
+        DeliverLogsPermissionArn="arn:aws:iam::123456789012:role/x",
+        LogFormat=" ".join(f"${{{name}}}" for name in names),
+    )
+    send(world, logs, refusals(world, WORKER))
+    assert world.hammer("usage").exit_code == 0
+    assert not is_notified(world)
