@@ -136,22 +136,22 @@ class UsageRun:
     def run(self, accounts: Sequence[str], takes: Callable[[Issue], bool]) -> None:
         """Read flow logs for the open issues of these accounts that are selected, and store their use."""
         budget = Budget(self.config.usage.limit_mb * MEGABYTE)
-        issues = {account_id: self._open_issues(account_id) for account_id in _rotated(accounts, self.now)}
+        issues = {account_id: self._issues(account_id, Status.OPEN) for account_id in _rotated(accounts, self.now)}
         waiting = sum(any(map(takes, found)) for found in issues.values())
         for account_id, found in issues.items():
-            subjects: list[_Subject] = []
-            if any(map(takes, found)):
-                self._remember_workers(list(filter(takes, found)))
-                # What an account does not need of its share is for those after it.
-                share = budget.share(waiting)
-                subjects = self._read_account(account_id, list(filter(takes, found)), share)
-                budget.left += share.left
-                waiting -= 1
-            if subjects:
+            selected = list(filter(takes, found))
+            # What an account does not need of its share is for those after it.
+            share = budget.share(waiting + (not selected))
+            over = list(filter(takes, (*self._forget_old(account_id), *self._issues(account_id, Status.WHITELISTED))))
+            self._remember_workers([*selected, *over])
+            # First: a backlog of open issues may need all of the limit, run after run.
+            care = share.share(2)
+            self._watch([*selected, *over], care)
+            share.left += care.left
+            if selected and (subjects := self._read_account(account_id, selected, share)):
                 self._judge_account(account_id, found, subjects)
-            over = self._forget_old(account_id)
-            self._remember_workers(list(filter(takes, over)))
-            self._watch(list(filter(takes, [*found, *over])), budget)
+            budget.left += share.left
+            waiting -= bool(selected)
 
     def _read_account(self, account_id: str, issues: Sequence[Issue], budget: Budget) -> list[_Subject]:
         """Read for the issues of an account, region by region, and again where the budget was reached."""
@@ -168,11 +168,11 @@ class UsageRun:
                 read[region] = self._read_region(account_id, region, by_region[region], budget)
         return [subject for subjects in read.values() for subject in subjects]
 
-    def _open_issues(self, account_id: str) -> list[Issue]:
+    def _issues(self, account_id: str, status: Status) -> list[Issue]:
         def unreadable(error: HammerError) -> None:
             self.problems.append(str(error))
 
-        found = self.table.with_status(account_id, Status.OPEN, unreadable=unreadable)
+        found = self.table.with_status(account_id, status, unreadable=unreadable)
         return [issue for issue in found if issue.issue_id.startswith("sg-")]
 
     def _since(self, issue: Issue, flow_logs: Iterable[FlowLog]) -> datetime:

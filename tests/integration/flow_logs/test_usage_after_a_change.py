@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from library.issues.issue import Status
 from tests.integration.flow_logs.test_usage_command import ALL_HOURS, logs_world, refusals, send
 from tests.worlds.usage_world import HEADER, MAIN, REGION, WORKER, UsageWorld, usage_world
 
@@ -43,6 +46,22 @@ def test_where_a_bucket_refuses_another_flow_log_tells_whom_a_change_cut_off(wor
     assert is_notified(world)
 
 
+def test_whom_a_change_cut_off_is_notified_though_what_is_left_is_exempt(world: UsageWorld) -> None:
+    """A source was kept, and its owner exempts it."""
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 4)
+    world.usage()
+    world.changed(hours=3)
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "8.8.4.4/32"}
+    world.ec2.authorize_security_group_ingress(**rule)
+    whitelist = {"secgrp_unrestricted_access": {MAIN: [world.group_id]}}
+    (world.folder / "whitelist.json").write_text(json.dumps(whitelist))
+    assert world.hammer("identify").exit_code == 0
+    assert world.issue().status is Status.WHITELISTED
+    world.put(refusals(world, WORKER))
+    assert world.hammer("usage").exit_code == 0
+    assert is_notified(world)
+
+
 def test_what_could_not_be_read_after_a_change_is_named(world: UsageWorld) -> None:
     closed(world)
     text = "\n".join([HEADER, *refusals(world, WORKER), ""]).encode()
@@ -51,6 +70,26 @@ def test_what_could_not_be_read_after_a_change_is_named(world: UsageWorld) -> No
     name = key.rpartition("/")[2]
     gap = f"after the change of {world.group_id} in {MAIN}, {REGION}: {name} of flow log {world.flow_log_id} could not"
     assert (result.exit_code, gap in result.output) == (0, True), result.output
+
+
+def filled(world: UsageWorld, hours: float, size: int, *records: str) -> None:
+    """An object of so many bytes, or a few more, with these records."""
+    noise = random.Random(hours).randbytes(size).hex()  # noqa: S311 - a filler, not a secret
+    lines = [HEADER, *records, *(noise[at : at + 1000] for at in range(0, len(noise), 1000)), ""]
+    world.put([], hours, body=gzip.compress("\n".join(lines).encode()))
+
+
+def test_a_backlog_of_open_issues_does_not_hide_whom_a_change_cut_off(world: UsageWorld) -> None:
+    closed(world)
+    filled(world, 1, 300_000, *refusals(world, WORKER))
+    other = world.group("tcp", 3389, "0.0.0.0/0", "other")
+    world.interface(other)
+    assert world.hammer("identify").exit_code == 0
+    for hours in range(20, 24):
+        filled(world, hours, 400_000)
+    world.configure(limit_mb=1)
+    assert world.hammer("usage").exit_code == 0
+    assert is_notified(world)
 
 
 def test_formats_that_cannot_be_told_apart_tell_nothing_of_a_change(world: UsageWorld) -> None:
