@@ -532,4 +532,8 @@ def _time(seconds: int) -> datetime:
 
 def without_sources(use: Use) -> Use:
     """The same use without its lists of sources, for an item that has no room for them."""
-    return replace(use, rules=tuple(replace(rule, sources=()) for rule in use.rules))
+    rules = tuple(replace(rule, sources=()) for rule in use.rules)
+    return replace(use, rules=rules, gaps=(NO_ROOM_FOR_SOURCES, *use.gaps))
+
+
+NO_ROOM_FOR_SOURCES = "The table has no room for the sources: whom a change cuts off cannot be told."

@@ -7,6 +7,7 @@ that nobody needs a rule.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 SOURCES_A_RULE = 20
 GAPS_KEPT = 20
 _GAP_LIMIT = 400
-_RULES_KEPT = 200
-_SOURCES_KEPT = 400
+_RULES_BYTES = 16_000
+_SOURCES_BYTES = 16_000
+# With the gaps some 40 KB: an item of the table, which is copied to two indexes, has 133 KB for all that every job
+# keeps in it, and a scan that finds more open must have room to say so.
 COVERED_ENOUGH = Decimal("0.95")
 
 
@@ -182,15 +185,10 @@ class Use:
     gaps: tuple[str, ...] = ()
 
     def to_item(self) -> dict[str, Any]:
-        """The attribute `use` of the table. Of very many rules, sources and gaps the first are kept, and it says so."""
-        rules, sources = [], 0
-        for rule in self.rules[:_RULES_KEPT]:
-            kept = rule.sources[: max(_SOURCES_KEPT - sources, 0)]
-            sources += len(kept)
-            rules.append(replace(rule, sources=kept))
+        """The attribute `use` of the table. Of very many rules, sources and gaps some are left out, and it says so."""
+        rules = _fitting_sources(_fitting_rules(self.rules))
         gaps = [flattened(gap, _GAP_LIMIT) for gap in self.gaps]
-        if (more := len(self.rules) - len(rules)) > 0:
-            gaps.insert(0, f"{more:,} more rules are left out here.")
+        gaps[:0] = _left_out(self.rules, rules)
         if (more := len(gaps) - GAPS_KEPT) > 0:
             gaps = [*gaps[: GAPS_KEPT - 1], f"{more + 1:,} more of this kind."]
         return {
@@ -241,6 +239,49 @@ class Use:
                 if is_wanted and (source.source not in found or found[source.source].last < source.last):
                     found[source.source] = source
         return found
+
+
+def _fitting_rules(rules: Sequence[UseRule]) -> list[UseRule]:
+    """As many rules as there is room for, in their order: those with sources first."""
+    available, kept = _RULES_BYTES, set[int]()
+    for at in sorted(range(len(rules)), key=lambda at: not rules[at].sources):
+        available -= _size(replace(rules[at], sources=()).to_item())
+        if available < 0:
+            break
+        kept.add(at)
+    return [rule for at, rule in enumerate(rules) if at in kept]
+
+
+def _fitting_sources(rules: Sequence[UseRule]) -> list[UseRule]:
+    """The rules with as many sources as there is room for, in their order: those that worked first, of all rules."""
+    order = sorted(
+        (source.source_class is not SourceClass.WORKING, number, at)
+        for at, rule in enumerate(rules)
+        for number, source in enumerate(rule.sources)
+    )
+    available, kept = _SOURCES_BYTES, set[tuple[int, int]]()
+    for _, number, at in order:
+        available -= _size(rules[at].sources[number].to_item())
+        if available < 0:
+            break
+        kept.add((at, number))
+    return [
+        replace(rule, sources=tuple(each for number, each in enumerate(rule.sources) if (at, number) in kept))
+        for at, rule in enumerate(rules)
+    ]
+
+
+def _left_out(rules: Sequence[UseRule], kept: Sequence[UseRule]) -> Iterator[str]:
+    """How much of the rules is not among those that are kept, in a sentence."""
+    sources = sum(len(rule.sources) for rule in rules) - sum(len(rule.sources) for rule in kept)
+    for number, noun in ((len(rules) - len(kept), "rule"), (sources, "source")):
+        if number:
+            yield f"{counted(number, f'more {noun}')} {'is' if number == 1 else 'are'} left out here."
+
+
+def _size(item: Mapping[str, Any]) -> int:
+    """About how many bytes DynamoDB counts for a map."""
+    return len(json.dumps(item, ensure_ascii=False).encode())
 
 
 def use_summary(use: Use, now: datetime) -> str:

@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from identification.flow_logs.classify import GONE, Admission, Read, UsageCase, WideSources, contacts_of, judge
+from identification.flow_logs.classify import (
+    GONE,
+    Admission,
+    Read,
+    UsageCase,
+    WideSources,
+    contacts_of,
+    judge,
+    without_sources,
+)
 from identification.flow_logs.evidence import Evidence, Interface
 from identification.flow_logs.records import Columns, FlowRecord, Wanted, packed_address, parse_line
 from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
@@ -435,3 +444,9 @@ def test_that_nobody_watches_is_kept_of_very_many_gaps() -> None:
     assert stored is not None
     assert NO_FLOW_LOGS_AT_HAND in stored.gaps
     assert use.gaps.count(NO_FLOW_LOGS_AT_HAND) == 1
+
+
+def test_a_use_without_its_sources_says_that_nobody_can_be_told_of() -> None:
+    use = without_sources(use_of(talk("9.9.9.7", 60, 60)))
+    assert (use.verdict, use.rules[0].counts) == (UseVerdict.WORKING, {"working": 1})
+    assert use.gaps[0] == "The table has no room for the sources: whom a change cuts off cannot be told."
