@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from library.documents.text import and_more
@@ -321,10 +321,20 @@ def _replace_on_paper(
     def carve(rule: IngressRule) -> IntervalSet | None:
         return carved_ports(rule, prefix_lists, policy.restricted, public_sources, exemptions) if policy.carve else None
 
+    def sources_kept(rule: IngressRule) -> tuple[str, ...]:
+        return tuple(str(each) for each in policy.keep if _lies_in(each, rule, prefix_lists))
+
+    def evaluate(after: SecurityGroup) -> Evaluation:
+        # What is kept may open a group completely together with a rule that stays: one half of the Internet, say.
+        replaced = [rule for rule in group.ingress if rule not in after.ingress] if policy.keep else ()
+        kept = [new for rule in replaced for new in replacing_rules(rule, carve(rule), sources_kept(rule))]
+        after = replace(after, ingress=(*after.ingress, *kept))
+        return policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today)
+
     changed = replace_rules(
         group,
         rules_to_replace,
-        lambda after: policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today),
+        evaluate,
         lambda evaluation: in_scope(evaluation, policy, resumed_rules),
         carve,
     )
@@ -332,8 +342,7 @@ def _replace_on_paper(
         return None
     private: dict[RuleKey, tuple[IngressRule, list[IngressRule]]] = {}
     for rule, carved in changed.replaced:
-        sources = (*policy.sources, *(str(each) for each in policy.keep if _lies_in(each, rule, prefix_lists)))
-        for new in replacing_rules(rule, carved, sources):
+        for new in replacing_rules(rule, carved, (*policy.sources, *sources_kept(rule))):
             private.setdefault(rule_key(new), (new, []))[1].append(rule)
     revoke = tuple(rule for rule, _ in changed.replaced)
     return _Replacement(changed.staying, revoke, private, changed.remainders, exemptions, changed.evaluation)

@@ -87,6 +87,14 @@ def test_what_is_kept_is_added_to_the_rules_that_admit_it_and_says_who_kept_it()
     assert "ana keeps 9.9.9.7/32, 2a01::7/128: they stay exposed" in plan.notes
 
 
+def test_a_rule_that_opens_the_group_completely_with_what_is_kept_is_replaced_too() -> None:
+    """Beside all of the Internet one half has no part in that. With the other one, which is kept, it has."""
+    plan = planned(replace(POLICY, keep=(parse_network("0.0.0.0/1"),)), "tcp/22 0.0.0.0/0", "tcp/22 128.0.0.0/1")
+    assert isinstance(plan, Plan)
+    assert [text_of(each) for each in plan.revoke] == ["tcp/22 0.0.0.0/0", "tcp/22 128.0.0.0/1"]
+    assert "tcp/22 0.0.0.0/1" in added(plan)
+
+
 @pytest.mark.parametrize("keep", ["2a01::7", "10.0.0.0/8"])
 def test_what_no_replaced_rule_admits_refuses_the_whole(keep: str) -> None:
     policy = replace(POLICY, keep=(parse_network("9.9.9.7"), parse_network(keep)))
