@@ -304,13 +304,14 @@ def covered_share(case: UsageCase, reads: Iterable[Read]) -> float:
     if not hours or not case.attached:
         return 0.0
     total = len(hours)
-    listed = list(reads)
+    covered: dict[str, set[int]] = {}
+    for read in reads:
+        for interface_id, recorded in read.evidence.covered_hours().items():
+            if interface_id in read.interfaces:
+                covered[interface_id] = covered.get(interface_id, set()) | recorded
     for interface in case.attached:
-        covered: set[int] = set()
-        for read in listed:
-            if interface.interface_id in read.interfaces:
-                covered |= read.evidence.covered_hours(interface.interface_id)
-        hours &= covered - case.left.get(interface.interface_id, frozenset())
+        left = case.left.get(interface.interface_id, frozenset())
+        hours &= covered.get(interface.interface_id, set()) - left
     return len(hours) / total
 
 

@@ -214,6 +214,7 @@ class Evidence:
     bad_lines: dict[int, int] = field(default_factory=dict)
     lost: dict[int, int] = field(default_factory=dict)
     others_lost: int = 0
+    _numbers: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def blank(self) -> Evidence:
         """Empty evidence of the same scope, in which interfaces have the same numbers."""
@@ -221,11 +222,12 @@ class Evidence:
 
     def number(self, interface_id: str) -> int:
         """An interface's number in the keys; a new one where it has none."""
-        try:
-            return self.interfaces.index(interface_id)
-        except ValueError:
+        if len(self._numbers) != len(self.interfaces):  # `blank` shares the list
+            self._numbers = {name: number for number, name in reversed(list(enumerate(self.interfaces)))}
+        if interface_id not in self._numbers:
+            self._numbers[interface_id] = len(self.interfaces)
             self.interfaces.append(interface_id)
-            return len(self.interfaces) - 1
+        return self._numbers[interface_id]
 
     def add(self, record: FlowRecord, interface: Interface, number: int) -> None:
         """Add a record of an interface, whose number is `number`."""
@@ -441,12 +443,13 @@ class Evidence:
                     max(cell.last for cell in cells),
                 )
 
-    def covered_hours(self, interface_id: str) -> set[int]:
-        """The hours in which an interface has a record, and none that says that records were skipped."""
-        if interface_id not in self.interfaces:
-            return set()
-        number = self.interfaces.index(interface_id)
-        return {hour for (each, hour), value in self.coverage.items() if each == number and value & 3 == RECORDED}
+    def covered_hours(self) -> dict[str, set[int]]:
+        """By interface the hours in which it has a record, and none that says that records were skipped."""
+        found: dict[str, set[int]] = {}
+        for (number, hour), value in self.coverage.items():
+            if value & 3 == RECORDED:
+                found.setdefault(self.interfaces[number], set()).add(hour)
+        return found
 
     def lines(self, first_hour: int, last_hour: int) -> tuple[int, int]:
         """How many lines were about the interfaces in these hours, and how many of them did not fit."""

@@ -122,7 +122,7 @@ def test_a_period_shows_the_same_whether_older_hours_were_pruned_or_never_read(
     last = int(NOW.timestamp()) // 3600
     assert sorted(pruned.contacts(hour, last)) == sorted(never.contacts(hour, last))
     for interface_id in (ENI, "eni-0bb"):
-        assert pruned.covered_hours(interface_id) == never.covered_hours(interface_id)
+        assert pruned.covered_hours().get(interface_id) == never.covered_hours().get(interface_id)
 
 
 def test_stored_evidence_is_the_same() -> None:
@@ -140,6 +140,14 @@ def test_stored_evidence_is_the_same() -> None:
 def test_what_is_no_stored_evidence_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"cannot be read|damaged|version|Expecting"):
         Kept.from_bytes(data)
+
+
+def test_an_interface_has_one_number_in_evidence_and_its_blanks() -> None:
+    evidence = Evidence()
+    blank = evidence.blank()
+    assert (evidence.number("eni-0"), blank.number("eni-1")) == (0, 1)
+    assert (evidence.number("eni-1"), evidence.number("eni-2")) == (1, 2)
+    assert (blank.number("eni-2"), evidence.interfaces) == (2, ["eni-0", "eni-1", "eni-2"])
 
 
 def test_interfaces_that_showed_nothing_and_are_gone_are_forgotten() -> None:
