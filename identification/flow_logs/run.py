@@ -60,8 +60,8 @@ from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import ConflictError, HammerError
 from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND, changed_last
-from library.issues.decision_record import kept_sources
 from library.issues.issue import Issue, Status
+from library.issues.schedule import kept_open
 from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use
 from library.network.addresses import PUBLIC
@@ -384,7 +384,7 @@ class UsageRun:
                 subject.gaps.append(f"Whether other rules admit the same sources could not be read: {reason}.")
             return
         exemptions = self.config.exemptions(account_id)
-        kept = {subject.issue.issue_id: kept_sources(subject.issue) for subject in subjects}
+        kept = {subject.issue.issue_id: [kept for _, kept in kept_open(subject.issue)] for subject in subjects}
 
         def is_replaced(group_id: str, exposure: Exposure) -> bool:
             stays = any(each.covers(exposure) for each in kept.get(group_id, ()))
@@ -547,7 +547,7 @@ class UsageRun:
                     f"{issue.location}: who worked before the change could not be read: {explain(error)}"
                 )
                 continue
-            if use is not None and use.sources(SourceClass.WORKING):
+            if use is not None and _had_workers(use):
                 times = replace(issue.timestamps, remediated=changed)
                 by_region.setdefault(issue.details.region, []).append(replace(issue, use=use, timestamps=times))
         readers = self.config.usage.reader_roles, self.config.aws.external_id
@@ -585,6 +585,11 @@ class UsageRun:
                     except ConflictError:
                         continue  # it was found again
         return kept
+
+
+def _had_workers(use: Use) -> bool:
+    """Whether somebody worked, also where a rule that stayed then admitted them: it may be gone by now."""
+    return any(source.source_class is SourceClass.WORKING for rule in use.rules for source in rule.sources)
 
 
 def _not_listed(issue: Issue) -> list[str]:

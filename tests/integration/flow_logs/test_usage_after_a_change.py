@@ -62,6 +62,20 @@ def test_whom_a_change_cut_off_is_notified_though_what_is_left_is_exempt(world: 
     assert is_notified(world)
 
 
+def test_whom_a_wider_scope_cut_off_is_told(world: UsageWorld) -> None:
+    """When flow logs were read, a rule out of scope admitted the worker as well. It was closed with the other."""
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "9.0.0.0/8"}
+    world.ec2.authorize_security_group_ingress(**rule)
+    assert world.hammer("identify").exit_code == 0
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 4)
+    assert [rule.sources[0].also_admitted_by for rule in world.usage().rules] == [(world.group_id,)] * 2
+    world.changed(hours=3)
+    assert world.hammer("identify").exit_code == 0
+    world.put(refusals(world, WORKER))
+    assert world.hammer("usage").exit_code == 0
+    assert is_notified(world)
+
+
 def test_what_could_not_be_read_after_a_change_is_named(world: UsageWorld) -> None:
     closed(world)
     text = "\n".join([HEADER, *refusals(world, WORKER), ""]).encode()

@@ -15,7 +15,7 @@ import pytest
 
 from library.aws.issue_table import IssueTable
 from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND
-from library.issues.decision_record import KeptSource
+from library.issues.decision_record import CloseNow, KeptSource, exposure_key
 from library.issues.use import Use, UseVerdict
 from tests.worlds.usage_world import (
     BUCKET,
@@ -513,6 +513,13 @@ def test_a_source_that_a_person_kept_is_admitted_by_a_rule_that_stays(world: Usa
     use = world.usage()
     assert (use.verdict, use.keep) == (UseVerdict.NONE, ())
     assert use.rules[0].sources[0].also_admitted_by == (world.group_id,)
+    # The group's rule is to be closed after all.
+    issue = world.issue()
+    exposures = frozenset(map(exposure_key, issue.details.perms))
+    decided = CloseNow("ana", world.now + timedelta(hours=1), issue.occurrence, exposures)
+    table.update(issue, {"decisions": [], "decision_state": {"close_now": decided.to_item()}})
+    use = world.usage()
+    assert (use.verdict, use.keep) == (UseVerdict.WORKING, (f"{WORKER}/32",))
 
 
 def opened(world: UsageWorld, ports: tuple[int, int], *cidrs: str, **section: Any) -> None:
