@@ -33,6 +33,7 @@ from identification.flow_logs.records import packed_address, parquet_is_installe
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, explain
+from library.documents.text import and_more
 from library.issues.after_care import ITEM_PREFIX, AfterCare, RefusedSource
 from library.issues.use import SourceClass
 from library.network.intervals import IntervalSet
@@ -51,6 +52,7 @@ TYPES = ("ALL", "REJECT")
 _RECORDS = 3  # without TCP flags: so many, in so many intervals, are attempts and no late packets
 _INTERVALS = 2
 _TCP = 6
+_GROUPS_NAMED = 3
 KEPT_LONGER = timedelta(days=30)
 
 
@@ -124,16 +126,16 @@ def watch(
     except AWS_ERRORS as error:
         return [f"{account_id} {region}: {explain(error, sessions.role_arn(account_id))}"], []
     access = Access(sessions, account_id, region, *readers)
-    care = _Watch(access, items, flow_logs, now, budget, renew)
-    for issue in issues:
-        own = [each for each in interfaces if issue.issue_id in each.group_ids]
+    care = _Watch(access, items, issues, flow_logs, now, budget, renew)
+    own_of = {issue.issue_id: [each for each in interfaces if issue.issue_id in each.group_ids] for issue in issues}
+    for issue, ports_of in zip(issues, care.refused_ports(own_of), strict=True):
         refused: list[RefusedSource] = []
         is_refused = False  # also who is admitted now: whom the last run kept may be among them
-        for flow_log, ports in care.refused_ports(issue, own).items():
+        for flow_log, ports in ports_of.items():
             has_tcp_flags = "tcp-flags" in flow_log.names
             workers = partial(refused_workers, issue.use, interval=flow_log.interval, has_tcp_flags=has_tcp_flags)
             is_refused |= bool(workers(ports))
-            refused += workers(_not_admitted(ports, issue.issue_id, own, admitting))
+            refused += workers(_not_admitted(ports, issue.issue_id, own_of[issue.issue_id], admitting))
         if is_refused and issue.timestamps.remediated:
             found = AfterCare(issue.issue_id, issue.timestamps.remediated, tuple(refused))
             lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + KEPT_LONGER).timestamp())}
@@ -153,6 +155,7 @@ class _Watch:
 
     access: Access
     items: Items
+    issues: Sequence[Issue]
     flow_logs: Sequence[FlowLog]
     now: datetime
     budget: Budget
@@ -160,58 +163,77 @@ class _Watch:
     refusing: dict[str, str] = field(default_factory=dict)
     gaps: list[str] = field(default_factory=list)
 
-    def refused_ports(self, issue: Issue, interfaces: Sequence[Interface]) -> dict[FlowLog, tuple[RefusedPort, ...]]:
-        """All that was refused since the change, by flow log; where one refuses, the next one tells."""
-        found: dict[FlowLog, tuple[RefusedPort, ...]] = {}
-        read: dict[FlowLog, list[Interface]] = {}
-        while waiting := {
-            flow_log: own for flow_log, own in self._used(interfaces).items() if read.get(flow_log) != own
-        }:
-            for flow_log, own in waiting.items():
+    def refused_ports(self, own_of: Mapping[str, Sequence[Interface]]) -> list[dict[FlowLog, tuple[RefusedPort, ...]]]:
+        """All that was refused since the changes, of each issue by flow log; where one refuses, the next one tells.
+
+        `own_of` are the interfaces of each issue, by its id. Each flow log is read once for all issues.
+        """
+        found: dict[str, dict[FlowLog, tuple[RefusedPort, ...]]] = {issue.issue_id: {} for issue in self.issues}
+        read: dict[FlowLog, dict[str, list[Interface]]] = {}
+        while waiting := [each for each in self._used(own_of).items() if read.get(each[0]) != each[1]]:
+            for flow_log, wanted in waiting:
                 try:
-                    found[flow_log] = self._read(issue, flow_log, own)
-                    read[flow_log] = own
+                    for issue_id, ports in self._read(flow_log, wanted):
+                        found[issue_id][flow_log] = ports
+                    read[flow_log] = wanted
                 except RefusedError as error:
                     self.refusing[flow_log.flow_log_id] = str(error)
-        return found
+        return [found[issue.issue_id] for issue in self.issues]
 
-    def _used(self, interfaces: Iterable[Interface]) -> dict[FlowLog, list[Interface]]:
-        used: dict[FlowLog, list[Interface]] = {}
-        for interface in interfaces:
-            if (flow_log := flow_log_of(interface, self.flow_logs, self.refusing)) is not None:
-                used.setdefault(flow_log, []).append(interface)
+    def _used(self, own_of: Mapping[str, Sequence[Interface]]) -> dict[FlowLog, dict[str, list[Interface]]]:
+        """The flow logs that tell of the interfaces, with these, by issue."""
+        used: dict[FlowLog, dict[str, list[Interface]]] = {}
+        for issue_id, interfaces in own_of.items():
+            for interface in interfaces:
+                if (flow_log := flow_log_of(interface, self.flow_logs, self.refusing)) is not None:
+                    used.setdefault(flow_log, {}).setdefault(issue_id, []).append(interface)
         return used
 
-    def _read(self, issue: Issue, flow_log: FlowLog, interfaces: Sequence[Interface]) -> tuple[RefusedPort, ...]:
-        """Read what is new in a flow log; returns all that it showed as refused since the change."""
-        changed, use = issue.timestamps.remediated, issue.use
-        if changed is None or use is None:
-            return ()
+    def _read(
+        self, flow_log: FlowLog, wanted: Mapping[str, Sequence[Interface]]
+    ) -> list[tuple[str, tuple[RefusedPort, ...]]]:
+        """Read what is new in a flow log; returns all that it showed as refused since the changes, by issue."""
         store, name = KeptEvidence(self.items), f"{flow_log.flow_log_id}{KEPT_SUFFIX}"
-        scope, account_id = _traffic_of_rules(use), self.access.account_id
-        kept = store.of_issue(account_id, issue.issue_id).get(name)
-        first_hour = int(changed.timestamp()) // HOUR
-        if kept is None or not kept.evidence.scope.covers(scope):
-            kept = Kept.empty(scope)
-        kept.evidence.prune(first_hour)
-        recent = Kept.empty(kept.evidence.scope)
-        floor = -int(-changed.timestamp() // 1)
-        reading = IssueReading(issue.issue_id, {each.interface_id: each for each in interfaces}, floor, kept, recent)
-        over = [each for interface in interfaces for each in covering(interface, self.flow_logs)]
+        account_id = self.access.account_id
+        changes = {issue.issue_id: changed for issue in self.issues if (changed := issue.timestamps.remediated)}
+        readings = [
+            _reading(store, name, issue, wanted[issue.issue_id]) for issue in self.issues if issue.issue_id in wanted
+        ]
+        over = [each for own in wanted.values() for interface in own for each in covering(interface, self.flow_logs)]
         source = (
             S3Parts(self.access, flow_log)
             if flow_log.destination == S3
             else LogsParts(self.access, flow_log, same_streams(flow_log, over), self.now)
         )
-        run = FlowLogReading(flow_log, source, [reading], self.budget, self.renew)
-        run.run(max(changed, flow_log.created or changed), self.now)
-        store.save(account_id, issue.issue_id, name, kept, self.now + KEPT_LONGER)
-        self.gaps += (f"after the change of {issue.location}: {gap}" for gap in run.gaps)
-        together = kept.evidence
-        together.merge(recent.evidence)
+        first = min(changes[issue_id] for issue_id in wanted)
+        run = FlowLogReading(flow_log, source, readings, self.budget, self.renew)
+        run.run(max(first, flow_log.created or first), self.now)
+        found: list[tuple[str, tuple[RefusedPort, ...]]] = []
+        for reading in readings:
+            store.save(account_id, reading.issue_id, name, reading.kept, self.now + KEPT_LONGER)
+            together = reading.kept.evidence
+            together.merge(reading.recent.evidence)
+            first_hour = int(changes[reading.issue_id].timestamp()) // HOUR
+            ports = together.refused_ports(first_hour, int(self.now.timestamp()) // HOUR)
+            found.append((reading.issue_id, tuple(ports)))
+        groups = f"{and_more(sorted(wanted), _GROUPS_NAMED)} in {account_id}, {self.access.region}"
+        self.gaps += (f"after the change of {groups}: {gap}" for gap in run.gaps)
         if run.refused:
             raise RefusedError(run.refused)
-        return tuple(together.refused_ports(first_hour, int(self.now.timestamp()) // HOUR))
+        return found
+
+
+def _reading(store: KeptEvidence, name: str, issue: Issue, interfaces: Sequence[Interface]) -> IssueReading:
+    """What an issue that was changed needs of a flow log, with what is kept of it under a name."""
+    changed, use = issue.timestamps.remediated, issue.use
+    scope = _traffic_of_rules(use) if use else IntervalSet()
+    kept = store.of_issue(issue.account_id, issue.issue_id).get(name)
+    if kept is None or not kept.evidence.scope.covers(scope):
+        kept = Kept.empty(scope)
+    floor = -int(-changed.timestamp() // 1) if changed else 0
+    kept.evidence.prune(floor // HOUR)
+    by_id = {each.interface_id: each for each in interfaces}
+    return IssueReading(issue.issue_id, by_id, floor, kept, Kept.empty(kept.evidence.scope))
 
 
 def _not_admitted(

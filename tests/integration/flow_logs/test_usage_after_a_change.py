@@ -7,9 +7,11 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from identification.flow_logs.read import Part, S3Parts
 from library.issues.issue import Status
 from tests.integration.flow_logs.test_usage_command import ALL_HOURS, logs_world, refusals, send
 from tests.worlds.usage_world import HEADER, MAIN, REGION, WORKER, UsageWorld, usage_world
@@ -104,6 +106,33 @@ def test_a_backlog_of_open_issues_does_not_hide_whom_a_change_cut_off(world: Usa
     world.configure(limit_mb=1)
     assert world.hammer("usage").exit_code == 0
     assert is_notified(world)
+
+
+def test_after_changes_of_several_groups_an_object_is_read_once(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty groups are changed in one night: read for each, the objects are more than usage.limit_mb."""
+    other = world.group("tcp", 22, "0.0.0.0/0", "other")
+    world.ec2.modify_network_interface_attribute(NetworkInterfaceId=world.interface_id, Groups=[world.group_id, other])
+    assert world.hammer("identify").exit_code == 0
+    first = world.group_id
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 4)
+    world.usage()
+    for world.group_id in (other, first):
+        world.changed(hours=3)
+    assert world.hammer("identify").exit_code == 0
+    world.put(refusals(world, WORKER))
+    read: list[str] = []
+    original = S3Parts.read
+
+    def counted(self: S3Parts, part: Part, *more: Any) -> None:
+        read.append(part.key)
+        original(self, part, *more)
+
+    monkeypatch.setattr(S3Parts, "read", counted)
+    assert world.hammer("usage").exit_code == 0
+    assert sorted(set(read)) == sorted(read)
+    assert world.hammer("report").output.count(REFUSED) == 2
 
 
 def test_formats_that_cannot_be_told_apart_tell_nothing_of_a_change(world: UsageWorld) -> None:
