@@ -31,6 +31,9 @@ from remediation.rules import lets_in_all_of, missing_rules, without_contained, 
 DESCRIPTION_PREFIX = "Hammer: replaces "
 """How the description of each rule begins that stands in for another."""
 
+KEPT_PREFIX = "Hammer: kept by "
+"""How the description of each rule begins that a person keeps beside those."""
+
 LONGEST_DESCRIPTION = 255
 # What EC2 allows in a rule's description (API Reference, IpRange).
 _NOT_IN_A_DESCRIPTION = re.compile(r"[^a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]")
@@ -249,9 +252,7 @@ class _Replacement:
                     [_source(rule) for rule in replaced],
                     day,
                     ticket,
-                    f"Hammer: kept by {policy.kept_by or 'somebody':.60} of "
-                    if new.cidr in kept
-                    else DESCRIPTION_PREFIX,
+                    f"{KEPT_PREFIX}{policy.kept_by or 'somebody':.60} of " if new.cidr in kept else DESCRIPTION_PREFIX,
                 )
             )
             for new, replaced in self.private.values()

@@ -211,19 +211,22 @@ def chosen_to_keep(answer: str, offered: Sequence[Network]) -> tuple[Network, ..
     return tuple(dict.fromkeys(offered[int(number) - 1] for number in numbers))
 
 
-def kept_item(issue: Issue, plan: Plan, keep: Collection[Network], by: str, now: datetime) -> dict[str, Any]:
+def kept_item(
+    issue: Issue, plan: Plan, withdraw: Iterable[AddedRule], keep: Collection[Network], by: str, now: datetime
+) -> dict[str, Any]:
     """What is written into `remediation_details` before a plan is carried out; nothing where nobody keeps anything.
 
-    `keep` is what the person named `by` keeps in this run. What the plan replaces nobody keeps any longer.
+    `keep` is what the person named `by` keeps in this run. What the plan replaces, and what is to be taken away again,
+    nobody keeps any longer.
     """
     names = set(map(str, keep))
-    replaced = {rule_key(rule) for rule in plan.revoke}
+    gone = {rule_key(rule) for rule in plan.revoke} | {added.key for added in withdraw}
     new = {
         rule_key(rule): KeptSource(*rule_key(rule), by, now)
         for rule in (*plan.add, *plan.relied_on, *plan.left)
         if rule_key(rule).source in names
     }
-    old = {each.key: each for each in kept_sources(issue) if each.key not in replaced}
+    old = {each.key: each for each in kept_sources(issue)}
     if not (new or issue.remediation_details.get("kept")):
         return {}
-    return {"kept": [each.to_item(issue.occurrence) for each in (old | new).values()]}
+    return {"kept": [each.to_item(issue.occurrence) for key, each in (old | new).items() if key not in gone]}

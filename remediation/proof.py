@@ -4,8 +4,8 @@ The journal is kept in the issue table, which others than remediation can write 
 more. What counts is the group as EC2 shows it now, and the bucket, where only the host can write:
 
 - a rule was added by Hammer if the first backup does not have it, neither by its id nor by its content, and it is
-  exactly what Hammer writes: a rule from a source that replaces others, with Hammer's description; or, after
-  `carve_ports`, what was to be left of an open rule of the backup;
+  exactly what Hammer writes: a rule from a source that replaces others, with Hammer's description; what a person was
+  going to keep, by a backup of the change; or, after `carve_ports`, what was to be left of an open rule of the backup;
 - it is needed while a rule that it stands in for, by the backups, may have been closed by Hammer since;
 - a change was begun for a rule that exposes the group now if a backup has it, and it was in scope there, judged with
   the configuration as it is.
@@ -31,7 +31,7 @@ from library.security_groups.group import (
 )
 from remediation.backups import NEVER, Backup, BackupError, is_of_hammer, written_at
 from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, rules_from_item
-from remediation.plan import DESCRIPTION_PREFIX, rules_to_replace
+from remediation.plan import DESCRIPTION_PREFIX, KEPT_PREFIX, rules_to_replace
 from remediation.rules import key_lets_in, lets_in_all_of, purposes_from_item
 
 if TYPE_CHECKING:
@@ -193,19 +193,32 @@ def proved_hammers(
         and rule_key(rule) == claimed.key
         and rule.description == claimed.rule.description
         and not before.had(rule)
-        and (_is_stand_in(rule, trusted or AddressSet()) or _is_remainder(rule, wide, before.planned))
+        and (
+            _is_stand_in(rule, trusted or AddressSet())
+            or _is_kept(rule, before.planned)
+            or _is_remainder(rule, wide, before.planned)
+        )
     )
 
 
 def _is_stand_in(rule: IngressRule, trusted: AddressSet) -> bool:
-    """Whether a rule stands in for others, with any `remediation_sources` of then. What a person kept is public."""
+    """Whether a rule stands in for others, with any `remediation_sources` of then."""
     is_private = bool(rule.cidr) and not AddressSet.parse(rule.cidr) & (PUBLIC - trusted)
     return (is_private or bool(rule.prefix_list_id)) and rule.description.startswith(DESCRIPTION_PREFIX)
 
 
+def _is_kept(rule: IngressRule, planned: Iterable[IngressRule]) -> bool:
+    """Whether a rule is what a person kept, as it was planned. It is public, so that the words alone prove nothing."""
+    return rule.description.startswith(KEPT_PREFIX) and _is_planned(rule, planned)
+
+
+def _is_planned(rule: IngressRule, planned: Iterable[IngressRule]) -> bool:
+    return any((rule_key(new), new.description) == (rule_key(rule), rule.description) for new in planned)
+
+
 def _is_remainder(rule: IngressRule, wide: Sequence[IngressRule], planned: Iterable[IngressRule]) -> bool:
     """Whether a rule is what `carve_ports` was to leave of one of these rules."""
-    return any((rule_key(new), new.description) == (rule_key(rule), rule.description) for new in planned) and any(
+    return _is_planned(rule, planned) and any(
         rule_key(old).source == rule_key(rule).source
         and old.description == rule.description
         and lets_in_all_of(old, rule)

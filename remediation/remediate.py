@@ -585,7 +585,7 @@ class GroupRemediation(GroupWork):
         )
         notes = (f"{issue.location}: {note}" for note in plan.notes)
         context.notes += [note for note in notes if note not in context.notes]
-        kept = kept_item(issue, plan, context.keep, context.who, context.now())
+        kept = kept_item(issue, plan, seen.withdraw, context.keep, context.who, context.now())
         forgotten = {"refused": None} if issue.remediation_details.get("refused") else {}
         entry = replace(entry, newest_backup=newest, run=context.run, by=context.who)
         self._carry_out(entry, changes, restored=None, **kept, **forgotten)

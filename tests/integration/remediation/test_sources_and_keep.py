@@ -216,6 +216,27 @@ def _dies_after_the_revoke(operation: str) -> None:
         raise KilledError(operation)
 
 
+def test_a_kept_source_goes_again_where_the_owner_had_closed_the_rule_already(world: World) -> None:
+    """The owner closes SSH before Hammer does: then nothing of Hammer's is to keep it open, nor to stand in for it."""
+    world.configure(remediation_sources=["10.9.0.0/16"])
+    group = world.group(SSH, permission("tcp", (3389, 3389), ANYWHERE))
+    world.issue(group)
+    with calls(only=("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress")) as seen:
+
+        def closed_by_the_owner(_: str) -> None:
+            if len(seen.made) == 1:
+                world.ec2().revoke_security_group_ingress(GroupId=group, IpPermissions=[SSH])
+
+        seen.watch = closed_by_the_owner
+        world.remediate("--batch", "--group", group, "--keep", KEEPER)
+    world.clock += timedelta(minutes=20)
+    assert world.batch().problems == []
+    left = {("tcp", 3389, 3389, "10.9.0.0/16"), ("tcp", 3389, 3389, KEEPER)}
+    assert world.rules(group) == left, "what no closed rule needs is taken away"
+    kept = world.stored(group).remediation_details["kept"]
+    assert [item["from_port"] for item in kept] == [3389], "nobody keeps what is gone"
+
+
 def test_a_keep_that_is_refused_leaves_an_unfinished_change_as_it_is(world: World) -> None:
     """The whole is refused: what stands in for the rule, which the next run closes, stays."""
     group = world.group(SSH)

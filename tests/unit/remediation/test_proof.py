@@ -21,6 +21,9 @@ from remediation.proof import GroupBefore, proved_hammers, without_unproved
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh", rule_id="sgr-1")
 WORDS = "Hammer: replaces 0.0.0.0/0 on 2026-11-22"
 TEN = IngressRule("tcp", 22, 22, cidr="10.0.0.0/8", description=WORDS, rule_id="sgr-2")
+KEPT = IngressRule(
+    "tcp", 22, 22, cidr="9.9.9.7/32", description="Hammer: kept by ana of 0.0.0.0/0 on 2026-11-22", rule_id="sgr-4"
+)
 WIDE = IngressRule("tcp", 20, 30, cidr="0.0.0.0/0", description="wide", rule_id="sgr-1")
 REST = IngressRule("tcp", 23, 30, cidr="0.0.0.0/0", description="wide", rule_id="sgr-2")
 
@@ -58,6 +61,15 @@ def added(rule: IngressRule, **changed: Any) -> AddedRule:
             False,
             id="a public source, which only a person keeps",
         ),
+        pytest.param([SSH], [KEPT], KEPT, True, id="a public source that a person kept, as it was planned"),
+        pytest.param(
+            [SSH],
+            [KEPT._replace(cidr="8.8.8.0/24")],
+            KEPT._replace(cidr="8.8.8.0/24"),
+            False,
+            id="a public source of which no plan tells",
+        ),
+        pytest.param([SSH, KEPT], [KEPT], KEPT, False, id="a kept source that was there"),
         pytest.param([WIDE], [REST], REST, True, id="the rest of a carved rule"),
         pytest.param([SSH], [REST], REST, False, id="the rest of no rule"),
         pytest.param([WIDE._replace(description="else")], [REST], REST, False, id="the rest, described otherwise"),
@@ -66,7 +78,7 @@ def added(rule: IngressRule, **changed: Any) -> AddedRule:
 def test_what_was_added_by_hammer(
     before: list[IngressRule], live: list[IngressRule], claimed: IngressRule, *, proved: bool
 ) -> None:
-    shown = GroupBefore((group(*before),), (REST._replace(rule_id=""),))
+    shown = GroupBefore((group(*before),), (REST._replace(rule_id=""), KEPT._replace(rule_id="")))
     begun = [rule_key(rule) for rule in before if rule.cidr == "0.0.0.0/0"]
     assert proved_hammers(shown, live, [added(claimed)], begun) == ({claimed.rule_id} if proved else set())
 
