@@ -5,12 +5,14 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from library.config.models import remediation_terms
 from library.issues.issue import Issue, Status
+from library.issues.notified_exposures import NotifiedTimes
 from library.issues.schedule import (
     ExposureTimes,
     RemediationTerms,
@@ -26,9 +28,10 @@ from library.network.addresses import RFC_1918, AddressSet, Network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Evaluator, Exposure, OpenStatus
-from library.security_groups.group import SecurityGroup, is_prefix_list
+from library.security_groups.group import IngressRule, RuleKey, SecurityGroup, is_prefix_list, rule_key
 from library.source.service import made_by
 from remediation.journal import RemediationDetails
+from remediation.rules import key_lets_in
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -41,13 +44,18 @@ class DueExposures:
     Attributes:
         times: from when each may be closed.
         now: the time in UTC.
+        agreed: the rules that a person agreed to replace, whether they are due or not: then only what lies within one
+            of them may be closed; None: nobody did.
     """
 
     times: ExposureTimes
     now: datetime
+    agreed: tuple[RuleKey, ...] | None = None
 
     def takes(self, exposure: Exposure) -> bool:
         """Whether one may be closed now."""
+        if self.agreed is not None:
+            return any(key_lets_in(rule, rule_key(exposure)) for rule in self.agreed)
         return self.times.is_due(exposure, self.now)
 
     def when(self, exposure: Exposure) -> str:
@@ -136,14 +144,20 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
     return skipped
 
 
-def issue_policy(issue: Issue, policy: Policy, now: datetime, *, decided: bool = False) -> Policy:
+def issue_policy(
+    issue: Issue, policy: Policy, now: datetime, *, decided: bool = False, agreed: Iterable[IngressRule] | None = None
+) -> Policy:
     """The policy for one issue: with the exposures that people were told of long enough ago to be closed now.
 
-    If a person `decided` and the issue is not due, all that is open may be closed.
+    If a person `decided` and the issue is not due, all that is open may be closed; once they `agreed` to replace these
+    rules, only what lies within them.
     """
-    if decided and why_not_due(issue, policy, now) is not None:
-        return policy
     times = exposure_times(issue, policy.terms, is_resumed=policy.is_resumed)
+    if decided and why_not_due(issue, policy, now) is not None:
+        if agreed is None:
+            return policy
+        times = times or ExposureTimes(NotifiedTimes(()), policy.terms.retention)
+        return replace(policy, due=DueExposures(times, now, tuple(map(rule_key, agreed))))
     return replace(policy, due=DueExposures(times, now) if times else None)
 
 

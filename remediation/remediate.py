@@ -154,12 +154,18 @@ class Assessment:
 
 
 def assess(
-    context: RemediationContext, config: Configuration, issue: Issue, *, decided: bool = False, is_tight: bool = False
+    context: RemediationContext,
+    config: Configuration,
+    issue: Issue,
+    *,
+    decided: bool = False,
+    agreed: Iterable[IngressRule] | None = None,
+    is_tight: bool = False,
 ) -> Assessment:
     """Describe an issue's group, and plan.
 
-    If a person `decided`, it does not matter whether the issue is due. `is_tight`: EC2 refused a plan for the quota, so
-    that the smallest is made.
+    If a person `decided`, it does not matter whether the issue is due; once they `agreed` to replace these rules,
+    nothing else is closed that is not due. `is_tight`: EC2 refused a plan for the quota, so that the smallest is made.
 
     Raises:
         InconsistentReadError: EC2's answers differ; to look again later may help.
@@ -178,7 +184,7 @@ def assess(
         return Assessment(None, ObservedGroup((), details.entry), gone, details, held=held)
     observed = observe(details.entry, live.group.ingress, live.change_keys, now)
     is_ours_to_complete = details.is_unfinished and not details.unfinished_restore
-    policy = issue_policy(issue, replace(account, is_resumed=is_ours_to_complete), now, decided=decided)
+    policy = issue_policy(issue, replace(account, is_resumed=is_ours_to_complete), now, decided=decided, agreed=agreed)
     policy = replace(policy, keep=context.keep, kept_by=context.who)
     evidence = _Evidence(context, policy, issue, live, observed.entry if is_ours_to_complete else None)
     not_due = None if decided else why_not_due(issue, account, now)
@@ -527,7 +533,10 @@ class GroupRemediation(GroupWork):
         self._fingerprint = ""  # of what this run tries first, by `remediation.planning`
 
     def _assess(self, config: Configuration) -> Assessment:
-        return assess(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
+        agreed = None  # the first round compares all that would be done with what was agreed to
+        if self._rounds and self._agreed is not None:
+            agreed = self._agreed.revoke if isinstance(self._agreed, Plan) else ()
+        return assess(self._context, config, self.issue, decided=self._decided, agreed=agreed, is_tight=self._is_tight)
 
     def _why_not_changed(self, seen: Assessment) -> GroupResult | None:
         if seen.held is not None:

@@ -336,6 +336,27 @@ class _Run:
         name_untouchable(self._context, found.untouchable, config, self.summary, self._prompt)
         return found
 
+    def _read_again(self, issue: Issue) -> Issue | None:
+        """An issue as it is now; None: there is none any more, or it could not be read, which is named."""
+        try:
+            fresh = self._context.table.get(issue.account_id, issue.issue_id)
+        except (*AWS_ERRORS, UnreadableIssueError) as error:
+            self.summary.problems.append(f"{issue.location}: its issue could not be read: {explain(error)}")
+            return None
+        self.summary.left += fresh is None
+        return fresh
+
+    def _is_remediated(self, issue: Issue, config: Configuration) -> bool:
+        """Whether the configuration still has an issue's account remediated. What is left incomplete there is named."""
+        if issue.account_id in config.remediation_accounts():
+            return True
+        cause = f"account {issue.account_id} is not one of remediation_accounts any more"
+        if is_unfinished(issue):
+            name_untouchable(self._context, [(issue, cause)], config, self.summary, self._prompt)
+        else:
+            self.summary.left += 1
+        return False
+
 
 class BatchRun(_Run):
     """The unattended run: changes all that is due, and looks at what EC2 does not show yet once more afterwards."""
@@ -418,17 +439,11 @@ class BatchRun(_Run):
 
     def _fresh(self, issue: Issue, config: Configuration) -> GroupRemediation | None:
         """An issue as it is now, if it is still to be looked at."""
-        try:
-            fresh = self._context.table.get(issue.account_id, issue.issue_id)
-        except (*AWS_ERRORS, UnreadableIssueError) as error:
-            self.summary.problems.append(f"{issue.location}: its issue could not be read: {explain(error)}")
+        fresh = self._read_again(issue)
+        if fresh is None or not self._is_remediated(fresh, config):
             return None
-        if fresh is None or not (is_unfinished(fresh) or due([fresh], config, self._context.now())):
+        if not (is_unfinished(fresh) or due([fresh], config, self._context.now())):
             self.summary.left += 1
-            return None
-        if fresh.account_id not in config.remediation_accounts():
-            cause = f"account {fresh.account_id} is not one of remediation_accounts any more"
-            name_untouchable(self._context, [(fresh, cause)], config, self.summary, self._prompt)
             return None
         return GroupRemediation(self._context, fresh)
 
@@ -496,9 +511,11 @@ class InteractiveRun(_Run):
         self._changed = 0
         self._unfinished: set[str] = set()  # the locations of groups to complete that the run has said nothing of
         self._kept_by_option = context.keep
+        self._include_not_due = False
 
     def run(self, *, include_not_due: bool) -> RemediationSummary:
         """Show each issue that is due, or every one, and remediate those agreed to. Raises as `BatchRun.run` does."""
+        self._include_not_due = include_not_due
         try:
             issues = self._issues(self._reload(), include_not_due=include_not_due)
             asks = True
@@ -533,9 +550,15 @@ class InteractiveRun(_Run):
         return [*unfinished, *(issue for issue in chosen if issue.location not in known)]
 
     def _offer(self, issue: Issue, *, asks: bool) -> str:
-        """Show one issue until it is decided. Returns the answer; `q`: stop."""
+        """Show one issue until it is decided. Returns the answer; `q`: stop.
+
+        The issue and the configuration are read again after the answer, too: a person may take hours.
+        """
         while True:
-            config = self._reload()
+            if (offered := self._to_offer(issue)) is None:
+                return "n"
+            issue, config = offered
+            skipped = self._why_not_due(issue, config)
             if is_unfinished(issue):
                 self._prompt.show(INCOMPLETE)
             self._context.keep = self._kept_by_option
@@ -561,8 +584,30 @@ class InteractiveRun(_Run):
                 text = f"{limit} groups were changed, which is remediation_limit_per_run"
                 stop_at_limit(self._context, self.summary, text)
                 return "q"
-            if self._change(issue, seen, config):
+            if (offered := self._to_offer(issue)) is None:
+                return "n"
+            fresh, config = offered
+            if fresh.occurrence != issue.occurrence or self._why_not_due(fresh, config) != skipped:
+                self._prompt.show("  its issue has changed meanwhile: look again")
+            elif self._change(fresh, seen, config):
                 return answer
+
+    def _to_offer(self, issue: Issue) -> tuple[Issue, Configuration] | None:
+        """An issue and the configuration as they are now; None: it is not offered any more, which is said."""
+        config = self._reload()
+        fresh = self._read_again(issue)
+        if fresh is None or not self._is_remediated(fresh, config):
+            self._unfinished.discard(issue.location)
+            self._prompt.show(f"{issue.location}: not offered any more")
+            return None
+        if self._include_not_due or is_unfinished(fresh) or (skipped := self._why_not_due(fresh, config)) is None:
+            return fresh, config
+        self.summary.left += 1
+        self._prompt.show(f"{issue.location}: not offered any more: {skipped.text}")
+        return None
+
+    def _why_not_due(self, issue: Issue, config: Configuration) -> Skipped | None:
+        return why_not_due(issue, account_policy(config, issue.account_id), self._context.now())
 
     def _with_kept(self, issue: Issue, seen: Assessment, config: Configuration) -> Assessment | None:
         """Offer whom flow logs propose to keep, and plan with whom the person chose; None: they want to stop."""

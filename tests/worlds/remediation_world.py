@@ -69,18 +69,20 @@ def permission(protocol: str, ports: tuple[int, int] | None, *sources: str, abou
 
 @dataclass
 class People(Notifier, Prompt):
-    """Who is told, and who is asked."""
+    """Who is told, and who is asked. `while_asked` is what others do before the answer."""
 
     said: list[str] = field(default_factory=list)
     comments: list[tuple[str, str]] = field(default_factory=list)
     alerts: list[tuple[str, str]] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    while_asked: Callable[[], object] = lambda: None
 
     def show(self, text: object) -> None:
         self.said.append(str(text))
 
     def confirm(self, question: str) -> str:
         self.said.append(question)
+        self.while_asked()
         return self.answers.pop(0) if self.answers else "q"
 
     @property

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
+from library.issues.times import format_time
+from remediation.journal import is_unfinished
 from remediation.remediate import GroupWork
+from tests.worlds.aws_faults import calls
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, World, permission, world
 
 SSH = permission("tcp", (22, 22), ANYWHERE, about="ssh")
+RDP = permission("tcp", (3389, 3389), ANYWHERE)
 OPEN = {("tcp", 22, 22, ANYWHERE)}
 
 
@@ -163,3 +167,63 @@ def test_what_is_not_due_is_offered_when_asked_for(world: World) -> None:
     assert world.by_hand("y").remediated == 0
     assert world.by_hand("y", include_not_due=True).remediated == 1
     assert any("due at 2026-12-12 03:00 UTC" in line for line in world.people.said)
+
+
+def test_what_is_opened_while_it_is_changed_and_nobody_agreed_to_stays(world: World) -> None:
+    """Nothing of the issue is due: a person has decided about what was shown, and about nothing else."""
+    world.configure(remediation_retention_period=21)
+    group = world.group(SSH)
+    world.issue(group, reported_days=1)
+    with calls(only=("AuthorizeSecurityGroupIngress",)) as seen:
+
+        def opened_by_the_owner(_: str) -> None:
+            world.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[RDP])
+
+        seen.watch = opened_by_the_owner
+        assert world.by_hand("y", include_not_due=True).remediated == 1
+    rules = world.rules(group)
+    assert ("tcp", 22, 22, ANYWHERE) not in rules
+    assert ("tcp", 3389, 3389, ANYWHERE) in rules
+    assert not is_unfinished(world.stored(group))
+
+
+def test_who_is_exempt_by_the_time_of_the_answer_is_left_as_it_is(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    world.people.while_asked = lambda: world.configure({MAIN: [group]})
+    assert world.by_hand("y").remediated == 0
+    assert world.rules(group) == OPEN
+    assert "exempt now" in "\n".join(world.people.said)
+
+
+def test_an_account_that_is_not_remediated_by_the_time_of_the_answer_is_left_as_it_is(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    world.people.while_asked = lambda: world.configure(remediation_accounts=[MEMBER])
+    assert world.by_hand("y").remediated == 0
+    assert world.rules(group) == OPEN
+
+
+@pytest.mark.parametrize("include_not_due", [False, True])
+def test_an_issue_that_is_another_occurrence_by_the_time_of_the_answer_is_shown_again(
+    world: World, *, include_not_due: bool
+) -> None:
+    """The owner closed the rule and opened it again: people were not told of that, and the date shown is not its."""
+    world.configure(remediation_retention_period=21)
+    group = world.group(SSH)
+    issue = world.issue(group)
+
+    def is_found_again() -> None:
+        world.people.while_asked = lambda: None
+        times = issue.timestamps.to_item() | {"identified": format_time(world.clock), "reported": None}
+        world.table.update(issue, {"occurrence": issue.occurrence + 1, "timestamps": times})
+
+    world.people.while_asked = is_found_again
+    summary = world.by_hand("y", include_not_due=include_not_due)
+    assert world.rules(group) == OPEN
+    assert (summary.remediated, summary.problems) == (0, [])
+    again = "  its issue has changed meanwhile: look again"
+    assert (again in world.people.said) == include_not_due
+    assert "not reported yet" in "\n".join(world.people.said)
+    asked = [text for text in world.people.said if text.startswith("Remediate it?")]
+    assert len(asked) == 1 + include_not_due
