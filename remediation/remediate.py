@@ -21,8 +21,8 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted
 from library.issues.issue import Issue
-from library.issues.schedule import Skipped, SkipReason
-from library.issues.times import parse_time
+from library.issues.schedule import CARRIED_OUT, Skipped, SkipReason, decided_to_close
+from library.issues.times import format_time, parse_time
 from library.jobs.run import renewing_sleep
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, RuleKey, rule_key
@@ -468,12 +468,15 @@ class GroupWork(ABC):
         return self._context.notification_of(self.issue, message) if message else None
 
     def _finish(
-        self, entry: JournalEntry, message: ChangeMessage | None = None, *, remediated: bool = False
+        self, entry: JournalEntry, message: ChangeMessage | None = None, *, remediated: bool = False, **details: Any
     ) -> JournalEntry:
-        """Write that the change is complete, and what people are to be told of it. Raises one of GROUP_ERRORS."""
+        """Write that the change is complete, and what people are to be told of it. Raises one of GROUP_ERRORS.
+
+        `details` are as `Journal.write` takes them.
+        """
         step, notification = JournalStep.DONE if entry.left_traces else JournalStep.UNDONE, self._notification(message)
         entry = self._journal.write(
-            replace(entry, step=step, problem=""), remediated=remediated, notification=notification
+            replace(entry, step=step, problem=""), remediated=remediated, notification=notification, **details
         )
         issue = self.issue
         self._context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
@@ -624,13 +627,17 @@ class GroupRemediation(GroupWork):
             return None
         # Less severe by now, what is left waits for the retention period.
         is_judged = seen.held is None and skipped.reason not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
-        return self._record(entry, remediated=bool(entry.closed) and is_judged)
+        details: dict[str, Any] = {}
+        # The plans of this run took what was decided on: only as this run has read the issue.
+        if entry.closed and seen.held is None and (decision := decided_to_close(self.issue)):
+            details[CARRIED_OUT] = format_time(decision.at)
+        return self._record(entry, remediated=bool(entry.closed) and is_judged, **details)
 
-    def _record(self, entry: JournalEntry, *, remediated: bool) -> GroupResult:
+    def _record(self, entry: JournalEntry, *, remediated: bool, **details: Any) -> GroupResult:
         kind, text, message = self._outcome(entry)
         self._completed = GroupResult(self.issue, kind, text, entry.backup, entry, message=message)
         try:
-            entry = self._finish(entry, message, remediated=remediated)
+            entry = self._finish(entry, message, remediated=remediated, **details)
         except GROUP_ERRORS as error:
             return self._failed(f"changed, but it could not be recorded: {explain(error)}")
         return GroupResult(self.issue, kind, text, entry.backup, entry, message=message)

@@ -20,10 +20,13 @@ from library.issues.history import flapping_text, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.notified_exposures import NotifiedTimes, exposure_texts, times_of_record
 from library.issues.reachability import Severity, severity
-from library.issues.times import shown_time
+from library.issues.times import format_time, shown_time
 from library.issues.use import UseVerdict
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Exposure, OpenStatus
+
+CARRIED_OUT = "carried_out"
+"""The key of `remediation_details` with the time of the decision to close now that a change has carried out."""
 
 
 class SkipReason(StrEnum):
@@ -346,7 +349,9 @@ def decided_to_close(issue: Issue) -> CloseNow | None:
     close_now, remediated = issue.decided.close_now, issue.timestamps.remediated
     if close_now is None or close_now.occurrence != issue.occurrence:
         return None
-    # What its owner opens again after it was closed is decided about anew.
+    # What its owner opens again after it was closed is decided about anew, also where something else is still open.
+    if issue.remediation_details.get(CARRIED_OUT) == format_time(close_now.at):
+        return None
     return None if remediated is not None and remediated >= close_now.at else close_now
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from library.issues.decision_record import CloseNow, DecisionState, exposure_key
 from library.issues.issue import IssueDetails
 from library.issues.notified_exposures import NotifiedExposures, exposure_texts
 from library.security_groups.exposure import Exposure
+from tests.worlds.aws_faults import calls
 from tests.worlds.remediation_world import ANYWHERE, NOW, REGION, World, permission, world
 
 SSH, RDP = permission("tcp", (22, 22), ANYWHERE), permission("tcp", (3389, 3389), ANYWHERE)
@@ -68,3 +70,38 @@ def test_a_dry_run_says_what_waits(world: World) -> None:
     issue(world, group, SSH_OPEN)
     shown = world.remediate("--dry-run").output
     assert "with a retention period of its own: tcp/3389 from 0.0.0.0/0 (not reported yet)" in " ".join(shown.split())
+
+
+def test_a_decision_to_close_now_is_carried_out_once_though_something_new_is_left(world: World) -> None:
+    """What was decided on is closed, and what nobody saw waits. What its owner opens again is decided about anew."""
+    group = world.group(SSH, RDP)
+    close_now = CloseNow("ana", NOW - timedelta(hours=1), 1, frozenset({exposure_key(SSH_OPEN)}))
+    issue(world, group, SSH_OPEN, reported_days=1, **DecisionState(close_now=close_now).to_item())
+    assert world.batch().remediated == 1
+    assert open_ports(world, group) == {3389}
+    world.clock += timedelta(days=3)
+    world.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[SSH])
+    summary = world.batch()
+    assert (summary.remediated, summary.problems) == (0, [])
+    assert open_ports(world, group) == {22, 3389}
+
+
+def test_a_decision_that_comes_while_the_group_is_changed_is_not_lost(world: World) -> None:
+    """Nobody keeps the decision from the next run because a run that began before it closed something else."""
+    group = world.group(SSH, RDP)
+    since = (NOW - timedelta(days=1)).isoformat()
+    notified = NotifiedExposures(1, exposure_texts([SSH_OPEN]), {since: exposure_texts([RDP_OPEN])})
+    issue(world, group, SSH_OPEN, RDP_OPEN, exposures_told=notified.to_item())
+    stored = world.stored(group)
+    with calls(only=("RevokeSecurityGroupIngress",)) as seen:
+
+        def decided_meanwhile(_: str) -> None:
+            exposures = frozenset({exposure_key(SSH_OPEN), exposure_key(RDP_OPEN)})
+            state = DecisionState(close_now=CloseNow("ana", world.clock, 1, exposures))
+            world.table.update(stored, state.to_item())
+
+        seen.watch = decided_meanwhile
+        assert world.batch().remediated == 1
+    assert open_ports(world, group) == {3389}
+    assert world.batch().remediated == 1
+    assert open_ports(world, group) == set()

@@ -15,6 +15,7 @@ from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Tim
 from library.issues.notified_exposures import NotifiedExposures
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.issues.schedule import MadeBy, RemediationTerms, SkipReason, exposure_times, remediation_schedule
+from library.issues.times import format_time
 from library.issues.use import Use, UseVerdict
 from library.security_groups.exemptions import Exemption
 from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
@@ -49,8 +50,12 @@ def test_what_was_decided_on_is_due_though_nobody_was_told() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"occurrence": 4}, {"timestamps": Timestamps(REPORTED, REPORTED, REPORTED, remediated=NOW)}],
-    ids=["of another occurrence", "carried out"],
+    [
+        {"occurrence": 4},
+        {"timestamps": Timestamps(REPORTED, REPORTED, REPORTED, remediated=NOW)},
+        {"remediation_details": {"carried_out": format_time(NOW)}},
+    ],
+    ids=["of another occurrence", "carried out", "carried out, and something else was left open"],
 )
 def test_a_decision_that_is_over_counts_no_longer(changes: dict[str, Any]) -> None:
     issue = replace(decided(), **changes)
@@ -58,6 +63,11 @@ def test_a_decision_that_is_over_counts_no_longer(changes: dict[str, Any]) -> No
     assert found.due == REPORTED_DUE
     assert found.skipped is not None
     assert found.skipped.reason is SkipReason.NOT_DUE
+
+
+def test_a_decision_after_the_one_that_was_carried_out_counts() -> None:
+    before = {"carried_out": format_time(NOW - timedelta(days=1))}
+    assert remediation_schedule(replace(decided(), remediation_details=before), TERMS, NOW).skipped is None
 
 
 def test_what_is_not_decided_on_only_waits() -> None:
