@@ -20,7 +20,7 @@ from library.aws.ec2 import PrefixListReader
 from library.aws.failures import AWS_ERRORS, explain
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted
-from library.issues.issue import Issue
+from library.issues.issue import Issue, Status
 from library.issues.schedule import CARRIED_OUT, Skipped, SkipReason, decided_to_close
 from library.issues.times import format_time, parse_time
 from library.jobs.run import renewing_sleep
@@ -625,8 +625,10 @@ class GroupRemediation(GroupWork):
         if is_pending:
             self._note_waiting(seen.observed)
             return None
-        # Less severe by now, what is left waits for the retention period.
-        is_judged = seen.held is None and skipped.reason not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
+        # Less severe by now, what is left waits for the retention period. Of an issue that is over nothing is left.
+        is_over = self.issue.status in (Status.RESOLVED, Status.CLOSED)
+        is_left = skipped.reason is SkipReason.NOT_DUE or (skipped.reason is SkipReason.NOT_OPEN and not is_over)
+        is_judged = seen.held is None and not is_left
         details: dict[str, Any] = {}
         # The plans of this run took what was decided on: only as this run has read the issue.
         if entry.closed and seen.held is None and (decision := decided_to_close(self.issue)):

@@ -303,6 +303,18 @@ def test_what_ec2_never_shows_is_not_complete_and_the_ticket_says_so(world: Even
     assert world.stored(group).timestamps.remediated is not None
 
 
+def test_a_change_that_a_scan_saw_before_the_run_that_completes_it_is_recorded_as_one(world: EventualWorld) -> None:
+    """EC2 shows it after the run has ended. The scan resolves the issue, which Hammer has remediated all the same."""
+    world.ec2.lags = {RULES: 1000, GROUPS: 1000}
+    group = world.group(SSH)
+    world.hold_to_the_contract()
+    assert len(run(world)) == 1
+    world.ec2.catch_up()
+    world.table.update(world.stored(group), {"status": "resolved"})
+    assert run(world) == []
+    assert world.stored(group).timestamps.remediated is not None
+
+
 def test_one_wait_serves_all_groups(world: EventualWorld) -> None:
     world.ec2.lags = {RULES: 60, GROUPS: 60}
     groups = [world.group(SSH) for _ in range(20)]
