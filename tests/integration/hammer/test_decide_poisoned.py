@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -67,6 +68,8 @@ def _decided(monkeypatch: pytest.MonkeyPatch) -> Decide:
     monkeypatch.setattr(decide, "read_configuration", lambda _: config)
     monkeypatch.setattr(command_line, "Sessions", _NoSessions)
     monkeypatch.setattr(command_line, "IssueTable", lambda *_: _Table(kept[-1]))
+    # The host's log is AWS's, too.
+    monkeypatch.setattr(decide, "host_logging", lambda *_: nullcontext())
     monkeypatch.setenv("SUDO_USER", "jane")
 
     def asks(item: dict[str, Any], kind: str) -> str:
