@@ -14,13 +14,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from hammer.check_config import exemption_warnings
 from hammer.formats.table_format import Column, Row, console, print_line, severity_cell, show_table
 from hammer.listing.issue import SEVERITIES, ListedIssue, at_least, context_of, listed_issue, severity_counts
 from hammer.table_listing import unseen
-from library.aws.failures import AWS_ERRORS, explain
+from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.lock import Lock, LockState, this_process
 from library.aws.records import CoverageRecords, EventRecords, JobRecords, JobRun, ListenerRecords
@@ -298,6 +299,7 @@ def _exempt(listed: ListedIssue, location: str, now: datetime) -> str:
 
 
 _HISTORY_SHOWN = timedelta(days=14)
+_QUEUES_A_PAGE = 1000  # ListQueues, MaxResults
 # By the names of the functions and of immediate mode's queue after Terraform's prefix, which the configuration does not
 # know.
 _DEAD_LETTERS = tuple(
@@ -435,7 +437,7 @@ def read_facts(
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
         unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],
         jobs=list(records.runs()),
-        dead_letters=_dead_letters(sessions.client("sqs")),
+        dead_letters=count_dead_letters(sessions.client("sqs")),
         days=list(records.days((now - _HISTORY_SHOWN).date())),
         unfinished=_unfinished(config, issues),
         events=[
@@ -567,16 +569,31 @@ def _show_issues(to: Console, issues: Sequence[Issue], config: Configuration) ->
     show_table(to, (Column("account"), *(Column(str(status), justify="right") for status in Status)), rows, "Issues")
 
 
-def _dead_letters(client: SQSClient) -> dict[str, int] | None:
-    """How many messages are in each dead-letter queue of Hammer's; None: they could not be read."""
+def count_dead_letters(client: SQSClient) -> dict[str, int] | None:
+    """How many messages are in each dead-letter queue of Hammer's; None: they could not be read.
+
+    The host's role reads the queues of its own deployment. Where the account has another one, the queues of that one
+    are refused, and left out.
+    """
     found: dict[str, int] = {}
+    refused = False
     try:
-        for page in client.get_paginator("list_queues").paginate():
-            for url in page.get("QueueUrls", ()):
-                name = url.rpartition("/")[2]
-                if name.endswith(_DEAD_LETTERS):
-                    answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-                    found[name] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        # SQS gives a token for the next page only to who names a size (API Reference, ListQueues).
+        pages = client.get_paginator("list_queues").paginate(PaginationConfig={"PageSize": _QUEUES_A_PAGE})
+        for url in (url for page in pages for url in page.get("QueueUrls", ())):
+            name = url.rpartition("/")[2]
+            if not name.endswith(_DEAD_LETTERS):
+                continue
+            try:
+                answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+            except client.exceptions.QueueDoesNotExist:  # deleted since it was listed
+                continue
+            except ClientError as error:
+                if error_code(error) not in ACCESS_DENIED:
+                    raise
+                refused = True
+            else:
+                found[name] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
     except AWS_ERRORS:
         return None
-    return found
+    return None if refused and not found else found
