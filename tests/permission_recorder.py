@@ -1,10 +1,13 @@
 """Holds the whole run of the tests against the deployed policies, as a plugin of pytest.
 
-Every call of AWS that Hammer's own code makes in any test is recorded with the role that it would be made under: the
-package that it is made from (`identification`, `reporting` or `remediation`, or one of `hammer`'s commands that run on
-the host) and whether it goes to the main account or a slave. When the run ends, each must be allowed by that role's
-policies in `deployment/policies`, the documents that Terraform deploys; and, where the whole suite was run, each action
-that they allow must have been used.
+Every call of AWS that Hammer's own code makes in any test is recorded with the role that it would be made under: that
+of the function or job that it is made by, and whether it goes to the main account or a slave. When the run ends, each
+must be allowed by that role's policies in `deployment/policies`, the documents that Terraform deploys; and, where the
+whole suite was run, each action that a policy allows must have been used by somebody who has it.
+
+The function is told by the module that the call is made from: `initiation` and `filter` have roles of their own, and
+the other two functions (`identification`) have one. The job is told by its package, `reporting` or `remediation`, or is
+one of `hammer`'s commands that run on the host.
 """
 
 from __future__ import annotations
@@ -26,51 +29,62 @@ from tests.deployment.iam import IMPLIED, Call, actions_of, calls_of, is_allowed
 
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "deployment" / "policies"
-_PACKAGES = ("identification", "reporting", "remediation")
+_JOBS = ("reporting", "remediation")
 _ON_HOST = "host"
 # Commands that run on the host beside the jobs, and what they share.
 _HOST_COMMANDS = (
     "identification.read_security_group_usage",
+    "hammer.check_config",
+    "hammer.decide",
+    "hammer.exemptions",
+    "hammer.immediate",
     "hammer.issues",
     "hammer.publish",
     "hammer.status",
     "hammer.table_listing",
 )
-_HOST = (
-    *("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account"),
+_FUNCTIONS = ("initiation", "filter", "identification")
+# The modules of the functions that have a role of their own. Those of the other two are all the rest.
+_FUNCTION_OF = {
+    "identification.initiate_security_groups": "initiation",
+    "identification.filter_inspector_findings": "filter",
+    "identification.inspector": "filter",
+}
+_PACKAGES = (*_FUNCTIONS, *_JOBS)
+
+HOST = (
+    *("reporting-in-account", "remediation-in-account", "host-in-main", "secrets-in-main", "organization-in-main"),
+    *("ses-in-main", "security-hub-in-account", "flow-logs-in-account", "source-in-account"),
+    "immediate-receiver-in-main",
+)
+_HOST_IN_SLAVE = (
+    *("reporting-in-account", "remediation-in-account", "flow-logs-in-account", "security-hub-in-account"),
+    "source-in-account",
+)
+_IDENTIFICATION_IN_SLAVE = (
+    *("identification-in-account", "inspector-classic-in-account", "lookup-events-in-account"),
     "source-in-account",
 )
 
 ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
-    # Its functions have roles of their own; the filter's alone may publish findings.
+    ("initiation", "main"): ("initiation-in-main", "organization-in-main"),
+    ("initiation", "slave"): (),
+    ("filter", "main"): ("filter-in-main", "inspector-classic-in-account", "organization-in-main"),
+    ("filter", "slave"): _IDENTIFICATION_IN_SLAVE,
     ("identification", "main"): (
-        "identification-in-main",
-        "filter-in-main",
-        "organization-in-main",
-        "identification-in-account",
+        *("identification-in-account", "identification-in-main", "organization-in-main", "lookup-events-in-account"),
         "immediate-sender-in-main",
-        "inspector-classic-in-account",
-        "lookup-events-in-account",
     ),
-    ("identification", "slave"): (
-        "identification-in-account",
-        "inspector-classic-in-account",
-        "lookup-events-in-account",
-    ),
-    ("reporting", "main"): _HOST,
+    ("identification", "slave"): _IDENTIFICATION_IN_SLAVE,
+    ("reporting", "main"): HOST,
     # The role has remediation's policy, too; its session policy takes that away (library/aws/session.py).
     ("reporting", "slave"): ("reporting-in-account", "source-in-account"),
-    ("remediation", "main"): _HOST,
-    ("remediation", "slave"): ("reporting-in-account", "remediation-in-account"),
-    (_ON_HOST, "main"): (*_HOST, "security-hub-in-account", "ses-in-main", "flow-logs-in-account"),
-    (_ON_HOST, "slave"): (
-        "reporting-in-account",
-        "remediation-in-account",
-        "security-hub-in-account",
-        "flow-logs-in-account",
-    ),
+    ("remediation", "main"): HOST,
+    ("remediation", "slave"): _HOST_IN_SLAVE,
+    (_ON_HOST, "main"): HOST,
+    (_ON_HOST, "slave"): _HOST_IN_SLAVE,
 }
-"""The policies that count for a package's calls in an account."""
+"""The policies that count for the calls of a function or job in an account."""
 
 # Topics whose names tests make up, and a queue of another deployment, which `hammer status` may be refused.
 NOT_DEPLOYED = ("elsewhere", "findings", "gone", "second-describe-security-groups-dead-letters")
@@ -156,19 +170,32 @@ class Recorder:
 
 
 def _calling_package() -> str:
-    """The job that the code which is being run belongs to; `hammer` for its other commands, else an empty text."""
+    """The function or job that the code which is being run belongs to; `hammer` for other commands, else empty."""
     frame: Any = sys._getframe(1)
     while frame:
         name = str(frame.f_globals.get("__name__", ""))
         top, _, rest = name.partition(".")
         if name in _HOST_COMMANDS or name.startswith("identification.flow_logs."):
             return _ON_HOST
-        if rest and top in (*_PACKAGES, "hammer"):
+        if rest and top == "identification":
+            return _function_of(frame)
+        if rest and top in (*_JOBS, "hammer"):
             return top
-        if top == "__main__" and (file := frame.f_globals.get("__file__")) and Path(file).parent.name in _PACKAGES:
+        if top == "__main__" and (file := frame.f_globals.get("__file__")) and Path(file).parent.name in _JOBS:
             return Path(file).parent.name
         frame = frame.f_back
     return ""
+
+
+def _function_of(frame: Any) -> str:
+    """The function that code of `identification` is run for: what several share is called by the module of one."""
+    while frame:
+        name = str(frame.f_globals.get("__name__", ""))
+        for module, function in _FUNCTION_OF.items():
+            if f"{name}.".startswith(f"{module}."):
+                return function
+        frame = frame.f_back
+    return "identification"
 
 
 def recorded(folder: Path) -> Iterator[tuple[str, str, Call]]:

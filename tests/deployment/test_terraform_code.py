@@ -22,6 +22,7 @@ from library.aws.session import Sessions
 from tests.deployment.iam import actions_of
 from tests.deployment.old_provider import swapped
 from tests.deployment.terraform import TERRAFORM_CODE, Terraform, cli_configuration, needs_terraform
+from tests.permission_recorder import ROLES
 
 DEPLOYMENT = TERRAFORM_CODE.parent
 # The arguments and blocks that the AWS provider 6.62 takes, from its schema.
@@ -204,6 +205,33 @@ def test_the_policy_for_sources_allows_what_reads_stacks_and_what_the_documents_
     assert operations | {"DescribeStackResources", "DescribeStacks"} == read
     asked = (DEPLOYMENT.parent / "docs" / "source.md").read_text("utf-8").partition("## Permissions")[2]
     assert set(re.findall(r"(?:cloudformation|ec2):\w+", asked)) <= allowed
+
+
+# What the recorder of permissions has no calls for: those of the agent of Systems Manager, those with roles elsewhere,
+# and what every role may have beside its own.
+NOT_RECORDED = {"flow-log-readers-in-main", "own-organization-in-main", "session-manager-in-main", "table-key-in-main"}
+
+
+@pytest.mark.parametrize(
+    ("module", "block", "caller"),
+    [
+        pytest.param("master", r"    identification = \{.*?\n    \}", ("identification", "main"), id="identification"),
+        pytest.param("master", r"    initiate = \{.*?\n    \}", ("initiation", "main"), id="initiation"),
+        pytest.param("master", r"    filter = \{.*?\n    \}", ("filter", "main"), id="filter"),
+        pytest.param("master", r'"aws_iam_role_policy" "host".*?\n\}', ("host", "main"), id="host"),
+        pytest.param(
+            "slave", r"\(var.role_name_identification\) = .*?\n    \}", ("identification", "slave"), id="slave"
+        ),
+        pytest.param("slave", r"\(var.role_name_reporting\) = .*?\n    \}", ("host", "slave"), id="host in slave"),
+    ],
+)
+def test_calls_are_held_against_the_policies_that_terraform_gives_to_their_role(
+    module: str, block: str, caller: tuple[str, str]
+) -> None:
+    file = TERRAFORM_CODE / "modules" / module / ("roles.tf" if module == "master" else "main.tf")
+    (role,) = re.findall(f"(?s){block}", file.read_text("utf-8"))
+    there_are = {policy.stem for policy in (DEPLOYMENT / "policies").glob("*.json")}
+    assert set(re.findall(r'"([a-z-]+)"', role)) & there_are - NOT_RECORDED == set(ROLES[caller])
 
 
 @pytest.mark.parametrize("policy", ["reporting-in-account", "source-in-account"])

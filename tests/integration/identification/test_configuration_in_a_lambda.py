@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib import import_module
 from typing import Any
 
 import boto3
@@ -75,3 +76,24 @@ def test_a_first_invocation_asks_once_for_what_the_next_one_has(world: World, mo
     assert {name: made[name] for name in one_time} == {"AssumeRole": 1, "GetObject": files, "ListObjectsV2": 1}
     assert made["DescribeSecurityGroups"] == again["DescribeSecurityGroups"] == 1
     assert not set(again) & set(one_time)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "initiate_security_groups",
+        "describe_security_groups",
+        "receive_security_group_events",
+        "filter_inspector_findings",
+    ],
+)
+def test_every_function_reads_it(world: World, upload: Any, function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with its own role: tests/permission_recorder.py holds the calls against it."""
+    at(0, monkeypatch)
+    world.configure(enabled=False)
+    upload()
+    with calls() as made:
+        import_module(f"identification.{function}").lambda_handler(
+            {"Records": [{"body": "{}", "messageId": "1"}]}, None
+        )
+    assert {"GetObject", "ListObjectsV2"} <= set(made.made)

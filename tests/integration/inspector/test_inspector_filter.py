@@ -427,6 +427,20 @@ def test_groups_are_read_in_the_findings_account_and_region(aws: Aws, account: s
     assert aws.handle(event) == counts(**{result: 1})
 
 
+@pytest.mark.parametrize(("cidr", "result"), [("8.8.8.0/24", "held_back"), ("8.8.0.0/16", "published")])
+def test_a_prefix_list_in_a_group_counts_as_its_entries(aws: Aws, cidr: str, result: str) -> None:
+    aws.configure({}, trusted_cidrs=["8.8.8.0/24"])
+    ec2 = boto3.client("ec2", region_name="eu-central-1")
+    made = ec2.create_managed_prefix_list(
+        PrefixListName="office", AddressFamily="IPv4", MaxEntries=1, Entries=[{"Cidr": cidr}]
+    )
+    prefix_list_id = made["PrefixList"]["PrefixListId"]
+    group_id = ec2.create_security_group(GroupName="ssh", Description="ssh")["GroupId"]
+    rule: Any = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": prefix_list_id}]}
+    ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[rule])
+    assert aws.handle(v2_event(groups=(group_id,))) == counts(**{result: 1})
+
+
 def test_a_port_is_left_of_a_range(aws: Aws) -> None:
     aws.configure({}, trusted_cidrs=["8.8.8.0/24"])
     group_id = open_group()

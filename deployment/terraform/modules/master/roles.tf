@@ -42,7 +42,6 @@ locals {
         ["identification-in-account", "identification-in-main"],
         local.in_organization ? ["organization-in-main"] : [],
         var.allow_lookup_events ? ["lookup-events-in-account"] : [],
-        var.allow_source ? ["source-in-account"] : [],
         var.immediate_remediation ? ["immediate-sender-in-main"] : [],
         local.of_every_role,
       )
@@ -60,7 +59,7 @@ locals {
       name        = "${var.prefix}-cloudsec-master-filter"
       description = "Hammer's function that filters Inspector's findings"
       policies = concat(
-        ["identification-in-account", "filter-in-main"],
+        ["filter-in-main"],
         var.inspector_classic_topic_arn == "" ? [] : ["inspector-classic-in-account"],
         local.in_organization ? ["organization-in-main"] : [],
         local.of_every_role,
