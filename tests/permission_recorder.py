@@ -50,6 +50,7 @@ _FUNCTION_OF = {
     "identification.filter_inspector_findings": "filter",
     "identification.inspector": "filter",
 }
+_OF_SEVERAL = ("identification.messages",)  # publishes in threads of its own, for initiation and the receiving function
 _PACKAGES = (*_FUNCTIONS, *_JOBS)
 
 HOST = (
@@ -149,7 +150,7 @@ class Recorder:
             made = client_of(self, service, account_id, region)
             where = "slave" if account_id and account_id != self._main_account_id else "main"
             if (account := getattr(made.meta, "hammer_account", None)) is not None:
-                account.update(where=where, package=getattr(self, "hammer_package", ""))
+                account.update(where=where, package=_calling_package() or getattr(self, "hammer_package", ""))
             return made
 
         Session.create_client = create_client  # type: ignore[assignment, method-assign]
@@ -188,14 +189,20 @@ def _calling_package() -> str:
 
 
 def _function_of(frame: Any) -> str:
-    """The function that code of `identification` is run for: what several share is called by the module of one."""
+    """The function that code of `identification` is run for: what several share is called by the module of one.
+
+    Empty where only `_OF_SEVERAL` is known: in a thread, whoever asked for the client tells.
+    """
+    found = ""
     while frame:
         name = str(frame.f_globals.get("__name__", ""))
         for module, function in _FUNCTION_OF.items():
             if f"{name}.".startswith(f"{module}."):
                 return function
+        if name.startswith("identification.") and name not in _OF_SEVERAL:
+            found = "identification"
         frame = frame.f_back
-    return "identification"
+    return found
 
 
 def recorded(folder: Path) -> Iterator[tuple[str, str, Call]]:
