@@ -1,7 +1,8 @@
-"""The usage job: reads VPC flow logs for the open issues and stores who uses their rules.
+"""The command `hammer usage`: reads VPC flow logs for the open issues and stores who uses their rules.
 
-Run it as `python -m identification.read_security_group_usage` or `hammer usage`, once an hour. This module has the
-options and puts the job together; `identification.flow_logs.run` does it. It changes nothing but the issue table.
+The usage job, also `python -m identification.read_security_group_usage`, once an hour: the module's path is
+contractual. This module has the options and puts the job together; `identification.flow_logs.run` does it. It changes
+nothing but the issue table.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What a Lambda needs before it can begin: logs, the configuration, sessions, the issue table, a clock.
 
-Builds what every Lambda begins with. What only one of them needs, its handler reads from the environment itself.
+Builds what every Lambda begins with. Two variables that only some of them have are read here, too:
+`HAMMER_IMMEDIATE_QUEUE` by `start`, and `HAMMER_HOST_ROLE` by `Runtime.own_roles`. All others that only some have, a
+handler reads from the environment itself.
 """
 
 from __future__ import annotations

@@ -388,7 +388,7 @@ class _Attempt:
         }
         again = self._resolved_meanwhile(detections)
         decided = self._decide({group_id: each for group_id, each in detections.items() if group_id not in again})
-        # One read for all that change. About a group that has no hints after it no event told anything.
+        # One read for all that change. Of a group without hints after this read, no event told anything.
         self._learn(decided.keys() - self._hints.keys())
         again |= self._wait_for_observation(decided)
         decided = self._without_what_is_not_shown(decided, detections)

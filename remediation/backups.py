@@ -128,9 +128,10 @@ class Backups:
         return all(entry["Key"] != key for entry in listed.get("Contents", ()))
 
     def record_closing(self, backup: str, rule_ids: Sequence[str]) -> None:
-        """Store which rules a change is about to close, or may have closed; again: instead of what was stored.
+        """Store which rules a change is about to close, or may have closed.
 
-        `backup` is the key of the backup from right before the change.
+        `backup` is the key of the backup from right before the change. A second call for the same backup replaces what
+        the first one stored.
 
         Raises:
             ClientError, BotoCoreError: it could not be written.

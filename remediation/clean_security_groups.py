@@ -1,6 +1,6 @@
-"""The remediation job: closes what is due, asking for each group, or for none with `--batch`.
+"""The command `hammer remediate`: closes what is due, asking for each group, or for none with `--batch`.
 
-`python -m remediation.clean_security_groups`, or `hammer remediate`.
+The remediation job, also `python -m remediation.clean_security_groups`: the module's path is contractual.
 """
 
 from __future__ import annotations

@@ -172,8 +172,9 @@ def why_not_resumed(issue: Issue, policy: Policy, now: datetime) -> Skipped | No
     policy = replace(policy, terms=replace(policy.terms, stop_after=0), is_resumed=True)
     skipped = why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, policy, now)
     is_late = skipped is not None and skipped.reason in (SkipReason.NOT_REPORTED, SkipReason.NOT_DUE)
-    # Of an issue that is over nothing is open. What was open last, an owner may have made of a rule during the change,
-    # and people were never told of it (seed 52165 with a lag of 280 s). `issue_policy` leaves such rules.
+    # Of an issue that is over nothing is open. What was open last, an owner may have made of a rule by editing it while
+    # the change was under way. People were never told of that, so it would never be due, and the change would never be
+    # completed (the simulation's seed 52165, with an EC2 that lags by 280 s). `issue_policy` leaves such rules.
     if is_over and is_late and exposure_times(issue, policy.terms, is_resumed=True) is not None:
         return None
     return skipped

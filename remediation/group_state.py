@@ -226,7 +226,7 @@ def _is_hammers(added: AddedRule, observed: IngressRule, change: str, this_chang
 def _observe_revoked(
     entry: JournalEntry, observed: Sequence[IngressRule], fresh: _Freshness, pending: list[IngressRule]
 ) -> tuple[JournalEntry, list[IngressRule]]:
-    """The entry with what is shown of the rules to revoke; and what is shown and gone.
+    """The entry with what is shown of the rules to revoke; and those that EC2 still shows though they are gone.
 
     A rule that somebody edited keeps its id, and is another rule: nobody revoked that one.
     """

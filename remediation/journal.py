@@ -31,7 +31,7 @@ issue's item is kept in two indexes, and DynamoDB counts all three copies for it
 - `carried_out`: when the decision to close now was made that a change has carried out (`library.issues.schedule`);
 - `named`: the key of the unfinished change that a run named after its account or region left the configuration;
 - `refused`: what EC2 refused for good (`remediation.planning`), else null;
-- `told`: what the issue's ticket was told last of what every run may find again.
+- `told`: nothing writes or reads it any more; 0.1.0 kept there what the issue's ticket was told last.
 """
 
 from __future__ import annotations
@@ -523,7 +523,7 @@ class Journal:
         for attempt in range(_ATTEMPTS):
             before = self.issue.remediation_details
             sets: dict[str, Any] = {"remediation_details": dict(details)}
-            if before:  # only these keys: others are other writers', such as what the ticket was told
+            if before:  # only these keys: another run may have written others since the issue was read
                 sets = {f"remediation_details.{name}": value for name, value in details.items()}
             if remediated and self.issue.occurrence == self._occurrence:
                 sets["timestamps.remediated"] = remediated

@@ -3,7 +3,7 @@
 - How many rules the group may have.
 - What a person keeps of a group whose rules are replaced: offered at the terminal, chosen, recorded. The proposals are
   those that flow logs gave (`identification.flow_logs.classify`, in the issue's `use`); none is chosen beforehand,
-  and who only presses Enter keeps nobody.
+  and Enter alone keeps nobody.
 - What EC2 refused for good: a group that an AWS service manages (`OperationNotPermitted`), a group without room for
   the rules that replace others, a policy that denies explicitly. To send the same calls in each run writes a backup
   each time and changes nothing. So `remediation_details.refused` of the issue keeps

@@ -242,7 +242,7 @@ class _Evidence:
         return rules_to_resume(before, lists, policy, self.context.now().date()) if before else frozenset()
 
     def is_open_still(self, rules: Sequence[IngressRule]) -> bool:
-        """Whether something that the change was to close exposes the group, exempt or not due by now or not."""
+        """Whether something that the change was to close exposes the group, even if it is exempt or not due by now."""
         policy = replace(self.policy, exemptions=(), due=None)
         group, lists = replace(self.live.group, ingress=tuple(rules)), PrefixListReader(self.context.ec2(self.issue))
         lists.read(policy.evaluator.prefix_lists_named(group))

@@ -1,6 +1,7 @@
-"""The restore job: brings one group's ingress rules back to a backup; automatic remediation then leaves it alone.
+"""The command `hammer restore`: brings one group's ingress rules back to a backup.
 
-`python -m remediation.restore_security_groups`, or `hammer restore`.
+Automatic remediation then leaves the group alone. The restore job, also `python -m
+remediation.restore_security_groups`: the module's path is contractual.
 """
 
 from __future__ import annotations

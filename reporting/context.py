@@ -77,7 +77,7 @@ _SLACK_USER = re.compile(r"[UW][A-Z0-9]{8,}")
 
 @dataclass(frozen=True, slots=True)
 class TicketContext:
-    """What a new ticket needs to know beside its step.
+    """What the ticket and the alert of a step are made from, beside the step.
 
     Attributes:
         owners: what `ticket_owners` says of the issue.

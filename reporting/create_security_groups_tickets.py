@@ -1,8 +1,8 @@
-"""The reporting job: tickets and messages for what is new, changed or gone.
+"""The command `hammer report`: tickets and messages for what is new, changed or gone.
 
-Run it as `python -m reporting.create_security_groups_tickets` or `hammer report`. This module has the options and puts
-the job together; `reporting.run` does it. With JIRA and Slack both off, the console shows each ticket as it would
-be filed.
+The reporting job, also `python -m reporting.create_security_groups_tickets`: the module's path is contractual. This
+module has the options and puts the job together; `reporting.run` does it. With JIRA and Slack both off, the console
+shows each ticket as it would be filed.
 """
 
 from __future__ import annotations

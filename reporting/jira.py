@@ -473,7 +473,7 @@ def _marker(step: Step, update: Update) -> str:
 
 
 def _begun(issue: Issue) -> list[str]:
-    """The markers of all that runs have begun to tell an issue's ticket since the last that recorded what it told."""
+    """The markers of the texts that runs began to write into an issue's ticket and did not record as written."""
     return [str(marker) for marker in (issue.jira_details.get("intent") or {}).get("markers", ())]
 
 
@@ -486,7 +486,7 @@ def _was_notified(step: Step) -> bool:
 def shows_otherwise(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether a ticket says of another occurrence, or of other exposures, than it did before.
 
-    Who decided before the comment that says so was written has not seen it: `change` is the comment's marker.
+    A decision made before the comment that says so did not know of the change: `change` is that comment's marker.
     """
     return bool(before.get("closed")) or any(before.get(name) != after[name] for name in ("occurrence", "digest"))
 

@@ -1,7 +1,8 @@
-"""The service that takes decisions from Slack: `python -m reporting.listen_for_decisions`, or `hammer listen`.
+"""The command `hammer listen`: the service that takes decisions from Slack.
 
-It holds a Socket Mode connection (`reporting.slack_socket`), acknowledges what comes, and then does what somebody
-pressed (`reporting.decision_inbox`). It runs until it is told to stop by SIGTERM or SIGINT, and ends
+Also `python -m reporting.listen_for_decisions`: the module's path is contractual. It holds a Socket Mode connection
+(`reporting.slack_socket`), acknowledges what comes, and then does what somebody pressed (`reporting.decision_inbox`).
+It runs until it is told to stop by SIGTERM or SIGINT, and ends
 
 - with 2 where decisions or Slack are off, or the secret has no `app_token`;
 - with 1 where Slack refuses the token or Socket Mode is switched off: to connect again would not help.

@@ -471,7 +471,7 @@ def _step(
 
 
 def _was_notified_otherwise(issue: Issue, state: ChannelState | None, remediation: IssueForecast) -> bool:
-    """Whether a channel says that an issue is closed at the next run where it is not, or does not where it is."""
+    """Whether what a channel said about a closing at the next run is wrong now."""
     if state is None or state.closed or issue.status is not Status.OPEN:
         return False
     if remediation.closes_at() is None or remediation.is_due_anyway:
@@ -661,7 +661,10 @@ def _reachability_changed(issue: Issue, state: ChannelState) -> bool:
 def _reminder(
     issue: Issue, kept: Mapping[str, Any], closes_at: datetime | None, remediation: Forecast, now: datetime
 ) -> int | None:
-    """The configured days, the fewest that are due, unless the channel, which kept this, was sent that reminder."""
+    """The smallest number of reminder days that is due.
+
+    None: none is due, or the channel was sent that reminder or a later one, as `kept` says.
+    """
     if closes_at is None or issue.timestamps.reported is None:
         return None
     # Who was told a moment ago needs no reminder of it.

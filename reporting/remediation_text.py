@@ -1,8 +1,8 @@
 """What tickets and alerts say of remediation: which rules Hammer will replace, when, and whom flow logs show at work.
 
-Pure. Hammer replaces rules, and never "closes the group": where only some of the rules are in scope, or due, the text
-names those and says that the others stay open. Who uses an open rule is told as of the run that read the flow logs: a
-text does not age.
+Pure. These texts say of the time to come that rules are replaced, not that the group is closed: where only some of the
+rules are in scope, or due, the text names those and says that the others stay open. What was done, `remediation.notify`
+says. Who uses an open rule is told as of the run that read the flow logs: a text does not age.
 """
 
 from __future__ import annotations

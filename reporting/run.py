@@ -413,8 +413,8 @@ class Reporter:
         """Bring an issue's ticket up to date, or show it on the console, and record that.
 
         Returns:
-            The step with the issue as it is recorded now. After a failure in JIRA it records nothing once Slack and
-            the webhook have it: `report`, `close`, `notice` and `notified` are off.
+            The step with the issue as it is recorded now. After a failure in JIRA the step goes on to Slack and the
+            webhook, but nothing is recorded as reported or closed: `report`, `close`, `notice` and `notified` are off.
             None: nothing more can be done for it in this run.
         """
         issue = step.issue
@@ -618,7 +618,7 @@ def _notified_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, An
 
 
 def _taken_back(step: Step) -> dict[str, Any]:
-    """What is recorded before anybody is told otherwise: that people were told what holds no longer."""
+    """What withdraws records of what people were told and is not true now. Written before they are told otherwise."""
     sets: dict[str, Any] = {}
     if step.report_anew:
         # Nobody's retention period may end while one channel has told of it and the other has not yet.

@@ -435,7 +435,7 @@ class Items:
         condition: str,
         values: Mapping[str, Any],
     ) -> Any:
-        """The arguments of an update: the one place where a conditional write is composed.
+        """The arguments of an update, whatever calls for it. `_check` has those of a check in a transaction.
 
         Args:
             account_id: the hash key.
@@ -507,8 +507,8 @@ def _as_conflict(error: ClientError, keys: Sequence[tuple[str, str]]) -> Excepti
         return ConflictError(item_id)
     message = error.response["Error"].get("Message", "")
     if code == "TransactionCanceledException":
-        # One for each item; that the transaction was cancelled is all that the message tells. Any reason but a
-        # conflict, such as a limit of the table, is none.
+        # One for each item; that the transaction was cancelled is all that the message tells. If any item failed for
+        # another reason than a conflict, such as a limit of the table, it is no conflict.
         reasons: Any = error.response.get("CancellationReasons") or ()
         failed = [(key, reason) for key, reason in zip(keys, reasons, strict=False) if reason.get("Code") != "None"]
         if failed and {str(reason.get("Code")) for _, reason in failed} <= _CONFLICTS:

@@ -130,9 +130,8 @@ class IssueTable:
     ) -> dict[str, Issue]:
         """The issues of these groups, in whatever status, by group id; those that there are none of are left out.
 
-        `unreadable` is called for each item that is not as an issue should be, instead of raising. With `check`
-        values are refused as well that only identification tolerates, since it overwrites them: who acts on an issue
-        has it on.
+        `unreadable` is called for each item that is not as an issue should be, instead of raising. `check` also refuses
+        values that identification would overwrite: leave it on wherever the issue is acted on.
 
         Raises:
             UnreadableIssueError: an item is not as an issue should be.

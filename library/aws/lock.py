@@ -1,7 +1,9 @@
-"""One lock for everything that changes security groups: a lease in the issue table.
+"""Locks for the jobs of which two runs must not meet. Each is a lease in the issue table.
 
-Whoever holds it renews it before each step. A holder that stops renewing, or dies, loses it when the lease ends. The
-item also names the groups whose change was begun and not finished, so that the next holder knows where to look first.
+Remediation and restore share one: it is held by whatever changes security groups. Reporting and the job `usage` have
+one each. Whoever holds a lock renews it before each step. A holder that stops renewing, or dies, loses it when the
+lease ends. The item of remediation's lock also names the groups whose change was begun and not finished, so that the
+next holder knows where to look first.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class LockState:
         holder: the process that holds it, for people; empty: nobody does.
         until: when the lease ends, in UTC.
         unfinished: (account id, region, group id) of changes that were begun and not finished.
+        token: by which the holding process knows the lock as its own; empty: nobody holds it.
     """
 
     holder: str

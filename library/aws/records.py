@@ -309,8 +309,8 @@ class CoverageRecords:
     def record(self, scan: ScanCoverage) -> None:
         """Keep what a scan saw, unless a scan that began later is kept already.
 
-        What the last complete scan saw stays if this one is not complete. One that did not understand all has read all
-        groups, unless it read none: then its answer was not all that there is.
+        What the last complete scan saw stays if this one is not complete. A partial scan read all groups and did not
+        understand some, so its count of groups is kept, unless it is 0: then EC2's answer was not all that there is.
         """
         sets = scan.to_item()
         if scan.outcome is Outcome.COMPLETE:

@@ -1,8 +1,9 @@
 """What remediation did to a group, or could not do, as it is recorded in the issue until every channel was told.
 
-Pure. Remediation records it before it tells anybody, and tells the channels that answer at that moment. What is left
-is delivered by the next reporting run. Either claims it first (`library.notifications.change_delivery`), so each is
-told once to each channel, whatever ends a run and whichever runs meet.
+Pure, but for `new_claim`, which makes a random token. Remediation records it before it tells anybody, and tells the
+channels that answer at that moment. What is left is delivered by the next reporting run. Either claims it first
+(`library.notifications.change_delivery`), so each is told once to each channel, whatever ends a run and whichever runs
+meet.
 
 What every run finds again, such as a quota, has the same key each time, and is not told again.
 

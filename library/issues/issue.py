@@ -1,4 +1,4 @@
-"""An issue: the tracked record of one exposure, such as a security group's, as a value and as a DynamoDB item.
+"""An issue: the tracked record of what one security group, or one finding, exposes, as a value and a DynamoDB item.
 
 Pure. From the top: the details of each kind (the map `issue_details`), the kinds and all in which they differ, the
 issue itself. `library.issues.schedule` says when remediation acts on it. The prefix of an issue's id tells its kind;
@@ -7,14 +7,17 @@ docs/adding-an-issue-type.md says how to add one.
 Who writes which part of an item, so that no job overwrites another's work:
 
 - identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `last_seen`, `revision`, `occurrence`,
-  `open_at_report`, `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all
-  of `timestamps` anew.
+  `history`, `open_at_report`, `open_region`, and of `timestamps` `identified`, `updated` and `resolved`. It makes
+  `jira_details`, empty. A new occurrence sets all of `timestamps` anew and removes `use`.
 - reporting: `jira_details`, `slack_details`, `webhook_details`, `closing_notice`, `exposures_told`, `source`,
-  `timestamps.reported`, `timestamps.closed`, and `status` from `resolved` to `closed`.
-- the job `usage`: `use`.
+  `timestamps.reported`. It closes issues, with `status`, `timestamps.closed` and `revision`: those that are resolved,
+  and those whose account or region is not watched any more, whatever their status. Of the latter it removes
+  `open_region`.
+- the job `usage`: `use`, which it removes when an issue has been over for long.
 - remediation and restore: `remediation_details`, `timestamps.remediated`, and `change_news`, in which reporting notes
-  whom it told.
-- people's decisions: `decisions`, `decision_state`, `decision_version` (`library.issues.decision_record`).
+  whom it told. A restore makes the issue, closed, if a group has none.
+- people's decisions, and whoever notifies of them: `decisions`, `decision_state`, `decision_version`
+  (`library.issues.decision_record`).
 """
 
 from __future__ import annotations

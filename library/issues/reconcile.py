@@ -190,7 +190,7 @@ def _rule(perm: Exposure) -> tuple[object, ...]:
 
 
 def attribute(known: Issue, opened_by: OpenedBy | None) -> Change | None:
-    """What it means for an issue that is otherwise unchanged that this is who opened it. None: it says so already."""
+    """The change that names the opener of an issue that is otherwise unchanged. None: the issue names it already."""
     if known.opened_by == opened_by:
         return None
     return Change(Event.ATTRIBUTED, replace(known, opened_by=opened_by, revision=known.revision + 1), known)

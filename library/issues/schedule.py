@@ -180,7 +180,7 @@ class ExposureTimes:
         return due is not None and due <= now
 
     def due_at_best(self) -> datetime | None:
-        """When the first exposure is due that people were told of, or that was decided on, whichever are open."""
+        """When the first exposure that people were told of, or decided on, is due, even if it is closed by now."""
         times = [when for when, extents in self.notified.notified if extents]
         times += [self.notified.otherwise] if self.notified.otherwise else []
         dues = [self._after(when) for when in times] + ([self.close_now.at] if self.close_now else [])

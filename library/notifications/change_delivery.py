@@ -10,7 +10,7 @@ notified once, whichever runs are at it: a claim comes first, and a record after
 
 The claim is written on the condition that it is still as it was read and that the channel was not notified since. Of a
 remediation run and a reporting run one gets it; the other leaves the change to it. In a ticket the comment's marker is
-looked for between reading and `begin`, so that what a run wrote that died then is found.
+looked for between reading and `begin`, so that the comment of a run that died right after it is found.
 """
 
 from __future__ import annotations

@@ -234,7 +234,7 @@ class _Family:
     def completing(self, public: IntervalSet, internet: IntervalSet) -> list[RuleSource]:
         """Those that have a part in admitting the whole Internet.
 
-        One has none if all of its public addresses are in sources that are each larger than it.
+        A source has none if larger sources together cover its public addresses.
         """
         parts: list[RuleSource] = []
         larger = EMPTY
