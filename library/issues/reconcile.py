@@ -141,10 +141,11 @@ def reconcile_additions(known: Issue | None, detection: Detection | None, now: d
     kept = [perm for perm in known.details.perms if _rule(perm) not in shown]
     perms = tuple(sorted((*detection.details.perms, *kept), key=exposure_order))
     verdicts = [details.reachability for details in (known.details, detection.details) if details.reachability]
+    is_complete = any(perm.status == "open_completely" for perm in perms)
     details = replace(
         detection.details,
         perms=perms,
-        status=min(perm.status for perm in perms),  # "open_completely" comes before "open_partly"
+        status="open_completely" if is_complete else "open_partly",
         reachability=min(verdicts, key=lambda verdict: list(Severity).index(verdict.severity), default=None),
         perms_total=0,
     )
