@@ -139,9 +139,9 @@ def plan_remediation(
         return Skipped(SkipReason.FIXED, "safe already: no restricted port is open to a public address any more")
     if evaluation.whitelisted:
         return Skipped(SkipReason.EXEMPT, "exempt now: all that is exposed")
-    if not (rules_to_replace := in_scope(evaluation, policy, resumed_rules)):
+    if not (to_replace := in_scope(evaluation, policy, resumed_rules)):
         return _nothing_in_scope(evaluation, policy)
-    replacement = _replacement(group, prefix_lists, policy, rules_to_replace, today, resumed_rules)
+    replacement = _replacement(group, prefix_lists, policy, to_replace, today, resumed_rules)
     if isinstance(replacement, Skipped):
         return replacement
     wanted = replacement.wanted(today, ticket, policy)
@@ -189,12 +189,12 @@ def _replacement(
     group: SecurityGroup,
     prefix_lists: PrefixLists,
     policy: Policy,
-    rules_to_replace: set[RuleKey],
+    to_replace: set[RuleKey],
     today: date,
     resumed_rules: Container[RuleKey],
 ) -> _Replacement | Skipped:
     """The rules replaced on paper, or why they cannot be, or not by these sources."""
-    replacement = _replace_on_paper(group, prefix_lists, policy, rules_to_replace, today, resumed_rules)
+    replacement = _replace_on_paper(group, prefix_lists, policy, to_replace, today, resumed_rules)
     if replacement is None:
         # Only rules that were there can be replaced: what is still exposed came out of the replacements.
         return Skipped(SkipReason.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
@@ -311,7 +311,7 @@ def _replace_on_paper(
     group: SecurityGroup,
     prefix_lists: PrefixLists,
     policy: Policy,
-    rules_to_replace: set[RuleKey],
+    to_replace: set[RuleKey],
     today: date,
     resumed_rules: Container[RuleKey] = (),
 ) -> _Replacement | None:
@@ -334,7 +334,7 @@ def _replace_on_paper(
 
     changed = replace_rules(
         group,
-        rules_to_replace,
+        to_replace,
         evaluate,
         lambda evaluation: in_scope(evaluation, policy, resumed_rules),
         carve,
@@ -408,10 +408,10 @@ def rules_to_replace(
     Of a prefix list that is not given nothing is known.
     """
     evaluation = policy.evaluator.evaluate(group, prefix_lists, policy.exemptions, today)
-    if not (rules_to_replace := in_scope(evaluation, policy)):
+    if not (to_replace := in_scope(evaluation, policy)):
         return frozenset()
-    replacement = _replace_on_paper(group, prefix_lists, policy, rules_to_replace, today)
-    return frozenset(map(rule_key, replacement.revoke) if replacement else rules_to_replace)
+    replacement = _replace_on_paper(group, prefix_lists, policy, to_replace, today)
+    return frozenset(map(rule_key, replacement.revoke) if replacement else to_replace)
 
 
 def _description(sources: Sequence[str], day: date, ticket: str, prefix: str = DESCRIPTION_PREFIX) -> str:
