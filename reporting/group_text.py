@@ -227,10 +227,15 @@ def _of_open_group(step: Step, update: Update | None, kept: Mapping[str, Any]) -
     return ""
 
 
+def exemption_document(step: Step) -> Document:
+    """What `exemption_line` says to a ticket; empty: nothing."""
+    line = exemption_line(step, step.ticket_update, step.issue.jira_details)
+    return (Section("", (paragraph(line),)),) if line else ()
+
+
 def with_exemption(document: Document, step: Step) -> Document:
     """A ticket's text with what `exemption_line` says: before it, or after it where an exemption ended early."""
-    line = exemption_line(step, step.ticket_update, step.issue.jira_details)
-    said = (Section("", (paragraph(line),)),) if line else ()
+    said = exemption_document(step)
     return (*said, *document) if step.exemption else (*document, *said)
 
 

@@ -37,7 +37,7 @@ from library.notifications.jira_client import (
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
 from reporting.context import TicketContext, texts_for
 from reporting.exposure_text import exposure_line
-from reporting.group_text import not_watched, with_exemption
+from reporting.group_text import exemption_document, not_watched, with_exemption
 from reporting.plan import Step, Update, channel_digest, lasting, state_after_update, state_as_notified, use_notified
 from reporting.remediation_text import closing_changed, closing_when, use_comment, waiting_section
 from reporting.ticket_facts import TicketFacts
@@ -518,7 +518,7 @@ def step_document(step: Step, context: TicketContext) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
     issue, update = step.issue, step.ticket_update
     if update is Update.EXEMPTION_ENDS:
-        return with_exemption((), step)
+        return exemption_document(step)
     if update is Update.USE:
         return use_comment(issue, closing_when(step), context.facts.scope)
     if update is Update.NOT_WATCHED:
