@@ -173,14 +173,15 @@ def _nothing_in_scope(evaluation: Evaluation, policy: Policy) -> Skipped:
     """Why nothing of what a group exposes is to be closed now."""
     if policy.due and (waiting := _waiting(evaluation, policy)):
         if all(map(policy.due.times.kept_as, waiting)):
-            return Skipped(SkipReason.KEPT, f"left alone until somebody decides: {_listed(waiting, policy.due)}")
+            text = f"left alone until somebody decides: {_listed(waiting, policy.due)}"
+            return Skipped(SkipReason.KEPT_BY_PERSON, text)
         return Skipped(SkipReason.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
     in_scope_sources = [rule_key(each).source for each in evaluation.exposures if each.status in policy.scope]
     if kept := [name for name in dict.fromkeys(map(str, policy.keep)) if name in in_scope_sources]:
         if policy.is_resumed:  # this change, or the one that is completed, has added them
-            return Skipped(SkipReason.KEPT, f"what is open is what {policy.kept_by or 'somebody'} keeps")
+            return Skipped(SkipReason.KEPT_BY_PERSON, f"what is open is what {policy.kept_by or 'somebody'} keeps")
         text = f"{', '.join(kept)} cannot be kept: it is what is open, and no rule would be replaced"
-        return Skipped(SkipReason.KEEP, text)
+        return Skipped(SkipReason.CANNOT_KEEP, text)
     scope = ", ".join(sorted(policy.scope)) or "nothing"
     return Skipped(SkipReason.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
@@ -298,7 +299,7 @@ def _why_not_these_sources(policy: Policy, revoke: Sequence[IngressRule], prefix
     lost = [each for each in policy.keep if not any(_lies_in(each, rule, prefix_lists) for rule in revoke)]
     if lost:
         return Skipped(
-            SkipReason.KEEP, f"{', '.join(map(str, lost))} cannot be kept: no replaced rule admits all of it"
+            SkipReason.CANNOT_KEEP, f"{', '.join(map(str, lost))} cannot be kept: no replaced rule admits all of it"
         )
     return None
 

@@ -198,7 +198,8 @@ def assess(
     if not is_ours_to_complete or observed.entry is None:
         return Assessment(live, observed, planned, details, held=held)
     to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
-    is_refused = isinstance(planned, Skipped) and planned.reason is SkipReason.KEEP  # as a whole: nothing is changed
+    # As a whole: nothing is changed.
+    is_refused = isinstance(planned, Skipped) and planned.reason is SkipReason.CANNOT_KEEP
     withdraw = () if is_refused else unneeded(observed.entry, to_close)
     if isinstance(planned, Plan):  # what the plan relies on stands in for what it is about to close
         needed = {*map(rule_key, planned.relied_on), *planned.replaces}

@@ -43,8 +43,8 @@ class SkipReason(StrEnum):
     REMEDIATED = "remediated already"
     OUT_OF_SCOPE = "out of remediation_scope"
     QUOTA = "quota"
-    KEEP = "cannot be kept"
-    KEPT = "kept by a person"
+    CANNOT_KEEP = "cannot be kept"
+    KEPT_BY_PERSON = "kept by a person"
     SOURCES = "remediation_sources"
     NOT_UNDERSTOOD = "not understood"
     FLAPPING = "opened again and again"
@@ -52,7 +52,7 @@ class SkipReason(StrEnum):
 
 
 _NEED_SOMEBODY = frozenset(
-    {SkipReason.QUOTA, SkipReason.NOT_UNDERSTOOD, SkipReason.FLAPPING, SkipReason.KEEP, SkipReason.SOURCES}
+    {SkipReason.QUOTA, SkipReason.NOT_UNDERSTOOD, SkipReason.FLAPPING, SkipReason.CANNOT_KEEP, SkipReason.SOURCES}
 )
 
 
@@ -247,7 +247,7 @@ def remediation_schedule(
     if in_scope and not perms and not issue.details.perms_total:
         kept = times.kept_as(in_scope[0])
         text = f"{kept.text if kept else 'kept'}: left alone until somebody decides"
-        return RemediationSchedule(None, Skipped(SkipReason.KEPT, text), False, times)
+        return RemediationSchedule(None, Skipped(SkipReason.KEPT_BY_PERSON, text), False, times)
     dues = [times.due(perm) for perm in perms]
     known = [due for due in dues if due is not None]
     # Where the issue lists none, what people were told of says when to describe the group again.

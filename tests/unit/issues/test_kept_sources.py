@@ -31,7 +31,7 @@ def test_what_a_person_kept_alone_is_left_until_somebody_decides() -> None:
     found = remediation_schedule(issue(PARTLY), TERMS, NOW)
     assert (found.due, found.at_once, found.waiting) == (None, False, ())
     assert found.skipped is not None
-    assert found.skipped.reason is SkipReason.KEPT
+    assert found.skipped.reason is SkipReason.KEPT_BY_PERSON
     assert found.skipped.text == "kept by ana since 2026-11-15 00:00 UTC: left alone until somebody decides"
     assert not found.skipped.needs_somebody
 

@@ -145,7 +145,7 @@ def test_an_issue_whose_period_is_over_is_due() -> None:
         pytest.param(
             {"remediation_details": {"kept": [{**KEPT, "at": LONG_AGO.isoformat(), "occurrence": 3}]}},
             {},
-            SkipReason.KEPT,
+            SkipReason.KEPT_BY_PERSON,
             id="a person keeps it",
         ),
         pytest.param({"use": WORKING}, {"wait_in_use": timedelta(days=3)}, SkipReason.NOT_DUE, id="somebody works"),

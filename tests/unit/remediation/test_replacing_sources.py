@@ -102,7 +102,7 @@ def test_what_no_replaced_rule_admits_refuses_the_whole(keep: str) -> None:
     found = planned(policy, *rules)
     if ":" in keep:
         assert found == Skipped(
-            SkipReason.KEEP, f"{parse_network(keep)} cannot be kept: no replaced rule admits all of it"
+            SkipReason.CANNOT_KEEP, f"{parse_network(keep)} cannot be kept: no replaced rule admits all of it"
         )
     else:
         assert isinstance(found, Plan)
