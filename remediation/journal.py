@@ -381,8 +381,8 @@ def is_unfinished(issue: Issue) -> bool:
 def unfinished_remediation(issue: Issue) -> JournalEntry | None:
     """The remediation of an issue's group that is not known to be complete, without its rules; None: there is none."""
     details = RemediationDetails.of(issue.remediation_details)
-    is_it = details.is_unfinished and details.entry and details.entry.kind is ChangeKind.REMEDIATION
-    return details.entry if is_it else None
+    is_unfinished_remediation = details.is_unfinished and details.entry and details.entry.kind is ChangeKind.REMEDIATION
+    return details.entry if is_unfinished_remediation else None
 
 
 def read_details(table: IssueTable, issue: Issue) -> RemediationDetails:

@@ -212,16 +212,18 @@ class Tickets:
             pending = {**pending, _DUPLICATE: since}
         return kept | ({"still": pending} if pending else {})
 
-    def _find_unrecorded(self, issue: Issue, left_over: Mapping[str, Any], but: Collection[str] = ()) -> Ticket | None:
+    def _find_unrecorded(
+        self, issue: Issue, left_over: Mapping[str, Any], useless: Collection[str] = ()
+    ) -> Ticket | None:
         """A ticket of the issue that its item does not know of.
 
-        `but`: every key of the one that it knows, and that is of no use: what replaced it is open, others are of older
-        occurrences.
+        `useless`: the keys of the ticket that the item knows and that cannot be used any more. Then only open tickets
+        count: closed ones are of older occurrences.
         """
 
         def search() -> list[Ticket]:
             found = self.jira.find(label_of(issue))
-            return [ticket for ticket in found if not but or (ticket.key not in but and not ticket.done)]
+            return [ticket for ticket in found if not useless or (ticket.key not in useless and not ticket.done)]
 
         found = search()
         begun = parse_time(left_over.get("since"))
