@@ -42,7 +42,8 @@ class ScanTarget:
         group_ids: scan these groups only; empty: all.
         openings: calls that opened these groups, as events told them, each with the group's id.
         events: when calls about these groups were made, in UTC, each with the group's id.
-        may_take_away_from: a scan that began before this time, in UTC, takes nothing away from an issue; None: any may.
+        earliest_start_to_take_away: a scan that began before this time, in UTC, takes nothing away from an issue; None:
+            any may.
         only_interfaces: whether calls that only touch network interfaces asked for it.
     """
 
@@ -51,7 +52,7 @@ class ScanTarget:
     group_ids: tuple[str, ...] = ()
     openings: tuple[tuple[str, OpeningCall], ...] = ()
     events: tuple[tuple[str, datetime], ...] = ()
-    may_take_away_from: datetime | None = None
+    earliest_start_to_take_away: datetime | None = None
     only_interfaces: bool = False
 
     @property
@@ -91,13 +92,13 @@ def merge(targets: Sequence[ScanTarget]) -> ScanTarget:
     What one of them may take away, the merged one may: the table knows the newest event of each group.
     """
     group_ids = tuple(dict.fromkeys(group_id for target in targets for group_id in target.group_ids))
-    times = [target.may_take_away_from for target in targets]
+    times = [target.earliest_start_to_take_away for target in targets]
     return replace(
         targets[0],
         group_ids=group_ids if all(target.group_ids for target in targets) else (),
         openings=tuple(dict.fromkeys(opened for target in targets for opened in target.openings)),
         events=tuple(dict.fromkeys(event for target in targets for event in target.events)),
-        may_take_away_from=None if None in times else min(time for time in times if time),
+        earliest_start_to_take_away=None if None in times else min(time for time in times if time),
         only_interfaces=all(target.only_interfaces for target in targets),
     )
 

@@ -492,7 +492,7 @@ class _Attempt:
         clock is behind, nothing would resolve the issue until the next scan of the region. What the target was merged
         with does not matter: a scan of the region, or of the groups of newer events, may be that last one, too.
         """
-        if not self._may_wait or self._target.may_take_away_from:
+        if not self._may_wait or self._target.earliest_start_to_take_away:
             return set()
         missed = {
             group_id: observed_from - self._scan_start
@@ -510,12 +510,12 @@ class _Attempt:
         self, decided: Mapping[str, Change], detections: Mapping[str, Detection]
     ) -> dict[str, Change]:
         """The changes without what EC2 may only seem to have taken away, because it does not show a call yet."""
-        now, target = self._runtime.now(), self._target
+        now, earliest = self._runtime.now(), self._target.earliest_start_to_take_away
         found: dict[str, Change] = {}
         for group_id, change in decided.items():
             hints = self._hints.get(group_id, EventHints())
             is_observed = hints.are_observed_by(self._scan_start)
-            is_asked_too_early = target.may_take_away_from is not None and self._scan_start < target.may_take_away_from
+            is_asked_too_early = earliest is not None and self._scan_start < earliest
             if not change.takes_away or (is_observed and not is_asked_too_early):
                 found[group_id] = change
                 continue

@@ -126,11 +126,16 @@ WHOLE = ScanTarget("1", "eu-west-1")
             id="what events told, each once",
         ),
         pytest.param(
-            [replace(ELSEWHERE, may_take_away_from=LATER), replace(ELSEWHERE, may_take_away_from=TIME)],
-            replace(ELSEWHERE, may_take_away_from=TIME),
+            [
+                replace(ELSEWHERE, earliest_start_to_take_away=LATER),
+                replace(ELSEWHERE, earliest_start_to_take_away=TIME),
+            ],
+            replace(ELSEWHERE, earliest_start_to_take_away=TIME),
             id="what one may take away, all may",
         ),
-        pytest.param([replace(ELSEWHERE, may_take_away_from=TIME), ELSEWHERE], ELSEWHERE, id="any time is earliest"),
+        pytest.param(
+            [replace(ELSEWHERE, earliest_start_to_take_away=TIME), ELSEWHERE], ELSEWHERE, id="any time is earliest"
+        ),
         pytest.param(
             [replace(ELSEWHERE, only_interfaces=True), ELSEWHERE], ELSEWHERE, id="not only interfaces of one of them"
         ),
