@@ -261,7 +261,7 @@ def counts_for_limit(context: RemediationContext, issue: Issue, seen: Assessment
     return seen.has_work and seen.held is None and not lately
 
 
-def stop_at_limit(context: RemediationContext, summary: RemediationSummary, text: str) -> None:
+def report_limit(context: RemediationContext, summary: RemediationSummary, text: str) -> None:
     """Say, also to those who run Hammer, that more groups would be changed than `remediation_limit_per_run`."""
     text = f"stopped: {text}. Look at them with --dry-run, then raise the limit, or choose with --group"
     summary.problems.append(text)
@@ -417,7 +417,7 @@ class BatchRun(_Run):
             changing += counts_for_limit(self._context, issue, seen)
             if changing > limit:
                 text = f"more than {limit} groups are due to be changed, and remediation_limit_per_run is {limit}"
-                stop_at_limit(self._context, self.summary, f"{text}: nothing was changed")
+                report_limit(self._context, self.summary, f"{text}: nothing was changed")
                 return True
         return False
 
@@ -492,7 +492,7 @@ class BatchRun(_Run):
         if not self._is_stopped:
             self._is_stopped = True
             text = f"{len(self._changed)} groups were changed, which is remediation_limit_per_run"
-            stop_at_limit(self._context, self.summary, text)
+            report_limit(self._context, self.summary, text)
         if is_unfinished(result.issue):
             self._leave([result.issue], "remediation_limit_per_run stopped this run")
         else:
@@ -582,7 +582,7 @@ class InteractiveRun(_Run):
             limit = config.secgrp_unrestricted_access.remediation_limit_per_run
             if self._changed >= limit:
                 text = f"{limit} groups were changed, which is remediation_limit_per_run"
-                stop_at_limit(self._context, self.summary, text)
+                report_limit(self._context, self.summary, text)
                 return "q"
             if (offered := self._to_offer(issue)) is None:
                 return "n"

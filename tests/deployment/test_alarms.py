@@ -12,7 +12,7 @@ import pytest
 
 from deployment import run_ended
 from library.jobs.process import json_formatter
-from remediation.runs import RemediationSummary, stop_at_limit
+from remediation.runs import RemediationSummary, report_limit
 from tests.deployment.terraform import TERRAFORM_CODE
 
 PATTERNS = re.findall(
@@ -50,7 +50,7 @@ def test_a_run_that_stops_at_its_limit_logs_what_the_alarm_counts(caplog: pytest
     notified: list[str] = []
     notifier = SimpleNamespace(alert_operators=lambda heading, text: notified.append(f"{heading}: {text}"))
     with caplog.at_level(logging.WARNING):
-        stop_at_limit(cast(Any, SimpleNamespace(notifier=notifier)), RemediationSummary(), "3 groups were changed")
+        report_limit(cast(Any, SimpleNamespace(notifier=notifier)), RemediationSummary(), "3 groups were changed")
     assert notified
     (record,) = caplog.records
     assert json.loads(json_formatter().format(record))["stopped_at_limit"] is True
