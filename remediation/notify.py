@@ -313,7 +313,7 @@ def notify(
     )
     notification, problem = notification_of(issue, message, now(), webhook=notifier.has_webhook), ""
     try:
-        notification = _recorded_at_last(table, issue, notification)
+        notification = _recorded_with_retry(table, issue, notification)
     except (*AWS_ERRORS, ConflictError, UnreadableIssueError) as error:
         problem = f"{issue.issue_id}: what was done could not be recorded: {explain(error)}"
 
@@ -354,8 +354,8 @@ def is_known(issue: Issue, message: ChangeMessage) -> bool:
     )
 
 
-def _recorded_at_last(table: IssueTable, issue: Issue, notification: ChangeNotification) -> ChangeNotification:
-    """As `_recorded`, with a second look where the first failed.
+def _recorded_with_retry(table: IssueTable, issue: Issue, notification: ChangeNotification) -> ChangeNotification:
+    """As `_recorded`, tried a second time where AWS failed the first.
 
     The answer to a write may be lost although it was made. Then the reporting job tells it, too, so it must be claimed.
     """
