@@ -140,7 +140,7 @@ class FindingRecords:
             if record.revision == 1:
                 self._items.put_new(item)
             else:
-                self._items.put(item, "revision = :before", {":before": record.revision - 1})
+                self._items.set_attributes(item, "revision = :before", {":before": record.revision - 1})
         except ClientError as error:
             # A missing table is what `read` has warned of.
             if error_code(error) != "ResourceNotFoundException":

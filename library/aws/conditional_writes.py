@@ -322,8 +322,8 @@ class Items:
         for items in _read(self._client, iter(pages), wanted.leave_out if wanted else ()):
             yield from items
 
-    def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
-        """Write all attributes of an item; those that it has beside them stay.
+    def set_attributes(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
+        """Set the attributes of `item`, which has its keys, too; others that the stored item has stay.
 
         By UpdateItem: PutItem takes other writers' attributes away, and no role may call it (deployment/policies).
 

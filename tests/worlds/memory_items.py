@@ -70,16 +70,13 @@ class MemoryItems:
         self.before(f"query {index}")
         yield from [clone(item) for item in self.items.values() if holds(condition, item, values)]
 
-    def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
-        self.before("put")
-        key = (item["account_id"], item["issue_id"])
-        if not holds(condition, self.items.get(key, {}), values or {}):
-            raise ConflictError(item["issue_id"])
-        self.items[key] = clone(dict(item))
-
     def put_new(self, item: Mapping[str, Any], checks: Sequence[Check] = ()) -> None:
         if not checks:
-            self.put(item, "attribute_not_exists(issue_id)")
+            self.before("put")
+            key = (item["account_id"], item["issue_id"])
+            if key in self.items:
+                raise ConflictError(item["issue_id"])
+            self.items[key] = clone(dict(item))
             return
         sets = {name: value for name, value in item.items() if name not in ("account_id", "issue_id")}
         new = "attribute_not_exists(issue_id)"
