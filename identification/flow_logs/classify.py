@@ -42,7 +42,7 @@ _BLOCK_HOST_BITS = {4: 4, 6: 64}
 
 
 @dataclass(frozen=True, slots=True)
-class GroupChange:
+class RuleCountForecast:
     """What a remediation would make of a group's rules, as far as their number is concerned.
 
     Attributes:
@@ -64,14 +64,14 @@ class GroupChange:
 
 
 def propose(
-    working: Mapping[Network, Collection[Exposure]], seen: Collection[Network] | None, change: GroupChange
+    working: Mapping[Network, Collection[Exposure]], seen: Collection[Network] | None, forecast: RuleCountForecast
 ) -> tuple[tuple[str, ...], str]:
     """The sources to propose.
 
     Args:
         working: the working sources, as single addresses, each with the rules that it worked through.
         seen: all sources that have any record, as single addresses; None: not all are known, and there are no blocks.
-        change: what would become of the group's rules.
+        forecast: what would become of the group's rules.
 
     Returns:
         CIDRs in order of address, and a note for people; no CIDRs where the note says why.
@@ -85,11 +85,11 @@ def propose(
             "public service. Exempt it, or put it behind a load balancer or a VPN."
         )
     for family in sorted({network.version for network in kept}):
-        number = _rules_after(kept, family, change)
-        if number is not None and number > change.quota:
+        number = _rules_after(kept, family, forecast)
+        if number is not None and number > forecast.quota:
             return (), (
                 f"Keeping the {counted(len(kept), 'working source')} would make {number:,} IPv{family} rules, and a "
-                f"group may have {change.quota:,}: none is proposed."
+                f"group may have {forecast.quota:,}: none is proposed."
             )
     addresses = sum(network.size for network in kept)
     note = f"They admit {counted(addresses, 'address', 'addresses')}, {len(working):,} of them seen working."
@@ -120,17 +120,17 @@ def _lies_in(block: Network, rules: Iterable[Exposure]) -> bool:
     return any(parse_network(rule.cidr).covers(block) for rule in rules)
 
 
-def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> int | None:
+def _rules_after(kept: Sequence[Network], family: int, forecast: RuleCountForecast) -> int | None:
     """How many rules of a family the group would have; None: its rules are not known."""
-    if change.rules is None:
+    if forecast.rules is None:
         return None
-    after = set(map(rule_key, change.rules)) - set(map(rule_key, change.replaced))
-    for exposure in change.replaced:
+    after = set(map(rule_key, forecast.rules)) - set(map(rule_key, forecast.replaced))
+    for exposure in forecast.replaced:
         key, source = rule_key(exposure), parse_network(exposure.cidr)
-        sources = (*change.replacements, *(str(network) for network in kept if source.covers(network)))
-        rule, carved = _rule_of(exposure), change.carved.get(key)
+        sources = (*forecast.replacements, *(str(network) for network in kept if source.covers(network)))
+        rule, carved = _rule_of(exposure), forecast.carved.get(key)
         after |= {rule_key(each) for each in (*replacing_rules(rule, carved, sources), *remaining_rules(rule, carved))}
-    return sum(_weight(key.source, family, change.prefix_list_weights) for key in after)
+    return sum(_weight(key.source, family, forecast.prefix_list_weights) for key in after)
 
 
 def _rule_of(exposure: Exposure) -> IngressRule:
@@ -225,7 +225,7 @@ class UsageCase:
         staying: by interface what rules that stay admit; `GONE`: of those that are not there any more.
         unusable: why not all can be known, as where interfaces have no flow log that can be read, a sentence each.
         gaps: what else was not seen, a sentence each.
-        change: what would become of the group's rules.
+        forecast: what would become of the group's rules.
         interfaces_known: whether the interfaces could be read.
     """
 
@@ -240,7 +240,7 @@ class UsageCase:
     staying: Mapping[str, Sequence[Admission]] = field(default_factory=dict)
     unusable: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
-    change: GroupChange = field(default_factory=GroupChange)
+    forecast: RuleCountForecast = field(default_factory=RuleCountForecast)
     interfaces_known: bool = True
 
     @property
@@ -264,7 +264,7 @@ def judge(case: UsageCase) -> Use:
     covered = covered_share(case, reads)
     lost = sum(read.evidence.lost_in(*case.hours) for read in reads)
     verdict, reason = _verdict(case, rules, covered, garbled, lost)
-    keep, note = propose(keepers, _seen(reads, case.hours[0]) if keepers else set(), case.change)
+    keep, note = propose(keepers, _seen(reads, case.hours[0]) if keepers else set(), case.forecast)
     return Use(
         since=case.since,
         until=case.until,

@@ -20,8 +20,8 @@ from identification.flow_logs.after_care import KEPT_SUFFIX as AFTER_CARE
 from identification.flow_logs.classify import (
     GONE,
     Admission,
-    GroupChange,
     Read,
+    RuleCountForecast,
     UsageCase,
     WideSources,
     admissions,
@@ -96,7 +96,7 @@ class _Subject:
     used: dict[str, set[str]] = field(default_factory=dict)  # interfaces by the flow log that tells of them
     left: dict[str, set[int]] = field(default_factory=dict)
     staying: dict[str, tuple[Admission, ...]] = field(default_factory=dict)
-    change: GroupChange = field(default_factory=GroupChange)
+    forecast: RuleCountForecast = field(default_factory=RuleCountForecast)
     unusable: list[str] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     is_left: bool = False  # usage.limit_mb was reached
@@ -402,7 +402,7 @@ class UsageRun:
                 )
             subject.staying[GONE] = admits.get(subject.issue.issue_id, ())
             own, replaced = groups.get(subject.issue.issue_id), changes.get(subject.issue.issue_id, {})
-            subject.change = GroupChange(
+            subject.forecast = RuleCountForecast(
                 rules=own.ingress if own is not None else None,
                 replaced=tuple(each for each in subject.issue.details.perms if rule_key(each) in replaced),
                 carved={key: carved for key, carved in replaced.items() if carved is not None},
@@ -471,7 +471,7 @@ class UsageRun:
             staying=subject.staying,
             unusable=tuple(dict.fromkeys(subject.unusable)),
             gaps=tuple(dict.fromkeys(subject.gaps)),
-            change=subject.change,
+            forecast=subject.forecast,
             interfaces_known=subject.interfaces_known,
         )
 

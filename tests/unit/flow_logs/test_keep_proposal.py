@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from identification.flow_logs.classify import GroupChange, propose
+from identification.flow_logs.classify import RuleCountForecast, propose
 from library.network.addresses import RFC_1918, Network, parse_network
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import IngressRule
@@ -51,26 +51,26 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
 @pytest.mark.parametrize(("working", "others", "kept"), CASES.values(), ids=CASES)
 def test_blocks(working: tuple[str, ...], others: tuple[str, ...], kept: tuple[str, ...]) -> None:
     seen = list(map(parse_network, (*working, *others)))
-    found, note = propose(sources(*working), seen, GroupChange())
+    found, note = propose(sources(*working), seen, RuleCountForecast())
     assert found == kept
     assert bool(note) == bool(kept)
 
 
 def test_a_block_that_a_rule_does_not_hold_stays_single_addresses() -> None:
     working = {parse_network(f"9.9.9.{n}"): [NARROW] for n in range(8, 12)}
-    found, _ = propose(working, list(working), GroupChange())
+    found, _ = propose(working, list(working), RuleCountForecast())
     assert found == ("9.9.9.8/32", "9.9.9.9/32", "9.9.9.10/32", "9.9.9.11/32")
 
 
 def test_what_a_block_admits_is_told() -> None:
     working = sources("9.9.9.1", "9.9.9.2", "9.9.9.3", "9.9.9.4")
-    assert propose(working, list(working), GroupChange())[1] == "They admit 16 addresses, 4 of them seen working."
+    assert propose(working, list(working), RuleCountForecast())[1] == "They admit 16 addresses, 4 of them seen working."
 
 
 @pytest.mark.parametrize(("number", "proposed"), [(20, 20), (21, 0)])
 def test_more_than_20_are_a_public_service(number: int, proposed: int) -> None:
     working = sources(*(f"9.9.{n}.1" for n in range(number)))
-    found, note = propose(working, list(working), GroupChange())
+    found, note = propose(working, list(working), RuleCountForecast())
     assert len(found) == proposed
     assert ("public service" in note) is (proposed == 0)
 
@@ -105,7 +105,7 @@ RULE = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0")
     ],
 )
 def test_the_quota_of_the_family_after_the_change(others: list[Any], quota: int, fits: bool) -> None:
-    change = GroupChange((RULE, *others), (SSH,), RFC_1918, {"pl-1": (4, 2)}, quota)
-    found, note = propose(sources("9.9.9.7"), [parse_network("9.9.9.7")], change)
+    forecast = RuleCountForecast((RULE, *others), (SSH,), RFC_1918, {"pl-1": (4, 2)}, quota)
+    found, note = propose(sources("9.9.9.7"), [parse_network("9.9.9.7")], forecast)
     assert bool(found) is fits
     assert (f"may have {quota}" in note) is not fits
