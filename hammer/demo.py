@@ -178,7 +178,8 @@ class Demo:
             f"An embedded AWS: {len(demo_world.ACCOUNTS)} accounts, {len(demo_world.REGIONS)} regions, "
             f"{self._world.groups} security groups with {self._world.rules}\n"
             f"ingress rules. {self._world.templates} groups are from public CloudFormation templates, and "
-            f"{self._world.traps} are\ntraps. Every VPC has its default group, too."
+            f"{self._world.traps} are\ntraps. The {demo_world.VPCS} VPCs have a default group each, too: "
+            f"{self._world.groups + demo_world.VPCS} groups in all."
         )
 
     def _identify(self) -> None:

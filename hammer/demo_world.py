@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAIN_ACCOUNT = "123456789012"  # the account that moto gives to whoever has not assumed a role
 ACCOUNTS = {MAIN_ACCOUNT: "main", "210987654321": "shop", "321098765432": "data"}
 REGIONS = ("eu-west-1", "us-east-1")
+VPCS = 2 * len(ACCOUNTS) * len(REGIONS)  # AWS's default one, and the demo's
 SHOWN_GROUP = "bastion"  # the trap whose rules the demo shows before and after
 VERDICTS_SHOWN = ("bastion", "orders-db", "every-port", "by-prefix-list", "ipv6-only")
 """The traps of which the demo shows who can connect: public, behind a load balancer, behind a network ACL, internal,
