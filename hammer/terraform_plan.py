@@ -114,7 +114,12 @@ class _Plan:
             # A deposed object, which a failed replacement left to be deleted, has the address of its successor.
             if change.get("change") and not change.get("deposed")
         }
-        planned = list(_resources(plan["planned_values"].get("root_module") or {}))
+        # Terraform lists what it forgets, too, without any values.
+        planned = [
+            raw
+            for raw in _resources(plan["planned_values"].get("root_module") or {})
+            if (changes.get(raw["address"]) or {}).get("actions") != ["forget"]
+        ]
         prior = list(_resources(((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}))
         left = _left(prior, planned, plan.get("resource_changes") or ())
         self._resources = [self._resource(raw, changes) for raw in planned if raw.get("mode") != "data"]
