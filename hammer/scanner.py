@@ -243,9 +243,8 @@ def _add(seen: _Seen, plan: ScanPlan, account_id: str, region: str, done: Future
     seen.judged += scan.groups - scan.shared
     whitelisted = sum(detection.whitelisted for detection in scan.detections)
     seen.scanned.append(Scanned(account_id, name, region, scan.groups, whitelisted, now))
-    if scan.notes:
-        reason = f"who can connect is not known: {'; '.join(scan.notes)}"
-        seen.unjudged.append(Failed(account_id, region, reason, name, is_partial=True))
+    if scan.note:
+        seen.unjudged.append(Failed(account_id, region, scan.note, name, is_partial=True))
     if scan.problem:
         seen.failed.append(Failed(account_id, region, f"not understood: {scan.problem}", name, is_partial=True))
     seen.issues += [listed_detection(detection, plan.known) for detection in scan.detections]

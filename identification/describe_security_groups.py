@@ -164,7 +164,7 @@ def scan_target(target: ScanTarget, runtime: Runtime) -> ScanResult:
         outcome = Outcome.PARTIAL if result.problem else Outcome.COMPLETE
         asks = target.is_whole and runtime.config.secgrp_unrestricted_access.lookup_events
         unknown = look_up_openers(target.account_id, target.region, runtime) if asks else ""
-        reason = "; ".join(filter(None, (result.problem, result.note, unknown)))
+        reason = "; ".join(filter(None, (result.problem, result.scan.note, unknown)))
     except RegionOffError as error:
         outcome, reason = Outcome.REGION_OFF, str(error)
     except DeniedByPolicyError as error:

@@ -182,6 +182,14 @@ class RegionScan:
         return "; ".join(_first_few(reasons))
 
     @property
+    def note(self) -> str:
+        """What of the network could not be read, on one line; empty: everything was. Of much, the first few.
+
+        The groups themselves were read.
+        """
+        return f"who can connect is not known: {'; '.join(_first_few(self.notes))}" if self.notes else ""
+
+    @property
     def swept(self) -> bool:
         """Whether the region's network was read, all of it."""
         return bool(self.detections) and not self.notes
@@ -303,11 +311,6 @@ class ScanResult:
         """Why the scan was not complete, on one line; empty: it was."""
         understood = f"not understood: {self.scan.problem}" if self.scan.problem else ""
         return "; ".join(filter(None, [self.scan.incomplete, understood, *_first_few(self.unreadable_issues)]))
-
-    @property
-    def note(self) -> str:
-        """What of the network could not be read, on one line; empty: everything was. The groups themselves were."""
-        return f"who can connect is not known: {'; '.join(self.scan.notes)}" if self.scan.notes else ""
 
 
 def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:

@@ -116,7 +116,7 @@ class Reachability:
         paths: the worst first, at most `PATHS_KEPT`; build with `Reachability.of`, which sees to both.
         paths_total: how many paths there are.
         assumptions: sentences: what the verdict rests on that was not checked.
-        unread: sentences: what could not be read, or is not judged.
+        unread: sentences: what could not be read, or is not judged; the first `PATHS_KEPT`, and how many more.
     """
 
     verdict: Verdict
@@ -138,6 +138,8 @@ class Reachability:
         unread: Iterable[str] = (),
     ) -> Reachability:
         """The verdict on a group with this status: with its severity, and as many paths as are kept."""
+        sentences = tuple(unread)
+        more = len(sentences) - PATHS_KEPT
         ordered = sorted(paths, key=lambda path: (_RANK[path.verdict], path.interface, path.address))
         return cls(
             verdict=verdict,
@@ -146,7 +148,7 @@ class Reachability:
             paths=tuple(ordered[:PATHS_KEPT]),
             paths_total=len(ordered),
             assumptions=tuple(assumptions),
-            unread=tuple(unread),
+            unread=(*sentences[:PATHS_KEPT], f"And {more} more.") if more > 0 else sentences,
         )
 
     def to_item(self) -> dict[str, Any]:

@@ -144,6 +144,14 @@ def test_the_worst_paths_are_kept_and_all_are_counted() -> None:
     assert judged.paths == (OPEN_PATH, *sorted(blocked, key=lambda path: path.interface)[: PATHS_KEPT - 1])
 
 
+def test_of_much_that_could_not_be_read_the_first_is_kept() -> None:
+    """An item of the table has room for 400 KB: a group may be on thousands of interfaces."""
+    unread = [f"The network interface eni-{number:04} of the region could not be read." for number in range(3_000)]
+    judged = Reachability.of(Verdict.UNKNOWN, None, "open_partly", unread=unread)
+    assert judged.unread == (*unread[:PATHS_KEPT], "And 2980 more.")
+    assert Reachability.of(Verdict.UNKNOWN, None, "open_partly", unread=unread[:20]).unread == tuple(unread[:20])
+
+
 def test_the_codes_are_the_contract_s_in_its_order() -> None:
     assert [*Blocker] == [
         Blocker.BLOCK_PUBLIC_ACCESS,
