@@ -133,7 +133,7 @@ WELL_NAMED = (
     "config.tf",
     "whitelist.txt",
 )
-NOT_READ = ("notes.yaml", "exemptions.json")
+NOT_READ = ("notes.yaml", "exemptions.json", "conf-eu.json")
 MISNAMED = (
     "whitelists.json",
     "white-list.yaml",
@@ -144,7 +144,10 @@ MISNAMED = (
     "whitelisst.yml",
     "hitelist.json",
     "whitelis.json",
+    "whitelist2.json",
+    "awhitelist.yaml",
     "confg.yaml",
+    "conf.json",
     "ticket-owners.yml",
     "ticket_owner.json",
     "Ticket Owner.json",

@@ -13,13 +13,16 @@ locals {
     for name in fileset(var.config_folder, "*") : name
     if !can(regex("^(config|whitelist|ticket_owners)[.](json|yaml|yml)$|^[.]", name))
   ]
-  # What resembles their names. In place of two letters in turn there may be any three or fewer: one letter wrong, missing
-  # or too many, or two in the wrong order.
+  # What resembles their names: one letter wrong, one too many, one or two missing, or two in the wrong order.
   resembling = {
     for name, usual in { config = "configs?", whitelist = "white[ _-]?lists?", ticket_owners = "ticket[ _-]?owners?" } :
-    name => join("|", concat([usual], [
-      for at in range(length(name) - 1) : "${substr(name, 0, at)}.{0,3}${substr(name, at + 2, -1)}"
-    ]))
+    name => join("|", concat([usual, "${name}."], flatten([
+      for at in range(length(name)) : [
+        "${substr(name, 0, at)}.?${substr(name, at + 1, -1)}",
+        "${substr(name, 0, at)}.${substr(name, at, -1)}",
+        "${substr(name, 0, at)}(${substr(name, at + 1, 1)}${substr(name, at, 1)})?${substr(name, at + 2, -1)}",
+      ]
+    ])))
   }
   # Hammer refuses such files, where it sees them. In other formats they are no matter, where the right one is there.
   misnamed = distinct(flatten([
