@@ -57,13 +57,14 @@ class _Loader(yaml.SafeLoader):
         Raises:
             TextError: an own key stands above a `<<` that brings it, too.
         """
-        merges = [position for position, (key, _) in enumerate(node.value) if key.tag == _MERGE]
-        above = [key for key, _ in node.value[: max(merges, default=0)] if key.tag != _MERGE]
-        own = len(node.value) - len(merges)
+        written = list(node.value)
         super().flatten_mapping(node)
-        brought = [key.value for key, _ in node.value[: len(node.value) - own]]
-        for key in above:
-            if key.value in brought:
+        brought: list[Any] = []
+        for key, value in reversed(written):
+            if key.tag == _MERGE:
+                sections = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                brought += [each.value for section in sections for each, _ in section.value]
+            elif key.value in brought:
                 name, where = shortened(str(key.value), 20), _at(key.start_mark)
                 raise TextError(f"has {name} above a << that has it, too, which Terraform takes: write << first{where}")
 

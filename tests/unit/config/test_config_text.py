@@ -108,6 +108,7 @@ def test_a_configuration_in_yaml(name: str) -> None:
         ("a: &x [1, b]\nc: *x", {"a": [1, "b"], "c": [1, "b"]}),
         ("a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}", {"a": {"p": 1, "q": 2}, "b": {"p": 1, "q": 3}}),
         ("a: &x {p: 1, q: 2}\nb: {r: 3, <<: *x}", {"a": {"p": 1, "q": 2}, "b": {"p": 1, "q": 2, "r": 3}}),
+        ("a: &x {p: 1}\nb: {<<: *x, p: 3, <<: {q: 2}}", {"a": {"p": 1}, "b": {"p": 3, "q": 2}}),
         ("a: {<<: [{p: 1}, {p: 2, q: 2}]}", {"a": {"p": 1, "q": 2}}),
         ("'<<': 1", {"<<": 1}),
         ("external_id: '7839e215'", {"external_id": "7839e215"}),
@@ -177,6 +178,10 @@ def test_yaml_leaves_values_as_they_were_written(text: str, expected: object) ->
         (
             "a: {<<: {q: 3, <<: {p: 1, q: 2}}}",
             "has q above a << that has it, too, which Terraform takes: write << first, at line 1, column 10",
+        ),
+        (
+            "a: {<<: {p: 1}, q: 3, <<: {q: 2}}",
+            "has q above a << that has it, too, which Terraform takes: write << first, at line 1, column 17",
         ),
         ("a: {<<: 5}", "merges something that is not a section, at line 1, column 9"),
         ("a: &x [*x]", "has an alias that contains itself, at line 1, column 4"),
