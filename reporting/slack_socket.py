@@ -28,7 +28,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from library.errors import HammerError
-from library.notifications.slack_connection import SlackWebClient
+from library.notifications.slack_connection import SlackWebClient, redirect_problem
 
 _log = logging.getLogger(__name__)
 
@@ -252,7 +252,8 @@ def _open(web: SlackWebClient, app_token: str) -> str:
             raise SocketStoppedError(
                 f"Slack refused the app token ({code}): check app_token in the secret, and that Socket Mode is on"
             ) from None
-        raise SocketError(f"Slack answered {code or 'something that is not understood'}") from None
+        answered = f"Slack answered {code or 'something that is not understood'}"
+        raise SocketError(redirect_problem(error) or answered) from None
     except _ERRORS as error:
         raise SocketError(f"Slack could not be reached ({type(error).__name__})") from None
 

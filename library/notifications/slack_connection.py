@@ -158,8 +158,7 @@ class SlackConnection(ServiceConnection[Slack, SlackSecret, WebClient]):
         # Never the exception's own text: it carries the whole answer.
         status, code = _status(error), _code(error)
         reason = f"Slack answered {code or status}"
-        if 300 <= status < 400:
-            down = f"{reason}, a redirect, which is not followed: set slack.base_url to its target"
+        if down := redirect_problem(error):
             return Failure(SlackUnavailableError(down), down=down)
         if status == 429 or code in _RATE:
             wait_s = self._wait_s(_retry_after(error))
@@ -197,6 +196,13 @@ class SlackConnection(ServiceConnection[Slack, SlackSecret, WebClient]):
         if unsent or not writes:
             return Failure(SlackUnavailableError(reason), may_repeat=True, down_after=NETWORK_LIMIT, down=reason)
         return Failure(SlackError(reason, may_have_arrived=True), down_after=NETWORK_LIMIT)
+
+
+def redirect_problem(error: SlackApiError) -> str:
+    """What to do about an answer that is a redirect; empty: it is none."""
+    if not 300 <= (status := _status(error)) < 400:
+        return ""
+    return f"Slack answered {status}, a redirect, which is not followed: set slack.base_url to its target"
 
 
 def _status(error: SlackApiError) -> int:
