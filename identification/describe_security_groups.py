@@ -170,7 +170,7 @@ def scan_target(target: ScanTarget, runtime: Runtime) -> ScanResult:
     except DeniedByPolicyError as error:
         outcome, reason = Outcome.DENIED_BY_POLICY, str(error)
     except Exception as error:
-        reason = explain(error, runtime.sessions.role_arn(target.account_id))
+        outcome, reason = Outcome.FAILED, explain(error, runtime.sessions.role_arn(target.account_id))
         raise
     finally:
         seen = ScanCoverage(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from identification import openers
+from identification import describe_security_groups, openers
 from identification.receive_security_group_events import lambda_handler as receive
 from identification.runtime import Runtime
 from tests.builders.api_calls import api_call, authorized, in_sqs
@@ -214,6 +214,19 @@ def test_an_issue_is_stored_all_the_same_where_the_history_cannot_be_read(
     history.add(authorized(groups[0], eventID="later"), groups[0])
     world.describe()
     assert (opener(world, groups[0]), world.coverage().reason) == ("later", "")
+
+
+def test_a_scan_that_fails_at_the_history_does_not_count_as_complete(
+    world: World, history: KeptHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise ValueError("no time")
+
+    monkeypatch.setattr(describe_security_groups, "look_up_openers", fail)
+    world.group(SSH)
+    with pytest.raises(ValueError, match="no time"):
+        world.describe()
+    assert str(world.coverage().outcome) == "failed"
 
 
 def test_an_issue_that_changes_while_the_history_is_asked_is_left_to_the_next_scan(
