@@ -460,7 +460,8 @@ class GroupChange:
                     left.extendleft([rule] for rule in reversed(batch))
                 else:
                     entry = error.entry
-                    gone.append(f"{rule_text(batch[0])}: {error}")
+                    if batch[0] not in changes.relied_on:  # one that EC2 shows stays, and nobody can ask for it
+                        gone.append(f"{rule_text(batch[0])}: {error}")
             if left:
                 self.renew_lock()
         if gone:

@@ -404,3 +404,22 @@ def test_what_a_rule_names_is_gone_and_the_other_rules_come_back(world: World) -
     world.clock += timedelta(days=3)
     world.batch()
     assert world.exposed(group), "it is left alone until somebody decides"
+
+
+def test_what_a_rule_that_stays_names_is_gone_and_the_group_is_restored(world: World) -> None:
+    """EC2 keeps such a rule, of a group beyond a peering that was deleted, and does not let anybody add it again."""
+    peer = world.group()
+    group = world.group(permission("tcp", (22, 22), ANYWHERE, peer))
+    world.issue(group)
+    assert world.batch().remediated == 1
+    before = world.rules(group)
+
+    def not_found(operation: str, _call: Callable[[], Any]) -> Any:
+        answer: Any = {"Error": {"Code": "InvalidGroup.NotFound"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        raise ClientError(answer, operation)
+
+    with calls(not_found, 1, ("Authorize",)) as seen:
+        assert world.restore_quietly(group) == []
+    assert len(seen.made) == 2
+    assert world.rules(group) == (before - private("tcp", 22)) | {OPEN}
+    assert not is_unfinished(world.stored(group))
