@@ -493,6 +493,8 @@ class GroupChange:
                 now = next(added for added in entry.add if added.key == earlier.key)
                 as_earlier = replace(now, state=earlier.state, rule=earlier.rule, at=self._at())
                 return entry.with_added({earlier.key: as_earlier})
+            if entry.is_restore and earlier is None and batch[0] in changes.relied_on and not result.was_lost:
+                return _without_attempt(entry, before, keys)  # it was only asked for: that has changed nothing
             return _acknowledged(entry, {keys[0]: AddedState.THERE}, {}, self._at())
         if is_there:
             # Which of them? EC2 adds none then. Emulators add those before it: their tags will tell.

@@ -251,6 +251,19 @@ def test_what_a_restore_added_once_more_is_not_taken_away_again(world: EventualW
     assert sources(world, group) == PRIVATE
 
 
+def test_a_restore_that_only_asked_what_is_there_has_changed_nothing(world: EventualWorld) -> None:
+    """EC2 refuses the one revoke that it needs: its flag is taken back, and the group is as if nobody had tried."""
+    group, forward = restored_and_forward_again(world)
+    for cidr in PRIVATE:
+        world.ec2.add(group, TEN._replace(cidr=cidr))
+    flag = world.stored(group).remediation_details["restored"]
+    world.ec2.fault = (3, FAULTS["refused"])
+    assert world.restore(group, forward)
+    assert world.ec2.made == [*[AUTHORIZE] * 3, REVOKE]
+    assert not is_unfinished(world.stored(group))
+    assert world.stored(group).remediation_details["restored"] == flag
+
+
 @pytest.mark.parametrize("lag", [{}, {RULES: 16}, {GROUPS: 60, RULES: 60}], ids=["no lag", "16 s", "60 s"])
 @pytest.mark.parametrize("is_default_vpc", [False, True], ids=["", "default VPC"])
 def test_a_restore_leaves_what_an_owner_made_of_a_rule(
