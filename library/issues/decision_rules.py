@@ -30,6 +30,7 @@ from library.issues.decision_record import (
     exposure_key,
 )
 from library.issues.issue import SECURITY_GROUP, Issue, Status
+from library.issues.schedule import decided_to_close
 from library.issues.times import shown_time
 from library.network.ports import PortSet
 from library.security_groups.exposure import rule_text
@@ -403,10 +404,21 @@ def _why_not_close_now(issue: Issue, limits: Limits, today: date) -> str:
         return (
             "the group was restored, and automatic remediation leaves it alone: hammer restore --release gives it back"
         )
-    close_now = issue.decided.close_now
-    if close_now and close_now.counts_for(issue.occurrence, issue.details.perms):
+    if close_now := closes_all(issue):
         return f"{close_now.by} decided that already, at {shown_time(close_now.at)}"
     return ""
+
+
+def closes_all(issue: Issue) -> CloseNow | None:
+    """The decision to close now all that an issue exposes; None: there is none, or what it closed is open again.
+
+    Until a scan has seen what became of the group, it is the decision also where a change has carried it out.
+    """
+    close_now, updated = issue.decided.close_now, issue.timestamps.updated
+    if close_now is None or not close_now.counts_for(issue.occurrence, issue.details.perms):
+        return None
+    is_seen_since = updated is not None and updated > close_now.at
+    return None if is_seen_since and decided_to_close(issue) is None else close_now
 
 
 def _why_cannot_hand_on(issue: Issue) -> str:
