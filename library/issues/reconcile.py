@@ -104,6 +104,7 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             timestamps=first_seen,
             occurrence=known.occurrence + 1,
             used_by=detection.used_by,
+            history=_with_late_change(known),
         )
     if known.status is status and known.details == detection.details and detection.used_by in (None, known.used_by):
         return None if known.revision else _changed(Event.ADOPTED, known, status=status, timestamps=known.timestamps)
@@ -124,6 +125,16 @@ def _ended(issue: Issue, now: datetime) -> PastOccurrence:
     source_is_of_it = issue.source.get("occurrence") == issue.occurrence
     made_by = str(issue.source.get("made_by") or "") if source_is_of_it else ""
     return PastOccurrence(issue.timestamps.identified, now, principal, issue.timestamps.remediated, made_by)
+
+
+def _with_late_change(known: Issue) -> tuple[PastOccurrence, ...]:
+    """The history of an issue that is over, with the change that was recorded after a scan had seen what it did."""
+    remediated = known.timestamps.remediated
+    if remediated is None or not known.history or known.status.is_exposed:
+        return known.history
+    *others, last = known.history
+    is_late = last.remediated is None and last.resolved == known.timestamps.resolved
+    return (*others, replace(last, remediated=remediated)) if is_late else known.history
 
 
 def reconcile_additions(known: Issue | None, detection: Detection | None, now: datetime) -> Change | None:
