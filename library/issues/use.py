@@ -344,11 +344,11 @@ def _seen(use: Use, now: datetime) -> list[str]:
     talked = {name: each for name, each in use.sources(SourceClass.TALKED).items() if name not in working}
     admitted = counts.get("working", 0) + counts.get("talked", 0) - len(working) - len(talked)
     parts = []
-    if number := _at_least(counts, "working", working):
+    if number := _at_least(counts, "working", working, is_whole=_is_whole(use.rules, working)):
         last = max(source.last for source in working.values()) if working else None
         verb = f"{counted(number, 'source')} worked"
         parts.append(f"{verb}, last {_when(last, now)}" if last else verb)
-    if number := _at_least(counts, "talked", talked):
+    if number := _at_least(counts, "talked", talked, is_whole=_is_whole(use.rules, talked)):
         who = f"{number:,} more" if working else counted(number, "source")
         parts.append(f"{who} talked: ask them")
     knocked = sum(counts.get(name, 0) for name in ("answered", "seen", "refused"))
@@ -362,9 +362,17 @@ def _seen(use: Use, now: datetime) -> list[str]:
     return parts
 
 
-def _at_least(counts: Mapping[str, int], name: str, listed: Mapping[str, UseSource]) -> int:
-    """How many sources: those listed, or where the list is full, as many as were counted."""
-    return len(listed) if len(listed) < SOURCES_A_RULE else max(counts.get(name, 0), len(listed))
+def _at_least(counts: Mapping[str, int], name: str, listed: Mapping[str, UseSource], *, is_whole: bool) -> int:
+    """How many sources: those listed, or where some are not, as many as were counted."""
+    return len(listed) if is_whole else max(counts.get(name, 0), len(listed))
+
+
+def _is_whole(rules: Iterable[UseRule], listed: Mapping[str, UseSource]) -> bool:
+    """Whether the sources listed are all: no rule's list is full, and none was cut for want of room in the table."""
+    return len(listed) < SOURCES_A_RULE and not any(
+        len(rule.sources) < min(SOURCES_A_RULE, rule.counts.get("working", 0) + rule.counts.get("talked", 0))
+        for rule in rules
+    )
 
 
 def _counts(rules: Sequence[UseRule]) -> dict[str, int]:

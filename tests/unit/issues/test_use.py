@@ -126,6 +126,18 @@ def test_rules_with_sources_and_sources_that_worked_are_kept_first() -> None:
     assert found.rules[0] == silent
 
 
+def test_how_many_worked_is_told_also_where_the_table_has_no_room_for_all_of_them() -> None:
+    """The same twenty work through ten rules: of each some are listed."""
+    workers = tuple(source(f"9.9.9.{n}", SourceClass.WORKING) for n in range(20))
+    rule = replace(use().rules[0], counts={"working": 20}, sources=workers)
+    found = Use.from_item(use(rules=(rule,) * 10).to_item())
+    assert found is not None
+    assert 0 < len(found.sources(SourceClass.WORKING)) < 20
+    assert "20 sources worked, last" in use_summary(found, NOW)
+    nobody = replace(found, rules=tuple(replace(each, sources=()) for each in found.rules))
+    assert "20 sources worked" in use_summary(nobody, NOW)
+
+
 @pytest.mark.parametrize("item", [None, "x", {}, {**use().to_item(), "from": "then"}, {**use().to_item(), "rules": 5}])
 def test_what_is_none_is_none(item: object) -> None:
     assert Use.from_item(item) is None
