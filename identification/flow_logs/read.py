@@ -73,12 +73,14 @@ class Budget:
         whole: of what it is a share; None: it is the run's.
         has_read: whether a part was read as a whole. The first may exceed the share, or a share that is smaller than
             any object would never read one.
+        is_short: whether something was not read for want of it.
         most: what the run may read.
     """
 
     left: int
     whole: Budget | None = None
     has_read: bool = False
+    is_short: bool = False
     most: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +95,7 @@ class Budget:
     def take(self, size: int) -> None:
         """Count bytes that are read. Raises LimitReachedError, and counts nothing, if there are not as many left."""
         if size > self.left and (self.has_read or not self._borrow(size - self.left)):
+            self.is_short = True
             raise LimitReachedError("usage.limit_mb is reached")
         self.left -= size
 

@@ -145,11 +145,14 @@ class UsageRun:
             over = list(filter(takes, (*self._forget_old(account_id), *self._issues(account_id, Status.WHITELISTED))))
             self._remember_workers([*selected, *over])
             # First: a backlog of open issues may need all of the limit, run after run.
-            care = share.share(2)
-            self._watch([*selected, *over], care)
+            care = share.share(2 if selected else 1)
+            gaps = self._watch([*selected, *over], care)
             share.left += care.left
             if selected and (subjects := self._read_account(account_id, selected, share)):
                 self._judge_account(account_id, found, subjects)
+            if selected and care.is_short and share.left > care.left:  # they did not need all of theirs
+                gaps = self._watch([*selected, *over], share)
+            self.gaps += gaps
             budget.left += share.left
             waiting -= bool(selected)
 
@@ -534,8 +537,9 @@ class UsageRun:
             return Use.from_item(item.get("before"))
         return issue.use if issue.timestamps.remediated == changed else None  # else it is of what was opened since
 
-    def _watch(self, issues: Iterable[Issue], budget: Budget) -> None:
-        """Look whom the changes of the last days cut off."""
+    def _watch(self, issues: Iterable[Issue], budget: Budget) -> list[str]:
+        """Look whom the changes of the last days cut off. Returns what was not read of it, one line each."""
+        gaps: list[str] = []
         by_region: dict[str, list[Issue]] = {}
         for issue in issues:
             if (changed := self._changed_lately(issue)) is None:
@@ -553,11 +557,12 @@ class UsageRun:
         readers = self.config.usage.reader_roles, self.config.aws.external_id
         for _, changed_issues in sorted(by_region.items()):
             self.renew()
-            refusing, gaps = watch(
+            refusing, left = watch(
                 self.sessions, self.table.items, changed_issues, readers, self.now, budget, self.renew
             )
-            self.problems += refusing
-            self.gaps += gaps
+            self.problems += (each for each in refusing if each not in self.problems)
+            gaps += left
+        return gaps
 
     def _forget_old(self, account_id: str) -> list[Issue]:
         """Take the use off the issues that were resolved long ago. Returns those that are over and keep theirs."""

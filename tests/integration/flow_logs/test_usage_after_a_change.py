@@ -108,6 +108,23 @@ def test_a_backlog_of_open_issues_does_not_hide_whom_a_change_cut_off(world: Usa
     assert is_notified(world)
 
 
+@pytest.mark.parametrize("has_open_issue", [False, True], ids=["nothing is open", "an open issue needs nothing of it"])
+def test_what_open_issues_leave_of_the_limit_is_for_whom_a_change_cut_off(
+    world: UsageWorld, *, has_open_issue: bool
+) -> None:
+    closed(world)
+    filled(world, 1, 330_000)
+    filled(world, 2, 330_000, *refusals(world, WORKER))
+    if has_open_issue:
+        world.group("tcp", 3389, "0.0.0.0/0", "other")
+        assert world.hammer("identify").exit_code == 0
+    world.configure(limit_mb=1)
+    done = world.hammer("usage")
+    assert done.exit_code == 0
+    assert "usage.limit_mb is reached" not in done.output
+    assert is_notified(world)
+
+
 def test_after_changes_of_several_groups_an_object_is_read_once(
     world: UsageWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
