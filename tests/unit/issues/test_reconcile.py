@@ -33,7 +33,7 @@ class Case:
     times: Timestamps | None = None
 
 
-LATE = NOW + timedelta(minutes=20)
+RECORDED = NOW + timedelta(minutes=20)
 OPEN, WHITELISTED, RESOLVED, CLOSED = (an_issue(status) for status in Status)
 CHANGED = replace(OPEN.timestamps, updated=NOW)
 
@@ -220,7 +220,9 @@ def test_what_history_keeps_of_an_end(known: Issue, history: tuple[PastOccurrenc
 
 
 @pytest.mark.parametrize(
-    ("resolved", "expected"), [(NOW, LATE), (EARLIER, None)], ids=["of that end", "of an exempt group, which is none"]
+    ("resolved", "expected"),
+    [(NOW, RECORDED), (EARLIER, None)],
+    ids=["of that end", "of an exempt group, which is none"],
 )
 def test_history_has_a_change_that_was_recorded_after_a_scan_saw_it(
     resolved: datetime, expected: datetime | None
@@ -228,8 +230,8 @@ def test_history_has_a_change_that_was_recorded_after_a_scan_saw_it(
     """EC2 shows a change late: the scan resolves the issue, and the next run completes the change and records it."""
     ended = reconcile(OPEN, None, NOW)
     assert ended is not None
-    times = replace(ended.issue.timestamps, resolved=resolved, remediated=LATE)
-    again = reconcile(replace(ended.issue, timestamps=times), a_detection(), LATE + timedelta(hours=1))
+    times = replace(ended.issue.timestamps, resolved=resolved, remediated=RECORDED)
+    again = reconcile(replace(ended.issue, timestamps=times), a_detection(), RECORDED + timedelta(hours=1))
     assert again is not None
     assert [past.remediated for past in again.issue.history] == [expected]
     assert again.issue.timestamps.remediated is None

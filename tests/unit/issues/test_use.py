@@ -134,8 +134,8 @@ def test_how_many_worked_is_told_also_where_the_table_has_no_room_for_all_of_the
     assert found is not None
     assert 0 < len(found.sources(SourceClass.WORKING)) < 20
     assert "20 sources worked, last" in use_summary(found, NOW)
-    nobody = replace(found, rules=tuple(replace(each, sources=()) for each in found.rules))
-    assert "20 sources worked" in use_summary(nobody, NOW)
+    unlisted = replace(found, rules=tuple(replace(each, sources=()) for each in found.rules))
+    assert "20 sources worked" in use_summary(unlisted, NOW)
 
 
 @pytest.mark.parametrize("item", [None, "x", {}, {**use().to_item(), "from": "then"}, {**use().to_item(), "rules": 5}])
