@@ -29,9 +29,11 @@ from library.source.terraform_patch import Narrowing, TerraformPatch, patch_terr
 from library.source.terraform_rules import (
     Configurations,
     Context,
+    Resolved,
     SourceList,
     TerraformGroup,
     TerraformRule,
+    expressions_in,
     rule_ignores_changes,
     shown_expression,
 )
@@ -39,6 +41,10 @@ from library.source.text_edit import line_of
 
 _NO_DESCRIPTION = "Managed by Terraform"  # the provider's own
 _MADE_NAME = "terraform-"  # the provider's prefix where the configuration names no group
+_ROOTS = frozenset({"var", "local", "module", "data", "each"})  # beside the types of resources
+_OPENING = ("(", "[", "{", "${")
+_CLOSING = (")", "]", "}")
+_DEEPEST = 8  # definitions, one by way of the other
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +72,8 @@ class _Match:
 
     @property
     def rank(self) -> int:
-        return 2 if self.items and self.sure else 1 if self.sure else 0
+        is_of_group = not self.rule.group_decider
+        return 2 if self.items and self.sure and is_of_group else 1 if self.sure else 0
 
     @property
     def where(self) -> str:
@@ -132,7 +139,7 @@ def _where(candidate: _Candidate, others: Iterable[_Candidate]) -> str:
 
 
 def _attach_rules(search: _Search) -> None:
-    """Give each rule that is a resource of its own to the group that it refers to."""
+    """Give each rule that is a resource of its own to the group, or each of the groups, that it may be a rule of."""
     for rule in search.configurations.rule_resources():
         node = rule.resource.get("security_group_id")
         if node is None:
@@ -142,28 +149,122 @@ def _attach_rules(search: _Search) -> None:
             if found.node.value == search.described.group_id:
                 search.rules.append(rule)
             continue
-        expression = found.expression or node
-        expression, context = _through_outputs(search.configurations, expression, found.context)
-        group = next((each for each in search.groups if _refers(expression, context, each)), None)
-        if group is not None:
+        named = list(_named(search.configurations, found.expression or node, found, rule, set(), 0))
+        groups = [each for each in search.groups if any(_refers(*reference, each) for reference in named)]
+        if len(named) > 1 or len(groups) > 1:
+            rule.group_decider = shown_expression(node)
+        for group in groups:
             group.rules.append(rule)
-        elif _refers_to_data(search, expression, context):
+        if not groups and any(_refers_to_data(search, *reference) for reference in named):
             search.rules.append(rule)
 
 
-def _through_outputs(configurations: Configurations, expression: Hcl, context: Context) -> tuple[Hcl, Context]:
-    """What an output of a local module stands for, with the use of the module; else the expression itself."""
-    for _ in range(8):  # modules within modules
-        tokens = expression.tokens
-        inner = next((each for each in configurations.contexts if _is_call(each, context, tokens)), None)
-        if inner is None or len(tokens) < 5:
-            return expression, context
-        outputs = configurations.blocks(inner.folder, "output")
-        value = next((block.get("value") for _, block in outputs if block.labels == (tokens[-1],)), None)
-        if value is None or value.kind != "expression":
-            return expression, context
-        expression, context = value, inner
-    return expression, context
+_Reference = tuple[tuple[str, ...], Context]
+"""The tokens of a reference, such as those of `aws_security_group.web.id`, and where they count."""
+
+
+def _named(
+    configurations: Configurations, part: Hcl, where: Resolved, rule: TerraformRule, seen: set[_Reference], depth: int
+) -> Iterator[_Reference]:
+    """What an expression may stand for, such as `one(aws_security_group.web[*].id)`: each reference that is in it.
+
+    References are followed through locals, variables, outputs of local modules and the rule's own `for_each`, each
+    once: they can stand for billions.
+    """
+    for expression in expressions_in(part):
+        for tokens in _references(expression.tokens):
+            if (tokens, where.context) in seen:
+                continue
+            seen.add((tokens, where.context))
+            inner = _definition(configurations, tokens, where, rule) if depth < _DEEPEST else None
+            meant = None if inner is None else inner.node or inner.expression
+            if inner is None or meant is None:
+                yield tokens, where.context
+            else:
+                yield from _named(configurations, meant, inner, rule, seen, depth + 1)
+
+
+def _references(tokens: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The references in an expression, without those in an index and in the condition of a choice."""
+    done: list[list[tuple[str, ...]]] = [[]]  # for each bracket that is open
+    part: list[list[tuple[str, ...]]] = [[]]  # the same, since the last comma
+    at, last = 0, ""
+    while at < len(tokens):
+        word, start = tokens[at], at
+        at += 1
+        if word == "[" and (last in ("]", ")") or last.isidentifier()):
+            at = _after_index(tokens, start)
+        elif word in _OPENING:
+            done.append([])
+            part.append([])
+        elif word in _CLOSING and len(done) > 1:
+            inner = [*done.pop(), *part.pop()]
+            part[-1] += inner
+        elif word == ",":
+            done[-1] += part[-1]
+            part[-1] = []
+        elif word == "?":
+            part[-1] = []
+        elif tokens[at : at + 1] == (".",) and last != "." and (word in _ROOTS or "_" in word):
+            at = _end_of_reference(tokens, start)
+            part[-1].append(tokens[start:at])
+        last = tokens[at - 1]
+    return [reference for each in (*done, *part) for reference in each]
+
+
+def _end_of_reference(tokens: tuple[str, ...], start: int) -> int:
+    at = start + 1
+    while at < len(tokens):
+        if tokens[at] == ".":
+            at += 2
+        elif tokens[at] in (".*", "[*]"):
+            at += 1
+        elif tokens[at] == "[":
+            at = _after_index(tokens, at)
+        else:
+            break
+    return at
+
+
+def _after_index(tokens: tuple[str, ...], start: int) -> int:
+    depth = 0
+    for at in range(start, len(tokens)):
+        depth += (tokens[at] == "[") - (tokens[at] == "]")
+        if not depth:
+            return at + 1
+    return len(tokens)
+
+
+def _definition(
+    configurations: Configurations, tokens: tuple[str, ...], where: Resolved, rule: TerraformRule
+) -> Resolved | None:
+    """What a local, a variable, an output of a local module or `each.value` is; None: it is not known, or none."""
+    context = where.context
+    if tokens[0] == "module":
+        return _output(configurations, tokens, context)
+    if tokens[:3] == ("each", ".", "value") and context is rule.context:
+        each = rule.resource.get("for_each")
+        return configurations.resolve(each, rule.file, context) if each is not None else None
+    if tokens[0] not in ("var", "local"):
+        return None
+    found = configurations.resolve(Hcl("expression", tokens=tokens[:3]), where.file, context)
+    if found.node is not None and found.node.kind == "object" and len(tokens) > 3:
+        key = tokens[-1] if tokens[3] == "." else "".join(tokens[4:-1]).strip('"')
+        if (value := found.node.get(key)) is not None:
+            return configurations.resolve(value, found.file, found.context)
+    is_followed = found.expression is None or found.expression.tokens != tokens[:3]
+    return found if is_followed else None
+
+
+def _output(configurations: Configurations, tokens: tuple[str, ...], context: Context) -> Resolved | None:
+    inner = next((each for each in configurations.contexts if _is_call(each, context, tokens)), None)
+    if inner is None or len(tokens) < 5:
+        return None
+    for file, block in configurations.blocks(inner.folder, "output"):
+        value = block.get("value")
+        if block.labels == (tokens[-1],) and value is not None:
+            return configurations.resolve(value, file, inner)
+    return None
 
 
 def _is_call(inner: Context, outer: Context, tokens: tuple[str, ...]) -> bool:
@@ -175,8 +276,7 @@ def _is_call(inner: Context, outer: Context, tokens: tuple[str, ...]) -> bool:
     )
 
 
-def _refers(expression: Hcl, context: Context, group: TerraformGroup) -> bool:
-    tokens = expression.tokens
+def _refers(tokens: tuple[str, ...], context: Context, group: TerraformGroup) -> bool:
     if len(tokens) < 3 or tokens[1] != ".":
         return False
     if tokens[0] == "module":
@@ -191,8 +291,7 @@ def _refers(expression: Hcl, context: Context, group: TerraformGroup) -> bool:
     return group.block.labels == (tokens[0], tokens[2])
 
 
-def _refers_to_data(search: _Search, expression: Hcl, context: Context) -> bool:
-    tokens = expression.tokens
+def _refers_to_data(search: _Search, tokens: tuple[str, ...], context: Context) -> bool:
     if tokens[:3] != ("data", ".", "aws_security_group") or len(tokens) < 5:
         return False
     for file, block in search.configurations.blocks(context.folder, "data"):
@@ -415,6 +514,8 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
     rule, source = match.rule, match.source
     if overrides := _overrides(configurations, rule):
         return f"override files say otherwise of it: {', '.join(overrides)}"
+    if rule.group_decider:
+        return f"{rule.group_decider} decides which group it is a rule of, at {rule.where}"
     if rule_ignores_changes(rule):
         return "lifecycle.ignore_changes: Terraform leaves this source as it is in EC2"
     kind = rule.resource.get("type")

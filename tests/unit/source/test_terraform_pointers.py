@@ -336,3 +336,81 @@ def test_a_list_that_a_call_gives_for_ingress_alone_is_patched_through_modules_t
     assert in_module(through, inner=CALLED).rules[SSH].edit is Edit.PATCH
     shown = in_module(through + 'output "from" {\n  value = var.cidrs\n}\n', inner=CALLED)
     assert shown.rules[SSH].note == "it decides also what is at group/main.tf:7"
+
+
+RESOURCE = """resource "aws_vpc_security_group_ingress_rule" "ssh" {{
+{more}  from_port         = 22
+  to_port           = 22
+  ip_protocol       = "tcp"
+  cidr_ipv4         = "0.0.0.0/0"
+  security_group_id = {group}
+}}
+"""
+OTHER = GROUP.replace("web", "db")
+DEFINED = """locals {
+  one  = one(aws_security_group.web[*].id)
+  ids  = { web = aws_security_group.web.id, db = aws_security_group.db.id }
+  list = [aws_security_group.web.id]
+  each = coalesce(local.each, local.each)
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("group", "more"),
+    [
+        ('"${aws_security_group.web.id}"', ""),
+        ("(aws_security_group.web.id)", ""),
+        ('element(concat(aws_security_group.web.*.id, [""]), 0)', ""),
+        ("one(aws_security_group.web[*].id)", ""),
+        ('try(aws_security_group.web[0].id, "")', ""),
+        ('var.office == null ? aws_security_group.web[var.office].id : ""', ""),
+        ("local.one", ""),
+        ("local.ids.web", ""),
+        ('local.ids["web"]', ""),
+        ("local.list[0]", ""),
+        ("each.value.id", "  for_each          = aws_security_group.web\n"),
+    ],
+)
+def test_an_expression_that_names_one_group_alone_is_that_group(group: str, more: str) -> None:
+    result = found(GROUP + OTHER + RESOURCE.format(group=group, more=more), {"locals.tf": DEFINED})
+    assert (result.rules[SSH].edit, result.rules[SSH].location.where) == (Edit.PATCH, "main.tf:9")
+
+
+@pytest.mark.parametrize(
+    ("group", "more"),
+    [
+        ("coalesce(var.office, aws_security_group.web.id)", ""),
+        ("var.office ? aws_security_group.web.id : aws_security_group.db.id", ""),
+        ("local.ids[var.office]", ""),
+        ("each.value", "  for_each          = local.ids\n"),
+    ],
+)
+def test_a_rule_of_one_of_several_groups_is_pointed_at(group: str, more: str) -> None:
+    result = found(GROUP + OTHER + RESOURCE.format(group=group, more=more), {"locals.tf": DEFINED})
+    assert result.patches == {}
+    assert result.rules[SSH].edit is Edit.POINTER
+    assert result.rules[SSH].note == f"{group.replace(' ', '')} decides which group it is a rule of, at main.tf:9"
+
+
+@pytest.mark.parametrize("group", ["aws_security_group.db.id", "local.each", "var.office", "aws_instance.a.groups[0]"])
+def test_a_rule_of_another_group_is_no_place(group: str) -> None:
+    assert found(GROUP + OTHER + RESOURCE.format(group=group, more=""), {"locals.tf": DEFINED}).rules == {}
+
+
+def test_an_output_that_is_no_plain_reference_is_followed() -> None:
+    group = GROUP + 'output "id" {\n  value = element(concat(aws_security_group.web.*.id, [""]), 0)\n}\n'
+    main = 'module "net" {\n  source = "./net"\n}\n' + RESOURCE.format(group='"${module.net.id}"', more="")
+    read = [
+        TerraformFile("main.tf", "/live", main, parse_hcl(main)),
+        TerraformFile("net/main.tf", "/live/net", group, parse_hcl(group)),
+    ]
+    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+    assert find_in_terraform(read, described, [SSH], ("10.0.0.0/8",)).rules[SSH].edit is Edit.PATCH
+
+
+def test_locals_that_stand_for_billions_are_followed_once() -> None:
+    names = "".join(f"  l{n} = coalesce({', '.join([f'local.l{n + 1}'] * 100)})\n" for n in range(7))
+    text = f"locals {{\n{names}  l7 = coalesce(aws_security_group.web.id)\n}}\n"
+    result = found(GROUP + RESOURCE.format(group="local.l0", more=""), {"locals.tf": text})
+    assert result.rules[SSH].edit is Edit.PATCH
