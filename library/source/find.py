@@ -45,10 +45,16 @@ _SKIPPED = frozenset({".terraform", ".terragrunt-cache", ".git", "node_modules"}
 
 @dataclass(slots=True)
 class TerraformFiles:
-    """What was read. `unread`: what was not, and why, one sentence each."""
+    """What was read.
+
+    Attributes:
+        unread: what was not, and why, one sentence each.
+        links: links to folders that were read, by their paths.
+    """
 
     files: list[TerraformFile] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
 
 
 def read_folders(folders: Iterable[str]) -> TerraformFiles:
@@ -69,7 +75,7 @@ def read_folders(folders: Iterable[str]) -> TerraformFiles:
             # Such as a folder of a person's, which the host's jobs may not enter.
             found.unread.append(f"{folder}: {_unreadable(error)}")
             continue
-        for path in _walk(root, found.unread):
+        for path in _walk(root, found):
             _read(found, seen, root, path)
     return found
 
@@ -91,18 +97,40 @@ def _unreadable(error: OSError | RuntimeError) -> str:
     return f"it could not be read: {getattr(error, 'strerror', None) or 'a circle of links'}"
 
 
-_READ = (".tf", ".tf.json", ".tofu", ".tofu.json", ".tfvars", ".tfvars.json")
+_CONFIGURATIONS = (".tf", ".tf.json", ".tofu", ".tofu.json")
+_VALUES = (".tfvars", ".tfvars.json")
 
 
-def _walk(root: Path, unread: list[str]) -> Iterator[Path]:
+def _is_read(name: str) -> bool:
+    """Whether Terraform may read a file of this name: hidden configurations it ignores, as editors and macOS write."""
+    return name.endswith(_VALUES) or (name.endswith(_CONFIGURATIONS) and not name.startswith("."))
+
+
+def _walk(root: Path, found: TerraformFiles) -> Iterator[Path]:
     def failed(error: OSError) -> None:
-        unread.append(f"{error.filename}: {_unreadable(error)}")
+        found.unread.append(f"{error.filename}: {_unreadable(error)}")
 
     for where, folders, names in os.walk(root, onerror=failed, followlinks=False):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
+        for name in folders:
+            if (path := Path(where) / name).is_symlink():
+                _note_link(found, root, path)
         for name in sorted(names):
-            if name.endswith(_READ):
+            if _is_read(name):
                 yield Path(where) / name
+
+
+def _note_link(found: TerraformFiles, root: Path, path: Path) -> None:
+    """A link to a folder is not followed: what it leads to is read where it stands, or not at all."""
+    try:
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        found.unread.append(f"{_shown(path, root)}: {_unreadable(error)}")
+        return
+    if real.is_relative_to(root):
+        found.links[str(path)] = str(real)
+    else:
+        found.unread.append(f"{_shown(path, root)}: it is a link that leads out of the folder")
 
 
 def _read(found: TerraformFiles, seen: dict[str, dict[str, TerraformFile]], root: Path, path: Path) -> None:
@@ -367,7 +395,7 @@ def _read_template(
 
 
 def _search_terraform(search: _Search, terraform: TerraformFiles) -> None:
-    found = find_in_terraform(terraform.files, search.group, search.missing, search.replacements)
+    found = find_in_terraform(terraform.files, search.group, search.missing, search.replacements, terraform.links)
     search.add(found, of_group=search.location is None)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from library.network.ports import protocol_name
@@ -145,6 +145,13 @@ class TerraformGroup:
         return _ignores(self.block, ("ingress",))
 
 
+def _with_parents(path: str) -> Iterator[str]:
+    """A path, and those of the folders that it is in."""
+    while len(path) > 1:
+        yield path
+        path = posixpath.dirname(path)
+
+
 def _is_loaded(file: TerraformFile) -> bool:
     """Whether Terraform reads a file of values without being told to."""
     name = posixpath.basename(file.path)
@@ -181,7 +188,8 @@ def _ignores(block: Hcl, names: Sequence[str]) -> bool:
 class Configurations:
     """The files of all folders, and every use of each folder."""
 
-    def __init__(self, files: Iterable[TerraformFile]) -> None:
+    def __init__(self, files: Iterable[TerraformFile], links: Mapping[str, str] | None = None) -> None:
+        self._links = links or {}
         self.files: dict[str, list[TerraformFile]] = {}
         for file in files:
             self.files.setdefault(file.folder, []).append(file)
@@ -211,6 +219,9 @@ class Configurations:
         if not source.startswith(("./", "../")):
             return ""
         target = posixpath.normpath(posixpath.join(folder, source))
+        for _ in range(_DEEPEST):  # a link may lead to a link
+            link = next((each for each in _with_parents(target) if each in self._links), "")
+            target = self._links[link] + target[len(link) :] if link else target
         return target if target in self.files else ""
 
     def _all_contexts(self) -> list[Context]:

@@ -94,13 +94,17 @@ class _Search:
 
 
 def find_in_terraform(
-    files: Iterable[TerraformFile], described: SecurityGroup, exposures: Sequence[Exposure], replacements: Sequence[str]
+    files: Iterable[TerraformFile],
+    described: SecurityGroup,
+    exposures: Sequence[Exposure],
+    replacements: Sequence[str],
+    links: Mapping[str, str] | None = None,
 ) -> Found:
     """Where Terraform files define a group and its exposures.
 
-    `replacements` are the CIDRs and prefix lists that an open source becomes.
+    `replacements` are the CIDRs and prefix lists that an open source becomes; `links` are those to folders, by path.
     """
-    configurations = Configurations(files)
+    configurations = Configurations(files, links)
     search = _Search(configurations, described, replacements, configurations.groups())
     _attach_rules(search)
     candidates = list(_candidates(search))

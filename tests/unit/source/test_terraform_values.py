@@ -246,3 +246,42 @@ def test_a_folder_that_may_not_be_entered_is_named_and_the_others_are_read(
         "/srv/infrastructure: it could not be read: Permission denied",
         "/nowhere: there is no such folder",
     ]
+
+
+NAMED_CALL = 'module "net" {{\n  source = "./modules/net"\n  name   = "{name}"\n}}\n'
+
+
+def test_terraform_ignores_hidden_configurations(tmp_path: Path) -> None:
+    """As macOS and editors write them beside a file of the same name."""
+    for name in (".main.tf", "._main.tofu", ".#main.tf.json"):
+        (tmp_path / name).write_text(MAIN)
+    (tmp_path / "main.tf").write_text(MAIN)
+    (tmp_path / ".auto.tfvars").write_text(OPEN)
+    read = read_folders([str(tmp_path)])
+    assert (sorted(file.path for file in read.files), read.unread) == ([".auto.tfvars", "main.tf"], [])
+
+
+def test_a_module_behind_a_link_is_that_of_each_call(tmp_path: Path) -> None:
+    net = tmp_path / "modules" / "net"
+    net.mkdir(parents=True)
+    (net / "main.tf").write_text(
+        'variable "name" {}\n\nresource "aws_security_group" "web" {\n  name = var.name\n  ingress {\n'
+        '    from_port   = 22\n    to_port     = 22\n    protocol    = "tcp"\n    cidr_blocks = ["0.0.0.0/0"]\n  }\n}\n'
+    )
+    for name in ("prod", "staging"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "main.tf").write_text(NAMED_CALL.format(name="web" if name == "prod" else "other"))
+        (tmp_path / name / "modules").symlink_to("../linked" if name == "prod" else "../modules")
+    (tmp_path / "linked").symlink_to("modules")
+    (tmp_path / "circle").symlink_to(".")
+    (tmp_path / "out").symlink_to("/")
+    read = read_folders([str(tmp_path)])
+    assert read.unread == ["out: it is a link that leads out of the folder"]
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    result = find_in_terraform(read.files, group, [SSH], ("10.0.0.0/8",), read.links)
+    assert (result.rules[SSH].edit, result.rules[SSH].location.where) == (Edit.PATCH, "modules/net/main.tf:5")
+    assert result.before_diff == [
+        "aws_security_group.web at modules/net/main.tf:5 makes 2 groups: its module is used 2 times."
+    ]
+    assert result.group is not None
+    assert "its name is that of aws_security_group.web at modules/net/main.tf:3" in result.group.evidence
