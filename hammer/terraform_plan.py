@@ -22,6 +22,7 @@ from library.source.location import Traffic
 _RULE = "aws_security_group_rule"
 _SINGLE = "aws_vpc_security_group_ingress_rule"
 _ENTRY = "aws_ec2_managed_prefix_list_entry"
+_AWS_LIST = "aws_prefix_list"
 _CLOUD_CONTROL = ("awscc_ec2_security_group", "awscc_ec2_security_group_ingress")
 _ANY_CLOUD_CONTROL = "aws_cloudcontrolapi_resource"
 _STACKS = (
@@ -121,7 +122,8 @@ class _Plan:
             if (changes.get(raw["address"]) or {}).get("actions") != ["forget"]
         ]
         prior = list(_resources(((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}))
-        left = _left(prior, planned, plan.get("resource_changes") or ())
+        left = list(_left(prior, planned, plan.get("resource_changes") or ()))
+        self._left = {raw["address"] for raw in left}
         self._resources = [self._resource(raw, changes) for raw in planned if raw.get("mode") != "data"]
         self._resources += [self._resource(raw, {}) for raw in left]
         self._references = References(self._configuration, self._resources)
@@ -189,7 +191,7 @@ class _Plan:
                 if resource.kind == kind:
                     self._read_list(resource)
         for raw in self._data:
-            if raw.get("type") == LIST:
+            if raw.get("type") in (LIST, _AWS_LIST):
                 self._read_data(raw.get("values") or {})
         for resource in self._resources:
             if resource.kind in GROUPS:
@@ -206,7 +208,7 @@ class _Plan:
             if resource.kind == _SINGLE or (
                 resource.kind == _RULE and (resource.values.get("type") == "ingress" or resource.unknown.get("type"))
             ):
-                self._read_sources(self._group_of(resource), resource, resource.values, resource.unknown, "")
+                self._read_rule(self._group_of(resource), resource)
         return found
 
     # Prefix lists
@@ -236,9 +238,10 @@ class _Plan:
     def _read_data(self, values: Mapping[str, Any]) -> None:
         name = _text(values.get("id"))
         if name and name not in self._found.prefix_lists:
-            # A list that AWS owns does not count.
-            entries = () if values.get("owner_id") == "AWS" else _networks(values.get("entries"))
-            self._found.prefix_lists[name] = entries
+            # A list that AWS owns does not count. Nobody else's may have such a name.
+            is_aws = values.get("owner_id") == "AWS" or _text(values.get("name")).startswith("com.amazonaws.")
+            entries = values.get("entries")
+            self._found.prefix_lists[name] = () if is_aws else None if entries is None else _networks(entries)
 
     # Rules
 
@@ -260,6 +263,14 @@ class _Plan:
             group.unknown.append(UnknownSource(f"{group.address}: an ingress rule is known after apply"))
         if not is_set and (ending := self._ending.get(_text(resource.values.get("id")))):
             group.rules = [rule for rule in group.rules if rule_key(rule) not in ending]
+
+    def _read_rule(self, group: PlannedGroup, resource: PlannedResource) -> None:
+        """A rule of its own; of what the plan leaves as it is, without what another resource of the same rule ends."""
+        known = len(group.rules)
+        self._read_sources(group, resource, resource.values, resource.unknown, "")
+        if resource.address in self._left:
+            ending = self._ending.get(_text(resource.values.get("security_group_id")), set())
+            group.rules[known:] = [rule for rule in group.rules[known:] if rule_key(rule) not in ending]
 
     def _read_sources(
         self,

@@ -561,6 +561,39 @@ def test_what_a_rule_of_its_own_leaves_is_not_judged_by_the_state_of_its_group(
     assert set_here["aws_security_group.web"][0] == "open_completely", "the group itself has it, too"
 
 
+@pytest.mark.parametrize(("after", "left"), [("10.0.0.0/8", []), ("0.0.0.0/0", ["0.0.0.0/0"])])
+@pytest.mark.parametrize("ingress", [[], [rule()]])
+def test_a_rule_that_moves_to_a_resource_of_another_type_is_judged_there(
+    tmp_path: Path, ingress: list[Any], after: str, left: list[str]
+) -> None:
+    """Terraform forgets aws_security_group_rule, imports the same rule, and narrows it in the same plan."""
+    old, new = "aws_security_group_rule.ssh", "aws_vpc_security_group_ingress_rule.ssh"
+    forgotten = resource(old, rule(id="sgrule-1", type="ingress", security_group_id="sg-1"))
+    imported = {"ip_protocol": "tcp", "from_port": 22, "to_port": 22, "security_group_id": "sg-1", "id": "sgr-1"}
+    document = plan(group(ingress=ingress, id="sg-1"), resource(new, {**imported, "cidr_ipv4": after}))
+    document["prior_state"] = stated(forgotten)
+    document["resource_changes"] = [
+        {"address": old, "type": old.partition(".")[0], "change": {"actions": ["forget"], "before": {}}},
+        {
+            "address": new,
+            "type": new.partition(".")[0],
+            "change": {"actions": ["update"], "before": {**imported, "cidr_ipv4": "0.0.0.0/0"}},
+        },
+    ]
+    listing = judged(tmp_path, document)
+    assert [perm.cidr for issue in listing.issues for perm in issue.details.perms] == left
+    assert reasons(listing) == []
+
+
+@pytest.mark.parametrize(("name", "unknown"), [("com.amazonaws.eu-west-1.s3", 0), ("office", 1)])
+def test_a_list_of_an_aws_service_does_not_count(tmp_path: Path, name: str, unknown: int) -> None:
+    web = group(ingress=[rule([], prefix_list_ids=["pl-63a5400a"])])
+    listed = resource("data.aws_prefix_list.s3", {"id": "pl-63a5400a", "name": name, "cidr_blocks": ["52.218.0.0/17"]})
+    document = {**plan(web), "prior_state": stated({**listed, "mode": "data"})}
+    listing = judged(tmp_path, document)
+    assert (found(listing), len(reasons(listing))) == ({}, unknown)
+
+
 def test_a_group_that_is_replaced_and_sets_no_ingress_is_not_unknown(tmp_path: Path) -> None:
     replaced = plan(group(), configuration={"resources": [config_of("aws_security_group.web")]})
     del replaced["planned_values"]["root_module"]["resources"][0]["values"]["ingress"]
