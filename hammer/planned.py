@@ -7,6 +7,7 @@ here, is a failure with its reason, never judged harmless.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +33,7 @@ from library.source.template_text import (
 )
 from library.source.text_edit import line_of
 
+_MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]|\0")  # an escape, or bytes, of which two are a sign
 _SSM = "AWS::SSM::Parameter::Value"
 
 
@@ -55,12 +57,21 @@ def scan_plan_file(path: str, judge: Judge, group_ids: Sequence[str], now: datet
         NotThereError: one of the groups is not in it.
     """
     try:
-        planned = read_plan(json.loads(_content(path)))
+        planned = read_plan(_document(_content(path)))
     except NotAPlanError as error:
         raise WrongUsageError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise WrongUsageError(f"{path}: it is no plan: it is not JSON") from error
     return _listing(planned, judge, group_ids, now, path, {})
+
+
+def _document(content: bytes) -> Any:
+    """A JSON document. Half a sign, which no text can hold, becomes U+FFFD, as where Terraform writes one."""
+    document = json.loads(content)
+    if _MAY_BE_HALF.search(content):
+        text = json.dumps(document, ensure_ascii=False)
+        document = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return document
 
 
 def scan_template_file(

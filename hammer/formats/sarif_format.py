@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -64,7 +65,7 @@ def _result(issue: ListedIssue) -> dict[str, Any]:
         "logicalLocations": [{"fullyQualifiedName": printable(issue.group_id), "kind": "resource"}]
     }
     if issue.file:
-        physical: dict[str, Any] = {"artifactLocation": {"uri": quote(issue.file.replace("\\", "/"))}}
+        physical: dict[str, Any] = {"artifactLocation": {"uri": quote(os.fsencode(issue.file.replace("\\", "/")))}}
         if issue.line:
             physical["region"] = {"startLine": issue.line}
         location["physicalLocation"] = physical

@@ -369,7 +369,7 @@ def view(issue: ListedIssue, number: int, now: datetime, read: str = "") -> Issu
         fix=_fix(issue),
         before_fix=open_first(issue.sources),
         diff="\n".join(map(diff_line, issue.source_diff)).rstrip("\n"),
-        console=console_address(details.region, issue.group_id) if issue.is_group else "",
+        console=console_address(details.region, issue.group_id) if issue.is_group and not issue.file else "",
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hammer.formats import Format, pieces
 from hammer.listing.issue import Listing, default_context
 from hammer.planned import Judge, scan_plan_file
 from library.jobs.command_line import NotThereError, WrongUsageError
@@ -768,3 +770,21 @@ def test_a_plan_from_a_shell_that_writes_utf_16_is_read(tmp_path: Path) -> None:
     path.write_bytes(json.dumps(plan(group(ingress=[rule()]))).encode("utf-16"))
     judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), default_context(date(2026, 11, 29)))
     assert len(scan_plan_file(str(path), judge, (), NOW).issues) == 1
+
+
+@pytest.mark.parametrize("output_format", list(Format))
+def test_half_a_sign_in_a_plan_or_in_its_file_s_name_ends_no_format(tmp_path: Path, output_format: Format) -> None:
+    """JSON may escape half a sign, and hold its bytes; a path need not be UTF-8."""
+    path = tmp_path / os.fsdecode(b"caf\xe9.json")
+    document = plan(group(ingress=[rule()], name="\ud800", tags={"\ud800": "raw"}))
+    path.write_bytes(json.dumps(document).encode().replace(b"raw", b"\xed\xa0\x80"))
+    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), default_context(date(2026, 11, 29)))
+    listing = scan_plan_file(str(path), judge, (), NOW)
+    assert listing.issues[0].details.name == "\ufffd"
+    if output_format is not Format.TABLE:
+        assert "".join(pieces(output_format, listing)).encode()
+
+
+def test_a_planned_group_has_no_page_in_the_console(tmp_path: Path) -> None:
+    listing = judged(tmp_path, plan(group(ingress=[rule()])))
+    assert "console.aws.amazon.com" not in "".join(pieces(Format.HTML, listing))
