@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from library.network.addresses import Network, parse_network
+from library.network.ports import protocol_name
 from library.security_groups.group import IngressRule, ShapeError, checked_ports
 from library.source.location import Traffic
 from library.source.template_text import NO_VALUE, ResourceValue, TemplateValues, Tree, UnknownValueError, function_of
@@ -236,6 +237,8 @@ def _read_resource(found: TemplateGroups, pair: tuple[Tree, Tree], values: Templ
         found.unknown.append(f"the properties of {name} cannot be evaluated here")
         return
     logical_id, named = _target(target, values) if target is not None else ("", "")
+    if not logical_id and properties.get("GroupId") is None:
+        logical_id = _group_named(found, named, values)
     if logical_id and logical_id in found.groups:
         group = found.groups[logical_id]
     else:
@@ -255,6 +258,19 @@ def _target(tree: Tree, values: TemplateValues) -> tuple[str, str]:
     if isinstance(value, ResourceValue):
         return value.logical_id, f"{value.logical_id}.{value.attribute}".removesuffix(".")
     return "", value if isinstance(value, str) else ""
+
+
+def _group_named(found: TemplateGroups, name: str, values: TemplateValues) -> str:
+    """The logical id of a group by its name, as EC2 finds one of the default VPC; empty: the template has none."""
+    for logical_id, group in found.groups.items():
+        properties = group.properties
+        tree = properties.get("GroupName") if properties is not None and properties.get("VpcId") is None else None
+        try:
+            if name and tree is not None and values.value(tree) == name:
+                return logical_id
+        except UnknownValueError:
+            continue
+    return ""
 
 
 def _words(tree: Tree) -> Iterator[str]:
@@ -332,7 +348,12 @@ def _traffic(entry: Tree, values: TemplateValues) -> Traffic:
     protocol = values.value(tree)
     if not isinstance(protocol, str) or not protocol:
         raise UnknownValueError("a protocol of another shape")
-    first, last = (_port(entry.get(key), values) for key in ("FromPort", "ToPort"))
+    try:
+        first, last = (_port(entry.get(key), values) for key in ("FromPort", "ToPort"))
+    except UnknownValueError:
+        if protocol_name(protocol) != "-1":
+            raise
+        return protocol, None, None  # whatever its ports are
     return (protocol, *checked_ports(protocol, first, last))
 
 

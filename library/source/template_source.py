@@ -387,7 +387,7 @@ def _decider(context: _Context, source: Tree) -> str:
 def _map_entry(context: _Context, argument: Tree) -> Tree | None:
     tree = context.template.get("Mappings")
     try:
-        for part in argument.items:
+        for part in argument.items[:3]:  # the fourth may be a default
             name = context.values.value(part)
             tree = tree.get(name) if tree is not None and isinstance(name, str) else None
     except UnknownValueError:
@@ -483,9 +483,8 @@ def _refers_to(tree: Tree, name: str) -> bool:
 def _references(tree: Tree, name: str) -> Iterator[Tree]:
     """The parts of a template that name a parameter."""
     called = function_of(tree)
-    if (called and called[0] == "Ref" and called[1].value == name) or (
-        called and called[0] == "Fn::Sub" and f"${{{name}}}" in called[1].value
-    ):
+    text = "".join(each.value for each in (called[1], *called[1].items[:1])) if called else ""
+    if called and ((called[0] == "Ref" and text == name) or (called[0] == "Fn::Sub" and f"${{{name}}}" in text)):
         yield tree
         return
     for each in [*tree.items, *(value for _, value in tree.pairs)]:

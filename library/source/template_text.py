@@ -25,6 +25,7 @@ _DEEPEST = 200
 _LARGEST = 500_000  # nodes, with each use of an anchor counted: a few lines of anchors can stand for billions
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 _DYNAMIC = re.compile(r"\{\{resolve:([^}]*)\}\}")
+_NETWORKS = ("AWS::EC2::VPC", "AWS::EC2::Subnet")
 _LIST_TYPES = ("CommaDelimitedList", "List<")
 _SURROGATES = re.compile(r"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2})")
 _SHORTER = len(r"\ud83d\ude80") - len(r"\U0001F680")
@@ -350,7 +351,7 @@ class TemplateValues:
                 return this
             raise
 
-    def _sub(self, argument: Tree) -> str:
+    def _sub(self, argument: Tree) -> str | ResourceValue:
         own: dict[str, Any] = {}
         text = argument
         if argument.kind == "sequence":
@@ -361,23 +362,29 @@ class TemplateValues:
         if text.kind != "scalar":
             raise UnknownValueError("an Fn::Sub of another shape")
 
+        def named(name: str) -> Any:
+            if name in own:
+                return own[name]
+            return self._attribute(*name.split(".", 1)) if "." in name else self._ref(name)
+
         def replaced(match: re.Match[str]) -> str:
             literal, name = match[1], match[2].strip()
-            if literal:
-                return "${" + match[2] + "}"
-            if name not in own and "." in name:
-                raise UnknownValueError(f"{name} is known only when the resource exists")
-            return _as_text(own[name] if name in own else self._ref(name))
+            return "${" + match[2] + "}" if literal else _as_text(named(name))
 
+        only = _VARIABLE.fullmatch(text.value)
+        if only and not only[1] and isinstance(value := named(only[2].strip()), ResourceValue):
+            return value
         made = _VARIABLE.sub(replaced, text.value)
         if found := _DYNAMIC.search(made):
             raise UnknownValueError(f"the dynamic reference {found[1]} decides it")
         return made
 
-    def _join(self, argument: Tree) -> str:
+    def _join(self, argument: Tree) -> str | ResourceValue:
         parts = self.value(Tree("sequence", "seq", items=argument.items))
         if len(parts) != 2 or not isinstance(parts[0], str) or not isinstance(parts[1], list):
             raise UnknownValueError("an Fn::Join of another shape")
+        if len(parts[1]) == 1 and isinstance(parts[1][0], ResourceValue):
+            return parts[1][0]
         return parts[0].join(_as_text(part) for part in parts[1])
 
     def _select(self, argument: Tree) -> Any:
@@ -396,21 +403,37 @@ class TemplateValues:
         return found
 
     def _find_in_map(self, argument: Tree) -> Any:
-        if len(argument.items) != 3:
+        default = argument.items[3].get("DefaultValue") if len(argument.items) == 4 else None
+        if len(argument.items) != 3 and default is None:
             raise UnknownValueError("an Fn::FindInMap of another shape")
-        names = [_as_text(self.value(part)) for part in argument.items]
+        names = [_as_text(self.value(part)) for part in argument.items[:3]]
         tree = self.template.get("Mappings")
         for name in names:
             tree = tree.get(name) if tree is not None else None
+        tree = default if tree is None else tree
         if tree is None:
             raise UnknownValueError(f"mapping {names[0]} has no such entry")
         return self.value(tree)
 
-    def _get_att(self, argument: Tree) -> ResourceValue:
+    def _get_att(self, argument: Tree) -> Any:
         parts = [part.value for part in argument.items] or argument.value.split(".", 1)
         if len(parts) != 2 or not all(parts):
             raise UnknownValueError("an Fn::GetAtt of another shape")
-        return ResourceValue(parts[0], parts[1])
+        return self._attribute(parts[0], parts[1])
+
+    def _attribute(self, logical_id: str, attribute: str) -> Any:
+        """An attribute of a resource. The CIDR of a network is what the template gives it."""
+        resource = self.section("Resources").get(logical_id)
+        given = resource.get("Properties") if resource is not None and resource.text("Type") in _NETWORKS else None
+        tree = given.get("CidrBlock") if given is not None and attribute == "CidrBlock" else None
+        if tree is None or (key := f"{logical_id}.{attribute}") in self._deciding:
+            return ResourceValue(logical_id, attribute)
+        self._deciding.add(key)
+        try:
+            value = self.value(tree)
+        finally:
+            self._deciding.discard(key)
+        return ResourceValue(logical_id, attribute) if value is NO_VALUE else value
 
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -427,5 +450,6 @@ def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, ResourceValue):
-        raise UnknownValueError(f"{value.logical_id} is known only when the resource exists")
+        name = f"{value.logical_id}.{value.attribute}".removesuffix(".")
+        raise UnknownValueError(f"{name} is known only when the resource exists")
     raise UnknownValueError("a list where a text is expected")

@@ -35,6 +35,9 @@ Resources:
   List:
     Type: AWS::EC2::PrefixList
     Properties: {Entries: [{Cidr: 8.8.8.0/24}]}
+  Vpc: {Type: AWS::EC2::VPC, Properties: {CidrBlock: 10.0.0.0/16}}
+  Public: {Type: AWS::EC2::Subnet, Properties: {CidrBlock: 8.8.8.0/24}}
+  Own: {Type: AWS::EC2::VPC, Properties: {CidrBlock: !GetAtt Own.CidrBlock}}
   Web:
     Type: AWS::EC2::SecurityGroup
     Properties:
@@ -68,7 +71,13 @@ def exposed(listing: Listing) -> list[str]:
         ("CidrIp: !If [IsClosed, 0.0.0.0/0, 10.0.0.0/8]", []),
         ('CidrIp: !If [IsClosed, 0.0.0.0/0, !Ref "AWS::NoValue"]', []),
         ('CidrIpv6: "0000:0000:0000:0000:0000:0000:0000:0000/0"', ["::/0"]),
+        ("CidrIp: !FindInMap [Net, other, cidr, {DefaultValue: 8.8.8.0/24}]", ["8.8.8.0/24"]),
+        ("CidrIp: !FindInMap [Net, any, cidr, {DefaultValue: 8.8.8.0/24}]", ["0.0.0.0/0"]),
+        ("CidrIp: !GetAtt Vpc.CidrBlock", []),
+        ("CidrIp: !GetAtt Public.CidrBlock", ["8.8.8.0/24"]),
+        ('CidrIp: !Sub "${Public.CidrBlock}"', ["8.8.8.0/24"]),
         ("SourcePrefixListId: !Ref List", ["8.8.8.0/24"]),
+        ('SourcePrefixListId: !Sub "${List.PrefixListId}"', ["8.8.8.0/24"]),
         ("SourceSecurityGroupId: !ImportValue other", []),
     ],
 )
@@ -87,6 +96,9 @@ def test_what_the_template_tells_is_judged(tmp_path: Path, source: str, cidrs: l
         "CidrIp: !Ref Secret",
         "CidrIp: !If [InEurope, 0.0.0.0/0, 10.0.0.0/8]",
         "SourcePrefixListId: pl-1",
+        "CidrIp: !GetAtt Own.CidrBlock",
+        'CidrIp: !Sub "${Own.Ipv6CidrBlocks}/8"',
+        "CidrIp: !FindInMap [Net, other, cidr, {Default: 0.0.0.0/0}]",
         "CidrIp: !Select [!Ref From, [a]]",
     ],
 )
@@ -215,6 +227,32 @@ def test_rules_of_one_group_elsewhere_are_judged_together(tmp_path: Path, group:
 
 
 @pytest.mark.parametrize(
+    "group",
+    [
+        "GroupId: !Ref Web",
+        "GroupId: !Sub '${Web}'",
+        "GroupId: !Sub '${Web.GroupId}'",
+        "GroupId: !Join ['', [!GetAtt Web.GroupId]]",
+        "GroupName: web",
+    ],
+)
+def test_a_rule_of_its_own_is_judged_with_its_group(tmp_path: Path, group: str) -> None:
+    values = f"{group}, IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 128.0.0.0/1"
+    rule = f"  Rule: {{Type: AWS::EC2::SecurityGroupIngress, Properties: {{{values}}}}}\n"
+    text = (HEAD % (22, "CidrIp: 0.0.0.0/1")).replace("GroupDescription: web", "GroupDescription: web\n      %s")
+    (issue,) = judged(tmp_path, text % "GroupName: web" + rule).issues
+    assert (issue.group_id, issue.details.status) == ("Web", "open_completely")
+    if group == "GroupName: web":
+        elsewhere = judged(tmp_path, text % "GroupName: web\n      VpcId: !Ref Vpc" + rule).issues
+        assert [each.group_id for each in elsewhere] == ["Rule", "Web"], "EC2 finds by name in the default VPC alone"
+
+
+def test_all_traffic_is_all_traffic_whatever_its_ports_are(tmp_path: Path) -> None:
+    text = (HEAD % ("!GetAtt Vpc.Port", "CidrIp: 0.0.0.0/0")).replace("IpProtocol: tcp", "IpProtocol: -1")
+    assert (exposed(judged(tmp_path, text)), judged(tmp_path, text).failed) == (["0.0.0.0/0"], ())
+
+
+@pytest.mark.parametrize(
     "properties",
     [
         "{GroupDescription: a, Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}}",
@@ -270,7 +308,7 @@ def test_sarif_has_file_and_line(tmp_path: Path) -> None:
     (result,) = run["results"]
     location = result["locations"][0]["physicalLocation"]
     assert location["artifactLocation"]["uri"].endswith("template.yaml")
-    assert location["region"] == {"startLine": 16}
+    assert location["region"] == {"startLine": 19}
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
     assert run["invocations"][0]["executionSuccessful"] is True
 

@@ -127,6 +127,7 @@ def rule_in(text: str, parameters: dict[str, str] | None = None) -> RuleLocation
     [
         ("!Select [0, !Ref Cidrs]", "Fn::Select, with parameter Cidrs at line 2, decides it"),
         ('!Sub "${One}"', "Fn::Sub ${One}, with parameter One at line 3, decides it"),
+        ("!Sub ['${One}', {}]", "Fn::Sub, with parameter One at line 3, decides it"),
         ("!Join ['/', [0.0.0.0, !Ref Bits]]", "Fn::Join, with parameter Bits at line 4, decides it"),
         ("!ImportValue {'Fn::Sub': '${One}-net'}", "Fn::ImportValue ${One}-net decides it: the stack that exports it"),
     ],
