@@ -331,7 +331,8 @@ class TemplateValues:
                 raise UnknownValueError(f"parameter {name} has no value")
             kind = parameter.text("Type")
             text = self.given[name]
-            return [part.strip() for part in text.split(",")] if kind.startswith(_LIST_TYPES) else text
+            is_list = kind.removeprefix("AWS::SSM::Parameter::Value<").startswith(_LIST_TYPES)
+            return [part.strip() for part in text.split(",")] if is_list else text
         if name in self.pseudo:
             return self.pseudo[name]
         if name in self.section("Resources"):

@@ -501,7 +501,7 @@ def _patch(
 
 def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[int, int]]) -> bool:
     """Whether a rule that is always there admits a replacement by a literal that is not taken away."""
-    if rule.shape == "dynamic" or rule.resource.get("count") is not None or rule.resource.get("for_each") is not None:
+    if rule.shape == "dynamic" or rule.group_decider or any(rule.resource.get(key) for key in ("count", "for_each")):
         return False
     for source in rule.sources:
         node = source.value.node

@@ -8,7 +8,7 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
 from library.source.cloudformation import ReadStack, StackReader, StackResource
 from library.source.find import TerraformFiles, locate
-from library.source.location import Edit, Found, Kind, RuleLocation
+from library.source.location import Confidence, Edit, Found, Kind, RuleLocation
 from library.source.template_source import Stack, find_in_template
 
 EXPOSED = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
@@ -127,6 +127,7 @@ def rule_in(text: str, parameters: dict[str, str] | None = None) -> RuleLocation
     [
         ("!Select [0, !Ref Cidrs]", "Fn::Select, with parameter Cidrs at line 2, decides it"),
         ('!Sub "${One}"', "Fn::Sub ${One}, with parameter One at line 3, decides it"),
+        ("!Select [0, !Ref Stored]", "Fn::Select, with parameter Stored at line 5, decides it"),
         ("!Sub ['${One}', {}]", "Fn::Sub, with parameter One at line 3, decides it"),
         ("!Join ['/', [0.0.0.0, !Ref Bits]]", "Fn::Join, with parameter Bits at line 4, decides it"),
         ("!ImportValue {'Fn::Sub': '${One}-net'}", "Fn::ImportValue ${One}-net decides it: the stack that exports it"),
@@ -134,9 +135,11 @@ def rule_in(text: str, parameters: dict[str, str] | None = None) -> RuleLocation
 )
 def test_a_function_is_named_with_its_parameters(source: str, decider: str) -> None:
     parameters = "Parameters:\n  Cidrs: {Type: CommaDelimitedList}\n  One: {Type: String}\n  Bits: {Type: String}\n"
-    given = {"Cidrs": "0.0.0.0/0,10.0.0.0/8", "One": "0.0.0.0/0", "Bits": "0"}
+    parameters += "  Stored: {Type: AWS::SSM::Parameter::Value<List<String>>}\n"
+    given = {"Cidrs": "0.0.0.0/0,10.0.0.0/8", "One": "0.0.0.0/0", "Bits": "0", "Stored": "0.0.0.0/0,10.0.0.0/8"}
     found = rule_in(f"{parameters}{GROUP}      SecurityGroupIngress:\n{SSH}{source}}}\n", given)
-    assert (found.edit, found.note) == (Edit.POINTER, f"line 11: {decider}")
+    assert (found.edit, found.note) == (Edit.POINTER, f"line 12: {decider}")
+    assert found.location.confidence is Confidence.EXACT or "ImportValue" in source
 
 
 @pytest.mark.parametrize(

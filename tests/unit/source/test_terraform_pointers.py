@@ -414,3 +414,12 @@ def test_locals_that_stand_for_billions_are_followed_once() -> None:
     text = f"locals {{\n{names}  l7 = coalesce(aws_security_group.web.id)\n}}\n"
     result = found(GROUP + RESOURCE.format(group="local.l0", more=""), {"locals.tf": text})
     assert result.rules[SSH].edit is Edit.PATCH
+
+
+def test_a_rule_that_may_be_of_another_group_admits_no_replacement() -> None:
+    own = RESOURCE.format(group="aws_security_group.web.id", more="")
+    other = own.replace('"ssh"', '"office"').replace("0.0.0.0/0", "10.0.0.0/8")
+    result = found(GROUP + OTHER + own + other)
+    assert result.patches == {}, "the other rule admits it already"
+    other = other.replace("aws_security_group.web.id", "coalesce(var.office, aws_security_group.web.id)")
+    assert found(GROUP + OTHER + own + other).rules[SSH].edit is Edit.PATCH
