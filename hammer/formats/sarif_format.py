@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -65,7 +64,9 @@ def _result(issue: ListedIssue) -> dict[str, Any]:
         "logicalLocations": [{"fullyQualifiedName": printable(issue.group_id), "kind": "resource"}]
     }
     if issue.file:
-        physical: dict[str, Any] = {"artifactLocation": {"uri": quote(os.fsencode(issue.file.replace("\\", "/")))}}
+        physical: dict[str, Any] = {
+            "artifactLocation": {"uri": quote(issue.file.replace("\\", "/"), errors="surrogateescape")}
+        }
         if issue.line:
             physical["region"] = {"startLine": issue.line}
         location["physicalLocation"] = physical

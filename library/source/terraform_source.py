@@ -25,26 +25,23 @@ from library.source.location import (
     admits,
     is_same_traffic,
 )
+from library.source.terraform_names import named_references
 from library.source.terraform_patch import Narrowing, TerraformPatch, patch_terraform
 from library.source.terraform_rules import (
     Configurations,
     Context,
-    Resolved,
     SourceList,
     TerraformGroup,
     TerraformRule,
-    expressions_in,
     rule_ignores_changes,
     shown_expression,
 )
 from library.source.text_edit import line_of
 
 _NO_DESCRIPTION = "Managed by Terraform"  # the provider's own
+_SURE = 2  # the rank of a match whose group, ports and source are known
+_LISTED = 5
 _MADE_NAME = "terraform-"  # the provider's prefix where the configuration names no group
-_ROOTS = frozenset({"var", "local", "module", "data", "each"})  # beside the types of resources
-_OPENING = ("(", "[", "{", "${")
-_CLOSING = (")", "]", "}")
-_DEEPEST = 8  # definitions, one by way of the other
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +70,7 @@ class _Match:
     @property
     def rank(self) -> int:
         is_of_group = not self.rule.group_decider
-        return 2 if self.items and self.sure and is_of_group else 1 if self.sure else 0
+        return _SURE if self.items and self.sure and is_of_group else 1 if self.sure else 0
 
     @property
     def where(self) -> str:
@@ -91,6 +88,7 @@ class _Search:
     replacements: Sequence[str]
     groups: list[TerraformGroup]
     rules: list[TerraformRule] = field(default_factory=list)  # resources whose group is not in the files
+    loose: list[TerraformRule] = field(default_factory=list)  # resources of which the files do not tell the group
 
 
 def find_in_terraform(
@@ -123,9 +121,10 @@ def find_in_terraform(
         for exposure, found in matches.items()
         if (location := _rule_location(search, exposure, found, chosen, narrowed, patch, frozen)) is not None
     }
+    loose = {each: _loose_location(search, each) for each in exposures if each not in locations}
     return Found(
         group=_group_location(chosen, any(location.location.kind is Kind.TERRAFORM for location in locations.values())),
-        rules=locations,
+        rules=locations | {exposure: location for exposure, location in loose.items() if location is not None},
         patches=patch.patches,
         before_diff=_several(search, groups, narrowed) if patch.patches else [],
         returns=Returns.UNKNOWN if frozen else None,
@@ -153,131 +152,18 @@ def _attach_rules(search: _Search) -> None:
             if found.node.value == search.described.group_id:
                 search.rules.append(rule)
             continue
-        named = list(_named(search.configurations, found.expression or node, found, rule, set(), 0))
+        named = named_references(search.configurations, found.expression or node, found, rule)
         groups = [each for each in search.groups if any(_refers(*reference, each) for reference in named)]
         if len(named) > 1 or len(groups) > 1:
             rule.group_decider = shown_expression(node)
         for group in groups:
             group.rules.append(rule)
-        if not groups and any(_refers_to_data(search, *reference) for reference in named):
-            search.rules.append(rule)
-
-
-_Reference = tuple[tuple[str, ...], Context]
-"""The tokens of a reference, such as those of `aws_security_group.web.id`, and where they count."""
-
-
-def _named(
-    configurations: Configurations, part: Hcl, where: Resolved, rule: TerraformRule, seen: set[_Reference], depth: int
-) -> Iterator[_Reference]:
-    """What an expression may stand for, such as `one(aws_security_group.web[*].id)`: each reference that is in it.
-
-    References are followed through locals, variables, outputs of local modules and the rule's own `for_each`, each
-    once: they can stand for billions.
-    """
-    for expression in expressions_in(part):
-        for tokens in _references(expression.tokens):
-            if (tokens, where.context) in seen:
-                continue
-            seen.add((tokens, where.context))
-            inner = _definition(configurations, tokens, where, rule) if depth < _DEEPEST else None
-            meant = None if inner is None else inner.node or inner.expression
-            if inner is None or meant is None:
-                yield tokens, where.context
-            else:
-                yield from _named(configurations, meant, inner, rule, seen, depth + 1)
-
-
-def _references(tokens: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The references in an expression, without those in an index and in the condition of a choice."""
-    done: list[list[tuple[str, ...]]] = [[]]  # for each bracket that is open
-    part: list[list[tuple[str, ...]]] = [[]]  # the same, since the last comma
-    at, last = 0, ""
-    while at < len(tokens):
-        word, start = tokens[at], at
-        at += 1
-        if word == "[" and (last in ("]", ")") or last.isidentifier()):
-            at = _after_index(tokens, start)
-        elif word in _OPENING:
-            done.append([])
-            part.append([])
-        elif word in _CLOSING and len(done) > 1:
-            inner = [*done.pop(), *part.pop()]
-            part[-1] += inner
-        elif word == ",":
-            done[-1] += part[-1]
-            part[-1] = []
-        elif word == "?":
-            part[-1] = []
-        elif tokens[at : at + 1] == (".",) and last != "." and (word in _ROOTS or "_" in word):
-            at = _end_of_reference(tokens, start)
-            part[-1].append(tokens[start:at])
-        last = tokens[at - 1]
-    return [reference for each in (*done, *part) for reference in each]
-
-
-def _end_of_reference(tokens: tuple[str, ...], start: int) -> int:
-    at = start + 1
-    while at < len(tokens):
-        if tokens[at] == ".":
-            at += 2
-        elif tokens[at] in (".*", "[*]"):
-            at += 1
-        elif tokens[at] == "[":
-            at = _after_index(tokens, at)
-        else:
-            break
-    return at
-
-
-def _after_index(tokens: tuple[str, ...], start: int) -> int:
-    depth = 0
-    for at in range(start, len(tokens)):
-        depth += (tokens[at] == "[") - (tokens[at] == "]")
-        if not depth:
-            return at + 1
-    return len(tokens)
-
-
-def _definition(
-    configurations: Configurations, tokens: tuple[str, ...], where: Resolved, rule: TerraformRule
-) -> Resolved | None:
-    """What a local, a variable, an output of a local module or `each.value` is; None: it is not known, or none."""
-    context = where.context
-    if tokens[0] == "module":
-        return _output(configurations, tokens, context)
-    if tokens[:3] == ("each", ".", "value") and context is rule.context:
-        each = rule.resource.get("for_each")
-        return configurations.resolve(each, rule.file, context) if each is not None else None
-    if tokens[0] not in ("var", "local"):
-        return None
-    found = configurations.resolve(Hcl("expression", tokens=tokens[:3]), where.file, context)
-    if found.node is not None and found.node.kind == "object" and len(tokens) > 3:
-        key = tokens[-1] if tokens[3] == "." else "".join(tokens[4:-1]).strip('"')
-        if (value := found.node.get(key)) is not None:
-            return configurations.resolve(value, found.file, found.context)
-    is_followed = found.expression is None or found.expression.tokens != tokens[:3]
-    return found if is_followed else None
-
-
-def _output(configurations: Configurations, tokens: tuple[str, ...], context: Context) -> Resolved | None:
-    inner = next((each for each in configurations.contexts if _is_call(each, context, tokens)), None)
-    if inner is None or len(tokens) < 5:
-        return None
-    for file, block in configurations.blocks(inner.folder, "output"):
-        value = block.get("value")
-        if block.labels == (tokens[-1],) and value is not None:
-            return configurations.resolve(value, file, inner)
-    return None
-
-
-def _is_call(inner: Context, outer: Context, tokens: tuple[str, ...]) -> bool:
-    return (
-        inner.call is not None
-        and inner.parent is outer
-        and tokens[:2] == ("module", ".")
-        and inner.call[1].labels == tokens[2:3]
-    )
+        if not groups:
+            answers = [_is_group_of_data(search, *reference) for reference in named]
+            if True in answers:
+                search.rules.append(rule)
+            elif not answers or None in answers:
+                search.loose.append(rule)
 
 
 def _refers(tokens: tuple[str, ...], context: Context, group: TerraformGroup) -> bool:
@@ -295,14 +181,15 @@ def _refers(tokens: tuple[str, ...], context: Context, group: TerraformGroup) ->
     return group.block.labels == (tokens[0], tokens[2])
 
 
-def _refers_to_data(search: _Search, tokens: tuple[str, ...], context: Context) -> bool:
+def _is_group_of_data(search: _Search, tokens: tuple[str, ...], context: Context) -> bool | None:
+    """Whether a reference is to the group, which a data source reads; None: the files do not tell."""
     if tokens[:3] != ("data", ".", "aws_security_group") or len(tokens) < 5:
-        return False
+        return None
     for file, block in search.configurations.blocks(context.folder, "data"):
         if block.labels == ("aws_security_group", tokens[4]):
-            texts = [search.configurations.text(block.get(key), file, context) for key in ("name", "id")]
-            return search.described.name in texts or search.described.group_id in texts
-    return False
+            texts = {search.configurations.text(block.get(key), file, context) for key in ("name", "id")} - {None}
+            return bool(texts & {search.described.name, search.described.group_id}) if texts else None
+    return None
 
 
 def _candidates(search: _Search) -> Iterable[_Candidate]:
@@ -631,7 +518,7 @@ def _rule_location(
         return RuleLocation(exposure, Location(evidence=evidence), Edit.NONE, listed)
     match = found[0]
     owners = [each for each in chosen if any(rule is match.rule for rule in each.group.rules)]
-    exact = bool(owners) and owners[0].exact and match.rank == 2
+    exact = bool(owners) and owners[0].exact and match.rank == _SURE
     sure = Confidence.EXACT if exact else Confidence.LIKELY if match.sure else Confidence.HINT
     evidence = (
         *(owners[0].evidence if owners else (f"{match.rule.address} names the group",)),
@@ -659,6 +546,16 @@ def _rule_location(
         starts = [item.start for item in match.items]
         notes.append(f"it decides also {', '.join(_shared(search, match, starts, {exposure: [match]}))}")
     return RuleLocation(exposure, location, Edit.POINTER, "; ".join(notes))
+
+
+def _loose_location(search: _Search, exposure: Exposure) -> RuleLocation | None:
+    """The rules with an exposure's ports and source that may be it: the files do not tell which group they are of."""
+    found = [match for match in _matches(search.configurations, search.loose, exposure) if match.rank == _SURE]
+    if not found:
+        return None
+    listed = [f"{match.rule.address} at {match.where} may be it: its group is not known here" for match in found]
+    more = [f"and {len(listed) - _LISTED} more"] if len(listed) > _LISTED else []
+    return RuleLocation(exposure, Location(evidence=(*listed[:_LISTED], *more)))
 
 
 def _several(search: _Search, groups: Sequence[TerraformGroup], narrowed: Mapping[Exposure, Narrowing]) -> list[str]:

@@ -393,9 +393,36 @@ def test_a_rule_of_one_of_several_groups_is_pointed_at(group: str, more: str) ->
     assert result.rules[SSH].note == f"{group.replace(' ', '')} decides which group it is a rule of, at main.tf:9"
 
 
-@pytest.mark.parametrize("group", ["aws_security_group.db.id", "local.each", "var.office", "aws_instance.a.groups[0]"])
+DATA = 'data "aws_security_group" "db" {\n  name = "db"\n}\n'
+
+
+@pytest.mark.parametrize("group", ["aws_security_group.db.id", "data.aws_security_group.db.id", '"sg-2"'])
 def test_a_rule_of_another_group_is_no_place(group: str) -> None:
-    assert found(GROUP + OTHER + RESOURCE.format(group=group, more=""), {"locals.tf": DEFINED}).rules == {}
+    assert found(GROUP + OTHER + RESOURCE.format(group=group, more=""), {"data.tf": DATA}).rules == {}
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        "local.each",
+        "var.office",
+        "aws_instance.a.groups[0]",
+        "data.terraform_remote_state.net.outputs.id",
+        "each.value",
+    ],
+)
+def test_a_rule_of_which_the_group_is_not_known_may_be_it(group: str) -> None:
+    location = found(GROUP + OTHER + RESOURCE.format(group=group, more=""), {"locals.tf": DEFINED}).rules[SSH]
+    assert (location.location.kind, location.edit) == (Kind.UNKNOWN, Edit.NONE)
+    named = "aws_vpc_security_group_ingress_rule.ssh at main.tf:9 may be it: its group is not known here"
+    assert location.location.evidence == (named,)
+    closed = RESOURCE.format(group=group, more="").replace("0.0.0.0/0", "10.0.0.0/8")
+    assert found(GROUP + OTHER + closed, {"locals.tf": DEFINED}).rules == {}
+
+
+def test_of_many_rules_that_may_be_it_some_are_listed() -> None:
+    rules = "".join(RESOURCE.format(group="var.office", more="").replace('"ssh"', f'"ssh_{n}"') for n in range(7))
+    assert found(GROUP + rules).rules[SSH].location.evidence[-1] == "and 2 more"
 
 
 def test_an_output_that_is_no_plain_reference_is_followed() -> None:
