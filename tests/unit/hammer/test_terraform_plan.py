@@ -786,5 +786,7 @@ def test_half_a_sign_in_a_plan_or_in_its_file_s_name_ends_no_format(tmp_path: Pa
 
 
 def test_a_planned_group_has_no_page_in_the_console(tmp_path: Path) -> None:
-    listing = judged(tmp_path, plan(group(ingress=[rule()])))
-    assert "console.aws.amazon.com" not in "".join(pieces(Format.HTML, listing))
+    listing = judged(tmp_path, plan(group(ingress=[{**rule(), "protocol": "\x1b[31m"}])))
+    page = "".join(pieces(Format.HTML, listing))
+    assert "console.aws.amazon.com" not in page
+    assert "\x1b" not in page
