@@ -173,9 +173,13 @@ class References:
             yield new[0]
 
     def _of_module(self, called: str, kinds: Sequence[str], index: Any) -> Iterator[str]:
-        """The only resource of these kinds of a module's instance, where an expression does not tell the output."""
+        """The only resource of these kinds of a module's instance, where an expression does not tell the output.
+
+        Where the module itself has none, the only one of the modules that it calls.
+        """
         modules = (f"{called}.", f"{called}[{json.dumps(index, ensure_ascii=False)}].")
-        there = [each for each in self._resources if each.kind in kinds and each.module in modules]
+        below = [each for each in self._resources if each.kind in kinds and each.module.startswith(modules)]
+        there = [each for each in below if each.module in modules] or below
         if len(there) == 1:
             yield there[0].address
 
