@@ -512,14 +512,16 @@ class _Attempt:
     def _without_what_is_not_shown(
         self, decided: Mapping[str, Change], detections: Mapping[str, Detection]
     ) -> dict[str, Change]:
-        """The changes without what EC2 may only seem to have taken away, because it does not show a call yet."""
+        """The changes without what may only seem to be gone: EC2 does not show it yet, or it was not understood."""
         now, earliest = self._runtime.now(), self._target.earliest_start_to_take_away
         found: dict[str, Change] = {}
         for group_id, change in decided.items():
             hints = self._hints.get(group_id, EventHints())
             is_observed = hints.are_observed_by(self._scan_start)
             is_asked_too_early = earliest is not None and self._scan_start < earliest
-            if not change.takes_away or (is_observed and not is_asked_too_early):
+            # Of what was not understood of a group, such as a rule's prefix list, an exposure may still be there.
+            is_understood = group_id not in self.scan.unreadable
+            if not change.takes_away or (is_understood and is_observed and not is_asked_too_early):
                 found[group_id] = change
                 continue
             kept = reconcile_additions(self.issues.get(group_id), detections.get(group_id), now)

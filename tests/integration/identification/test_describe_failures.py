@@ -259,6 +259,34 @@ def test_a_prefix_list_that_is_gone_is_reported_and_resolves_nothing(world: Worl
     assert world.coverage().reason == f"not understood: {group_id}: prefix list {prefix_list} could not be read"
 
 
+@pytest.mark.parametrize("exempt", [False, True])
+def test_what_a_missing_prefix_list_opened_stays_whatever_else_the_group_opens(world: World, *, exempt: bool) -> None:
+    prefix_list = world.ec2().create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "0.0.0.0/0"}]
+    )["PrefixList"]["PrefixListId"]
+    group_id = world.group(f"tcp/22 from {prefix_list}", "tcp/3389 from 8.8.8.8/32")
+    if exempt:
+        world.whitelist({"group": group_id, "cidrs": ["8.8.8.8/32"]})
+    world.describe()
+    before = world.items()
+    world.aws.rewrites.append(
+        without("DescribeManagedPrefixLists", r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>")
+    )
+    world.later()
+    assert world.describe() == {"changes": 0}
+    assert world.items() == before
+    assert world.coverage().outcome is Outcome.PARTIAL
+    world.aws.rewrites.clear()
+    world.revoke(group_id, f"tcp/22 from {prefix_list}")
+    world.later()
+    assert world.describe() == {"changes": 1}
+    issue = world.items()[group_id]
+    assert (issue["status"], [perm["cidr"] for perm in issue["issue_details"]["perms"]]) == (
+        "whitelisted" if exempt else "open",
+        ["8.8.8.8/32"],
+    )
+
+
 def test_a_prefix_list_that_may_not_be_read_fails_the_region(world: World, known: dict[str, Any]) -> None:
     prefix_list = world.ec2().create_managed_prefix_list(
         PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.8.0/24"}]
