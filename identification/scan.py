@@ -234,7 +234,10 @@ def scan_region(
             open_traffic |= _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
             del page  # it is let go before the next one is read
     except ClientError as error:
-        if error_code(error) in ACCESS_DENIED and _DENIED_BY_POLICY in str(error):
+        # A policy that closes the region denies its groups, too. One that denies prefix lists alone, say, or the role,
+        # would hide open groups: that is a failure.
+        is_closed = error.operation_name == "DescribeSecurityGroups" and error_code(error) in ACCESS_DENIED
+        if is_closed and _DENIED_BY_POLICY in str(error):
             message = f"a service control policy of the organization denies it: {one_line(error)}"
             raise DeniedByPolicyError(message) from error
         # Without the region being asked about elsewhere, a region that is off looks like wrong credentials.

@@ -193,6 +193,23 @@ def test_a_region_that_a_policy_of_the_organization_closes_is_no_failure(
         world.describe()
 
 
+@pytest.mark.parametrize("operation", ["DescribeManagedPrefixLists", "AssumeRole"])
+def test_a_policy_that_denies_something_else_does_not_hide_the_region(
+    world: World, known: dict[str, Any], operation: str
+) -> None:
+    """The region's groups may be open all the same: somebody must hear that nobody looks at them."""
+    prefix_list = world.ec2().create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "10.0.0.0/8"}]
+    )["PrefixList"]["PrefixListId"]
+    world.group(f"tcp/22 from {prefix_list}", name="listed")
+    said = "not authorized to perform it with an explicit deny in a service control policy"
+    world.aws.refuse(operation, Rejection("AccessDenied", 403, said))
+    record = in_sqs(target())
+    assert describe_security_groups.lambda_handler(record, None)["batchItemFailures"]
+    assert world.coverage().outcome is Outcome.FAILED
+    assert world.items() == known
+
+
 @pytest.mark.parametrize("code", ["AuthFailure", "OptInRequired", "UnrecognizedClientException"])
 def test_a_region_that_is_off_is_recorded_as_such(world: World, known: dict[str, Any], code: str) -> None:
     success = world.coverage().started
