@@ -473,18 +473,24 @@ def groups_of(raw: Raw, listeners: Sequence[Raw], target_groups: Iterable[Raw]) 
             yield group, sending
 
 
+def not_listed(listeners: Iterable[Raw], target_groups: Iterable[Raw]) -> list[str]:
+    """The target groups that listeners send to and that are not listed: one of the two answers is older."""
+    sent = {arn for listener in listeners for arn in _sends_to(listener)}
+    return sorted(sent - {group["TargetGroupArn"] for group in target_groups})
+
+
 def _sends_to(listener: Raw) -> set[str]:
     arns = set()
     for action in listener.get("DefaultActions", ()):
         weighted = (action.get("ForwardConfig") or {}).get("TargetGroups", ())
-        arns |= {each.get("TargetGroupArn") for each in (action, *weighted)}
+        arns |= {each["TargetGroupArn"] for each in (action, *weighted) if each.get("TargetGroupArn")}
     return arns
 
 
 def _forwards(raw: Raw, listeners: Sequence[Raw] | None, answers: ElbAnswers) -> tuple[Forward, ...] | None:
     if not is_entrance(raw):
         return ()
-    if listeners is None or answers.target_groups is None:
+    if listeners is None or answers.target_groups is None or not_listed(listeners, answers.target_groups):
         return None
     forwards: list[Forward] = []
     for group, sending in groups_of(raw, listeners, answers.target_groups):

@@ -30,6 +30,7 @@ from identification.reachability.network import (
     groups_of,
     is_entrance,
     key_of,
+    not_listed,
     parse_balancers,
     parse_classic,
     parse_interface,
@@ -104,6 +105,9 @@ class BalancerSweep:
             groups = self._pages(
                 elbv2, "describe_target_groups", "TargetGroups", PaginationConfig={"PageSize": _BALANCERS_A_PAGE}
             )
+        for raw in entrances if groups is not None else ():
+            if missing := not_listed(listeners.get(raw["LoadBalancerArn"], ()), groups):
+                self._failed.add(_WHAT, ResponseParserError(f"a listener sends to {missing[0]}, which is not listed"))
         targets: dict[str, list[Raw]] = {}
         attributes: dict[str, Mapping[str, str]] = {}
         for arn in self._arns(entrances, listeners, groups or ()):

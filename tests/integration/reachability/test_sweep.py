@@ -301,6 +301,17 @@ def test_a_denied_read_of_load_balancers_is_said_once(denied: str) -> None:
     assert note.startswith("load balancers could not be read: denied: ")
 
 
+def test_a_target_group_that_a_listener_names_and_aws_does_not_list_yet_may_lead_anywhere() -> None:
+    """The listener was moved to a new target group while the sweep read: the list of these is from before."""
+    answers = behind_a_network_load_balancer(elbv2_DescribeListeners=[listener("TCP", 443, "tg-2")])
+    attached = sweep(StubbedAws(answers))
+    found = verdict(attached)
+    assert (found.verdict, found.severity) == ("unknown", "high")
+    assert found.unread == ("The load balancers of the region could not be read: an answer was not understood.",)
+    (note,) = attached.notes
+    assert note.endswith("a listener sends to tg-2, which is not listed")
+
+
 def test_the_answer_of_a_refusal_has_no_id_of_a_request_in_it() -> None:
     answers = region()
     del answers["ec2.DescribeRouteTables"]

@@ -860,15 +860,20 @@ def nlb(
     scheme: str = "internet-facing",
     entry: dict[str, Any] | None = None,
     mine: dict[str, Any] | None = None,
+    empty: Sequence[str] = (),
     **other: Any,
 ) -> Answers:
-    """A network load balancer in `subnet-2` that sends to a private instance with the group in `subnet-1`."""
+    """A network load balancer in `subnet-2` that sends to a private instance with the group in `subnet-1`.
+
+    `empty` are target groups without targets.
+    """
     groups = [group or target_group()]
     elb = ElbAnswers(
         load_balancers=[balancer(NLB_ARN, scheme=scheme)],
         listeners={NLB_ARN: listeners or [listener("TCP", 443, "tg-1")]},
-        target_groups=groups,
-        targets={each["TargetGroupArn"]: [target or {"Id": "i-1", "Port": 22}] for each in groups},
+        target_groups=[*groups, *map(target_group, empty)],
+        targets={each["TargetGroupArn"]: [target or {"Id": "i-1", "Port": 22}] for each in groups}
+        | {arn: [] for arn in empty},
         attributes={"tg-1": attributes or {}},
         wanted=frozenset({"i-1", "172.31.0.10", "172.31.0.70", "172.31.0.80", "2600:1f18:0:0:1::7", GUA}),
     )
@@ -931,8 +936,8 @@ TARGETS = [
                  elb=ElbAnswers(load_balancers=[balancer()], listeners={ALB_ARN: [listener("HTTP", 22)]}))),
     Case(id="another port of the target", net=nlb(target={"Id": "i-1", "Port": 8080}), expected="blocked",
          paths=[f"{OVER} blocked {LISTENER}"]),
-    Case(id="a target group that no listener sends to", net=nlb(listener("TCP", 443, "tg-2")), expected="blocked",
-         paths=[f"{OVER} blocked {LISTENER}"]),
+    Case(id="a target group that no listener sends to", expected="blocked", paths=[f"{OVER} blocked {LISTENER}"],
+         net=nlb(listener("TCP", 443, "tg-2"), empty=["tg-2"])),
     Case(id="a listener of the other transport", expected="blocked", paths=[f"{OVER} blocked {LISTENER}"],
          net=nlb(listener("UDP", 443, "tg-1"))),
     Case(id="a listener by TLS counts as TCP", net=nlb(listener("TLS", 443, "tg-1")), expected="internet all",
