@@ -157,6 +157,8 @@ class RegionScan:
 
     Attributes:
         groups: how many groups were read.
+        pages: how many answers they came in.
+        group_ids: those of the groups that were read.
         shared: how many of them are another account's, which shares them (AWS RAM), and judged there alone.
         detections: the exposed ones.
         unreadable: of groups with rules that could not be understood, the reasons, by group id. Whether these
@@ -168,6 +170,8 @@ class RegionScan:
     """
 
     groups: int = 0
+    pages: int = 0
+    group_ids: set[str] = field(default_factory=set)
     shared: int = 0
     detections: list[Detection] = field(default_factory=list)
     unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -267,7 +271,9 @@ def _judge_page(
 ) -> dict[str, Sequence[OpenTraffic]]:
     """Add the groups of a page to a scan. Returns what the exposed ones open, by group id."""
     open_traffic: dict[str, Sequence[OpenTraffic]] = {}
+    scan.pages += 1
     scan.groups += len(page.groups) + len(page.without_id)
+    scan.group_ids.update(group.group_id for group in page.groups)
     scan.without_id += page.without_id
     for group in page.groups:
         if group.owner_id not in ("", account_id):
@@ -392,8 +398,8 @@ class _Attempt:
             detection.group_id: replace(detection, details=truncate_to_item_limit(detection.details))
             for detection in self.scan.detections
         }
-        again = self._resolved_meanwhile(detections)
-        decided = self._decide({group_id: each for group_id, each in detections.items() if group_id not in again})
+        again = self._resolved_meanwhile(detections) | self._missing_between_pages()
+        decided = self._decide(detections, but=again)
         # One read for all that change. Of a group without hints after this read, no event told anything.
         self._learn(decided.keys() - self._hints.keys())
         again |= self._wait_for_observation(decided)
@@ -477,8 +483,22 @@ class _Attempt:
             and issue.timestamps.resolved > self._scan_start
         }
 
-    def _decide(self, detections: Mapping[str, Detection]) -> dict[str, Change]:
-        """What the scan means for the issues, by group id. What was not understood is not fixed."""
+    def _missing_between_pages(self) -> set[str]:
+        """Groups that a scan of the region looks for in vain, in an answer of several pages. They are scanned again.
+
+        Each page shows EC2 at a time of its own. Where a group that one page has is deleted before the next is asked
+        for, the groups after it may move up, and one of them may be on neither page. Asked for by its id it is there.
+        """
+        if self._group_ids or self.scan.pages < 2:
+            return set()
+        return {
+            group_id
+            for group_id, issue in self.issues.items()
+            if issue.status.is_exposed and self._is_here(issue) and group_id not in self.scan.group_ids
+        }
+
+    def _decide(self, detections: Mapping[str, Detection], *, but: Collection[str]) -> dict[str, Change]:
+        """What the scan means for the issues, by group id, `but` for some. What was not understood is not fixed."""
         now = self._runtime.now()
         gone = {
             group_id
@@ -487,7 +507,7 @@ class _Attempt:
         }
         return {
             group_id: change
-            for group_id in sorted((detections.keys() | gone) - self.unreadable_issues.keys())
+            for group_id in sorted((detections.keys() | gone) - self.unreadable_issues.keys() - set(but))
             if (change := reconcile(self.issues.get(group_id), detections.get(group_id), now))
         }
 

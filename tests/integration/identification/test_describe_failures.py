@@ -114,6 +114,33 @@ def test_a_region_that_could_not_be_read_resolves_nothing_and_says_why(
     assert world.coverage().last_complete == world.clock
 
 
+def test_a_group_that_moves_between_two_pages_is_not_resolved(world: World) -> None:
+    """Another group is deleted before the second page is asked for: the third group is now the second one."""
+    ids = [world.group("tcp/22 from 0.0.0.0/0", name=f"g{number}") for number in range(5)]
+    world.describe()
+    listed = [group["GroupId"] for group in world.ec2().describe_security_groups()["SecurityGroups"]]
+    first = next(group_id for group_id in listed[:2] if group_id in ids)
+    gone = listed[-1]
+
+    def delete_first(call: Call) -> None:
+        if call.operation == "DescribeSecurityGroups" and "NextToken" in call.parameters:
+            world.aws.hooks.clear()
+            world.ec2().delete_security_group(GroupId=first)
+
+    world.ec2().delete_security_group(GroupId=gone)
+    world.aws.rewrites.append(paged(2))
+    world.aws.hooks.append(delete_first)
+    world.later()
+    assert world.describe() == {"changes": 1}
+    assert {name: item["status"] for name, item in world.items().items()} == {
+        **dict.fromkeys(ids, "open"),
+        gone: "resolved",
+    }
+    world.later()
+    assert world.describe() == {"changes": 1}
+    assert world.items()[first]["status"] == "resolved"
+
+
 def test_throttling_that_ends_is_waited_for(world: World, known: dict[str, Any], sdk_sleeps: list[float]) -> None:
     world.aws.refuse("DescribeSecurityGroups", THROTTLED, times=3)
     assert world.describe() == {"changes": 1}
