@@ -236,6 +236,7 @@ class Sweep:
         self._whole = whole_region
         self._failed = FailedReads()
         self._users: list[Raw] = []
+        self._interface_pages = 0
         self._balancers = BalancerSweep(clients, self._failed)
 
     def run(self) -> Swept:
@@ -302,12 +303,19 @@ class Sweep:
             return interface
 
     def _interface_filters(self) -> Iterator[Sequence[Mapping[str, Any]]]:
+        asked = self._exposed
         if self._whole:
             yield ()
-            return
+            # Each page shows EC2 at a time of its own: where interfaces go in between, one may be on no page. A group
+            # that seems to be unused is asked for once more.
+            asked = self._exposed - {group["GroupId"] for raw in self._users for group in raw["Groups"]}
+            if self._interface_pages < 2:
+                return
         # A group may be used in VPCs other than its own (AssociateSecurityGroupVpc).
-        for ids in chunks(sorted(self._exposed), VALUES_A_FILTER):
+        for ids in chunks(sorted(asked), VALUES_A_FILTER):
             yield [{"Name": "group-id", "Values": list(ids)}]
+        if self._whole:
+            return
         vpcs = {raw.get("VpcId", "") for raw in self._users}
         for ids in chunks(sorted(vpcs), VALUES_A_FILTER):
             yield [{"Name": "vpc-id", "Values": list(ids)}]
@@ -327,6 +335,7 @@ class Sweep:
         paginator: Any = self._ec2.get_paginator(operation)  # type: ignore[call-overload]
         arguments: dict[str, Any] = {"Filters": list(filters)} if filters else {}
         for page in paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size}):
+            self._interface_pages += operation == "describe_network_interfaces"
             yield from page[key]
 
     def _groups(self, entrances: Iterable[Interface], balancers: Mapping[str, Balancer]) -> list[SecurityGroup]:

@@ -173,6 +173,22 @@ def test_a_large_region_costs_eleven_calls_and_one_for_names() -> None:
     assert attached.notes == ()
 
 
+def test_an_interface_that_moves_between_two_pages_makes_no_group_unused() -> None:
+    """Another interface is gone before the second page is asked for: the last one of all is on neither."""
+    others = [interface(f"eni-{number}", groups=["sg-other"]) for number in range(1000)]
+    filters: list[tuple[str, ...]] = []
+
+    def interfaces(asked: Mapping[str, str]) -> Sequence[Raw]:
+        filters.append(tuple(value for name, value in asked.items() if name.startswith("Filter.")))
+        if filters[-1]:
+            return [interface("eni-last")]
+        return [*(others[1:] if "NextToken" in asked else others), interface("eni-last")]
+
+    aws = StubbedAws(region(ec2_DescribeNetworkInterfaces=interfaces))
+    assert verdict(sweep(aws)).verdict == "internet"
+    assert filters == [(), (), ("group-id", "sg-1")]
+
+
 def test_a_look_at_a_group_reads_its_vpcs_only() -> None:
     filters: list[tuple[str, ...]] = []
 
