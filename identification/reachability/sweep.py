@@ -39,7 +39,7 @@ from identification.reachability.network import (
 )
 from identification.reachability.verdict import Judge
 from library.aws.ec2 import VALUES_A_FILTER, PrefixListReader, read_security_groups
-from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
+from library.aws.failures import AWS_ERRORS, THROTTLED, chunks, error_code, explain
 from library.issues.reconcile import Detection
 from library.security_groups.exposure import OpenTraffic
 from library.security_groups.group import SecurityGroup
@@ -160,6 +160,7 @@ class FailedReads:
     Attributes:
         reasons: why, by what could not be read. Part of what is stored of an issue, so it has no request's id in it: an
             unchanged group must compare equal.
+        throttled: whether AWS throttled one of them: another time it may be read.
     """
 
     # An answer without what AWS always sends is as good as none.
@@ -167,6 +168,7 @@ class FailedReads:
 
     def __init__(self) -> None:
         self.reasons: dict[str, str] = {}
+        self.throttled = False
         self._notes: dict[str, str] = {}
 
     def read(self, what: str, read: Callable[[], T]) -> T | None:
@@ -179,6 +181,7 @@ class FailedReads:
 
     def add(self, what: str, error: Exception) -> None:
         """Note that something could not be read."""
+        self.throttled |= error_code(error) in THROTTLED
         if isinstance(error, ClientError):
             reason = f"{error.operation_name} was refused ({error_code(error)})"
         elif isinstance(error, AWS_ERRORS) and not isinstance(error, ResponseParserError):
@@ -212,12 +215,14 @@ class Swept:
             be read.
         balancers: the load balancers that these belong to, as Elastic Load Balancing describes them, by key.
         notes: what could not be read and why, one line each, for the scan's coverage.
+        users_throttled: AWS throttled the read of interfaces or load balancers.
     """
 
     network: RegionNetwork
     users: list[Raw] | None = None
     balancers: Mapping[str, Raw] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    users_throttled: bool = False
 
 
 class Sweep:
@@ -243,7 +248,8 @@ class Sweep:
         """Read it. What could not be read is named in what is returned."""
         interfaces = self._interfaces()
         if interfaces is None:
-            return Swept(RegionNetwork(interfaces=None, unread=self._failed.reasons), None, {}, self._failed.notes)
+            network = RegionNetwork(interfaces=None, unread=self._failed.reasons)
+            return Swept(network, None, {}, self._failed.notes, self._failed.throttled)
         users = [each for each in interfaces if each.attached and each.groups & self._exposed]
         vpcs = sorted({user.vpc_id for user in users})
         entrances = [each for each in interfaces if each.vpc_id in vpcs and _is_entrance(each)]
@@ -276,7 +282,7 @@ class Sweep:
         except NOT_UNDERSTOOD as error:
             self._failed.add("network interfaces", error)
             network = RegionNetwork(interfaces=None, unread=self._failed.reasons)
-        return Swept(network, self._users, self._balancers.described, self._failed.notes)
+        return Swept(network, self._users, self._balancers.described, self._failed.notes, self._failed.throttled)
 
     def _interfaces(self) -> list[Interface] | None:
         """The interfaces of the region, or of the VPCs that matter; keeps those of exposed groups as they came."""
@@ -394,8 +400,10 @@ def with_reachability(
         return detections, swept.notes
     reader = UserReader(clients, owner_keys)
     used_by = reader.read(swept, exposed)
+    throttled = swept.users_throttled or reader.is_throttled
     for position, detection in enumerate(detections):
-        detections[position] = replace(detection, used_by=used_by[detection.group_id])
+        users = used_by[detection.group_id]
+        detections[position] = replace(detection, used_by=users, users_throttled=throttled)
     return detections, (*swept.notes, *reader.notes)
 
 
@@ -432,6 +440,11 @@ class UserReader:
     def notes(self) -> tuple[str, ...]:
         """What could not be read and why, one line each, for the scan's coverage."""
         return self._failed.notes
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether AWS throttled a read, so that users, names or tags are missing that are there."""
+        return self._failed.throttled
 
     def read(self, swept: Swept, group_ids: Collection[str]) -> dict[str, GroupUsers]:
         """What uses each of these groups."""

@@ -28,6 +28,7 @@ class Detection:
     Attributes:
         whitelisted: exemptions cover all that is exposed.
         used_by: what uses the group; None: it was not read.
+        users_throttled: some of that could not be read this time: users, their names, or whose they are.
     """
 
     account_id: str
@@ -35,6 +36,7 @@ class Detection:
     details: IssueDetails
     whitelisted: bool
     used_by: GroupUsers | None = None
+    users_throttled: bool = False
 
 
 class Event(StrEnum):
@@ -106,7 +108,9 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             used_by=detection.used_by,
             history=_with_late_change(known),
         )
-    if known.status is status and known.details == detection.details and detection.used_by in (None, known.used_by):
+    # What was read before tells more than what throttling left of it: who owns the group, say.
+    used_by = None if detection.users_throttled and known.used_by else detection.used_by
+    if known.status is status and known.details == detection.details and used_by in (None, known.used_by):
         return None if known.revision else _changed(Event.ADOPTED, known, status=status, timestamps=known.timestamps)
     times = known.timestamps if _is_about_the_same(known, status, detection) else replace(known.timestamps, updated=now)
     return _changed(
@@ -115,7 +119,7 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
         status=status,
         details=detection.details,
         timestamps=times,
-        used_by=detection.used_by,
+        used_by=used_by,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
 from identification.reachability.network import RegionNetwork
 from identification.reachability.sweep import Swept, UserReader, with_reachability
@@ -466,6 +467,18 @@ def test_owners_of_every_group_are_read_however_many_instances_a_region_has() ->
         group_id: {"owner": f"team {group_id[3:]}"} for group_id in using
     }
     assert aws.counted() == {"ec2.DescribeInstances": 3, "autoscaling.DescribeTags": 2}
+
+
+@pytest.mark.parametrize("operation", ["DescribeNetworkInterfaces", "DescribeInstances", None])
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "UnauthorizedOperation"])
+def test_users_that_throttling_hides_may_be_read_another_time(operation: str | None, code: str) -> None:
+    def refuse(_: Mapping[str, str]) -> Sequence[Raw]:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, str(operation))
+
+    answers: dict[str, Answer] = region() | {"ec2.DescribeInstances": []}
+    found = sweep(StubbedAws({**answers, f"ec2.{operation}": refuse}), owner_keys=frozenset({"owner"}))
+    expected = operation is not None and code == "RequestLimitExceeded"
+    assert [detection.users_throttled for detection in found.detections] == [expected]
 
 
 def test_tags_that_could_not_be_read_hide_no_user() -> None:

@@ -179,6 +179,15 @@ def test_what_used_the_group_stays_where_it_was_not_read(known: Issue) -> None:
     assert change.issue.used_by == OTHERWISE
 
 
+def test_what_throttling_left_of_the_users_replaces_none_that_are_known() -> None:
+    throttled = replace(a_detection(), used_by=GroupUsers(unknown="throttled"), users_throttled=True)
+    assert reconcile(replace(OPEN, used_by=USED), throttled, NOW) is None
+    for known in (None, OPEN, RESOLVED):
+        change = reconcile(known, throttled, NOW)
+        assert change is not None
+        assert change.issue.used_by == throttled.used_by
+
+
 def test_a_new_occurrence_is_about_what_is_there_now() -> None:
     change = reconcile(RESOLVED, a_detection(**WIDER), NOW)
     assert change is not None
