@@ -38,7 +38,7 @@ from identification.cloudtrail import (
     time_of,
     value_of,
 )
-from identification.event_hints import EventHintRecords
+from identification.event_hints import CLOCK_MARGIN, EventHintRecords
 from identification.messages import events_item
 from library.aws.ec2 import read_security_groups, security_groups_named
 from library.aws.failures import AWS_ERRORS, explain
@@ -189,7 +189,8 @@ class TargetFinder:
                 self._account_id, self._region, unreadable=lambda error: targets.reached.update({error.issue_id: None})
             )
             targets.reached |= dict.fromkeys(exposed)
-            targets.reached_newest = max(map(self._time, reached))
+            # Not from the future, which has no time that is five minutes later.
+            targets.reached_newest = min(max(map(self._time, reached)), self._runtime.now() + CLOCK_MARGIN)
             targets.only_interfaces = all(hint.only_interfaces for hint in reached)
         try:
             self._find_names([hint for hint in hints if hint.group_name], targets)

@@ -235,6 +235,14 @@ def test_what_changes_reachability_leads_to_the_groups_that_the_table_has_as_exp
     assert published() == []
 
 
+def test_a_time_that_cannot_be_keeps_no_other_event_from_being_published(world: World, published: Received) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.describe()
+    odd = api_call("RunInstances", time="9999-12-31T23:59:59Z")
+    assert lambda_handler(in_sqs(odd, authorized("sg-0a")), None) == {"batchItemFailures": []}
+    assert sorted(groups_of(published())) == sorted(["sg-0a", group_id])
+
+
 def test_a_fixed_group_is_resolved_by_the_second_scan(world: World, published: Received, delayed: Received) -> None:
     group_id = world.group("tcp/22 from 0.0.0.0/0")
     world.describe()
