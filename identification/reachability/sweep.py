@@ -105,9 +105,9 @@ class BalancerSweep:
             groups = self._pages(
                 elbv2, "describe_target_groups", "TargetGroups", PaginationConfig={"PageSize": _BALANCERS_A_PAGE}
             )
-        for raw in entrances if groups is not None else ():
-            if missing := not_listed(listeners.get(raw["LoadBalancerArn"], ()), groups):
-                self._failed.add(_WHAT, ResponseParserError(f"a listener sends to {missing[0]}, which is not listed"))
+        sending = [each for raw in entrances for each in listeners.get(raw["LoadBalancerArn"], ())]
+        if groups is not None and (missing := not_listed(sending, groups)):
+            self._failed.add(_WHAT, ResponseParserError(f"a listener sends to {missing[0]}, which is not listed"))
         targets: dict[str, list[Raw]] = {}
         attributes: dict[str, Mapping[str, str]] = {}
         for arn in self._arns(entrances, listeners, groups or ()):
