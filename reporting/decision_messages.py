@@ -20,7 +20,7 @@ from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import cut, slack_literal
 from library.documents.text import flattened, printable
 from library.issues.decision_record import TEXT_LIMIT, Decision, DecisionKind, Via
-from library.issues.decision_rules import SHORTEST_REASON, Limits, button_value, closes_all, exempt_until, possible
+from library.issues.decision_rules import SHORTEST_REASON, Limits, button_value, exempt_until, pending_close, possible
 from library.issues.issue import Issue, Status
 from library.issues.names import hammer_options
 from library.issues.times import shown_time
@@ -98,7 +98,7 @@ def state_text(issue: Issue, limits: Limits, today: date) -> str:
         return f"Exempt until {exempt.until}."
     if issue.status is Status.WHITELISTED:
         return "Exempt."
-    if closes_all(issue):
+    if pending_close(issue):
         where = "" if limits.remediation_is_on and limits.account_is_remediated else ", once remediation is on here"
         return f"Open: remediation closes it at its next run{where}."
     return "Open."

@@ -219,6 +219,15 @@ def exempt_until(issue: Issue, today: date) -> Exempted | None:
     return min(parts, key=lambda each: each.until, default=None)
 
 
+def pending_close(issue: Issue) -> CloseNow | None:
+    """The decision by which remediation closes all that an issue exposes at its next run; None: there is none.
+
+    One that was carried out decides nothing about what is opened again, also where no scan has looked in between.
+    """
+    close_now = decided_to_close(issue)
+    return close_now if close_now and close_now.counts_for(issue.occurrence, issue.details.perms) else None
+
+
 def possible(issue: Issue, limits: Limits, today: date) -> tuple[DecisionKind, ...]:
     """The decisions that somebody with every right may make about an issue now; they are what its message offers."""
     kinds = []
@@ -404,21 +413,9 @@ def _why_not_close_now(issue: Issue, limits: Limits, today: date) -> str:
         return (
             "the group was restored, and automatic remediation leaves it alone: hammer restore --release gives it back"
         )
-    if close_now := closes_all(issue):
+    if close_now := pending_close(issue):
         return f"{close_now.by} decided that already, at {shown_time(close_now.at)}"
     return ""
-
-
-def closes_all(issue: Issue) -> CloseNow | None:
-    """The decision to close now all that an issue exposes; None: there is none, or what it closed is open again.
-
-    Until a scan has seen what became of the group, it is the decision also where a change has carried it out.
-    """
-    close_now, updated = issue.decided.close_now, issue.timestamps.updated
-    if close_now is None or not close_now.counts_for(issue.occurrence, issue.details.perms):
-        return None
-    is_seen_since = updated is not None and updated > close_now.at
-    return None if is_seen_since and decided_to_close(issue) is None else close_now
 
 
 def _why_cannot_hand_on(issue: Issue) -> str:

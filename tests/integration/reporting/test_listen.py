@@ -431,6 +431,25 @@ def test_the_second_person_is_told_who_was_first(here: ListeningWorld) -> None:
     ]
 
 
+def test_what_is_open_again_after_it_was_closed_may_be_closed_again(here: ListeningWorld) -> None:
+    """Nobody is told that remediation closes at its next run what a decision that was carried out does not cover."""
+    message = here.posted()
+    stale = replace(message, blocks=list(message.blocks))
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now", JANE))
+        assert "Open: remediation closes it at its next run." in message.shown
+        here.world.clock += timedelta(hours=1)
+        issue = here.world.issue("sg-1")
+        here.world.table.update(issue, {"timestamps.remediated": here.world.clock.isoformat()})
+        here.world.clock += timedelta(minutes=1)
+        assert here.notifications().notify(here.world.issue("sg-1")) == []
+        assert "Open." in message.shown
+        assert "hammer_close_now" in message.buttons
+        here.send(here.press(stale, "hammer_close_now", BOB))
+    assert results(here)[-1] == ("close-now", BOB, "done")
+    assert here.world.slack.ephemeral == []
+
+
 def test_what_changed_since_is_refused_shown_and_rewritten(here: ListeningWorld) -> None:
     message = here.posted()
     old = replace(message, blocks=list(message.blocks))

@@ -27,10 +27,8 @@ from library.issues.decision_rules import (
     wrong_fields,
 )
 from library.issues.issue import Issue, Status
-from library.issues.schedule import CARRIED_OUT
 from library.issues.times import format_time
 from library.network.ports import PortSet
-from reporting.decision_messages import state_text
 from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
 
 ALL = Rights(decides=True, extends=True, restores=True)
@@ -104,18 +102,19 @@ class TestCloseNow:
         issue = done(an_issue(), asked(an_issue(), KIND.CLOSE_NOW))
         expected = "U1 decided that already, at 2026-11-22 03:00 UTC"
         assert rejection(issue, asked(issue, KIND.CLOSE_NOW, by="U2")) == expected
+        assert KIND.CLOSE_NOW not in possible(issue, LIMITS, TODAY)
 
-    @pytest.mark.parametrize(("scanned", "is_possible"), [(timedelta(days=-1), False), (timedelta(days=1), True)])
-    def test_once_more_where_a_scan_found_again_what_was_closed(self, scanned: timedelta, *, is_possible: bool) -> None:
-        """Something else was left open, so that it is the same occurrence. Nothing would be closed by the first one."""
-        issue = done(an_issue(), asked(an_issue(), KIND.CLOSE_NOW))
-        times = replace(issue.timestamps, updated=NOW + scanned)
-        again = replace(issue, timestamps=times, remediation_details={CARRIED_OUT: format_time(NOW)})
-        assert (rejection(again, asked(again, KIND.CLOSE_NOW, by="U2")) == "") == is_possible
-        assert (KIND.CLOSE_NOW in possible(again, LIMITS, TODAY)) == is_possible
-        assert (state_text(again, LIMITS, TODAY) == "Open.") == is_possible
-        waiting = replace(issue, timestamps=times)
-        assert "U1 decided that already" in rejection(waiting, asked(waiting, KIND.CLOSE_NOW, by="U2"))
+    @pytest.mark.parametrize("has_more_open", [False, True], ids=["all is closed", "something else was left open"])
+    def test_what_is_opened_again_after_it_was_carried_out_is_decided_anew(self, *, has_more_open: bool) -> None:
+        """No scan looked in between, so that it is the same occurrence with the same exposures."""
+        issue, at = done(an_issue(), asked(an_issue(), KIND.CLOSE_NOW)), NOW + timedelta(hours=1)
+        if has_more_open:
+            issue = replace(issue, remediation_details={"carried_out": format_time(NOW)})
+        else:
+            issue = replace(issue, timestamps=replace(issue.timestamps, remediated=at))
+        assert KIND.CLOSE_NOW in possible(issue, LIMITS, TODAY)
+        again = done(issue, asked(issue, KIND.CLOSE_NOW, by="U2", at=at)).decided
+        assert [(decision.by, decision.result) for decision in again.decisions] == [("U1", "done"), ("U2", "done")]
 
     def test_of_an_exempt_or_restored_issue_is_refused(self) -> None:
         exempt = exempted(an_issue())
