@@ -28,7 +28,7 @@ issue's item is kept in two indexes, and DynamoDB counts all three copies for it
   remediation of which EC2 has acknowledged something;
 - `restored`: a map with `at`, `by` and `backup` while a restored group waits for somebody to decide, else null;
 - `kept`: the rules that a person kept with `--keep`, with who and when (`library.issues.decision_record`);
-- `carried_out`: when the decision to close now was made that a change has carried out (`library.issues.schedule`);
+- `carried_out`: when the decision to close now was made that the last change knew of (`library.issues.schedule`);
 - `named`: the key of the unfinished change that a run named after its account or region left the configuration;
 - `refused`: what EC2 refused for good (`remediation.planning`), else null;
 - `told`: nothing writes or reads it any more; 0.1.0 kept there what the issue's ticket was told last.

@@ -21,7 +21,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted
 from library.issues.issue import Issue, Status
-from library.issues.schedule import CARRIED_OUT, Skipped, SkipReason, decided_to_close
+from library.issues.schedule import CARRIED_OUT, Skipped, SkipReason
 from library.issues.times import format_time, parse_time
 from library.jobs.run import renewing_sleep
 from library.security_groups.exposure import rule_text
@@ -631,9 +631,11 @@ class GroupRemediation(GroupWork):
         is_left = skipped.reason is SkipReason.NOT_DUE or (skipped.reason is SkipReason.NOT_OPEN and not is_over)
         is_judged = seen.held is None and not is_left
         details: dict[str, Any] = {}
-        # The plans of this run took what was decided on: only as this run has read the issue.
-        if entry.closed and seen.held is None and (decision := decided_to_close(self.issue)):
-            details[CARRIED_OUT] = format_time(decision.at)
+        # The plans of this run took what was decided on: only as this run has read the issue. What a person kept is
+        # open still, and may be decided on during the change.
+        decision = self.issue.decided.close_now
+        if entry.closed and seen.held is None and (decision or skipped.reason is SkipReason.KEPT):
+            details[CARRIED_OUT] = format_time(decision.at) if decision else ""
         return self._record(entry, remediated=bool(entry.closed) and is_judged, **details)
 
     def _record(self, entry: JournalEntry, *, remediated: bool, **details: Any) -> GroupResult:

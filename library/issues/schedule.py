@@ -26,7 +26,7 @@ from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Exposure, OpenStatus
 
 CARRIED_OUT = "carried_out"
-"""The key of `remediation_details` with the time of the decision to close now that a change has carried out."""
+"""The key of `remediation_details` with the time of the decision to close that the last change knew; empty: none."""
 
 
 class SkipReason(StrEnum):
@@ -350,8 +350,9 @@ def decided_to_close(issue: Issue) -> CloseNow | None:
     if close_now is None or close_now.occurrence != issue.occurrence:
         return None
     # What its owner opens again after it was closed is decided about anew, also where something else is still open.
-    if issue.remediation_details.get(CARRIED_OUT) == format_time(close_now.at):
-        return None
+    known = issue.remediation_details.get(CARRIED_OUT)
+    if known is not None:  # a decision that came during the change is still to be carried out
+        return None if known == format_time(close_now.at) else close_now
     return None if remediated is not None and remediated >= close_now.at else close_now
 
 

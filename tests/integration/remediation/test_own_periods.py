@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.decision_record import CloseNow, DecisionState, exposure_key
+from library.issues.decision_record import CloseNow, DecisionState, KeptSource, exposure_key
 from library.issues.issue import IssueDetails
 from library.issues.notified_exposures import NotifiedExposures, exposure_texts
 from library.security_groups.exposure import Exposure
@@ -105,3 +105,29 @@ def test_a_decision_that_comes_while_the_group_is_changed_is_not_lost(world: Wor
     assert open_ports(world, group) == {3389}
     assert world.batch().remediated == 1
     assert open_ports(world, group) == set()
+
+
+def test_a_decision_on_what_a_person_kept_is_not_lost_while_the_group_is_changed(world: World) -> None:
+    """The change that ends with nothing but a kept rule left has not carried out what nobody had decided before."""
+    office = "8.8.8.0/24"
+    world.configure(remediation_scope=["open_completely", "open_partly"])
+    group = world.group(permission("tcp", (22, 22), office), RDP)
+    office_open = Exposure("tcp", 22, 22, office, "open_partly")
+    kept = KeptSource("tcp", 22, 22, office, "jane", NOW - timedelta(days=9)).to_item(1)
+    issue(world, group, office_open, RDP_OPEN, remediation_details={"kept": [kept]})
+    stored = world.stored(group)
+    with calls(only=("RevokeSecurityGroupIngress",)) as seen:
+
+        def decided_meanwhile(_: str) -> None:
+            exposures = frozenset({exposure_key(office_open), exposure_key(RDP_OPEN)})
+            world.table.update(stored, DecisionState(close_now=CloseNow("ana", world.clock, 1, exposures)).to_item())
+            world.clock += timedelta(seconds=1)
+
+        seen.watch = decided_meanwhile
+        assert world.batch().remediated == 1
+    assert world.exposed(group) == {(office, "open_partly")}
+    assert world.batch().remediated == 1
+    assert world.exposed(group) == set()
+    world.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[permission("tcp", (22, 22), ANYWHERE)])
+    world.clock += timedelta(days=3)
+    assert world.batch().remediated == 0

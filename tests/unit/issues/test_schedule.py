@@ -70,6 +70,13 @@ def test_a_decision_after_the_one_that_was_carried_out_counts() -> None:
     assert remediation_schedule(replace(decided(), remediation_details=before), TERMS, NOW).skipped is None
 
 
+@pytest.mark.parametrize("known", ["", format_time(NOW - timedelta(days=1))], ids=["of none", "of one before"])
+def test_a_decision_during_a_change_that_knew_of_none_or_another_counts(known: str) -> None:
+    times = Timestamps(REPORTED, REPORTED, REPORTED, remediated=NOW + timedelta(seconds=1))
+    issue = replace(decided(), timestamps=times, remediation_details={"carried_out": known})
+    assert remediation_schedule(issue, TERMS, NOW).skipped is None
+
+
 def test_what_is_not_decided_on_only_waits() -> None:
     issue = decided()
     found = remediation_schedule(replace(issue, details=replace(issue.details, perms=(RDP,))), TERMS, NOW)
