@@ -26,6 +26,7 @@ from library.aws.records import JobRecords
 from library.config import Configuration, ConfigurationError
 from library.config.models import remediation_terms
 from library.documents.text import counted, flattened
+from library.errors import HammerError
 from library.issues.issue import Issue, Status
 from library.issues.schedule import SkipReason
 from library.jobs.command_line import ConfigOption, Exit, end, open_table, read_configuration, utc_now
@@ -265,6 +266,6 @@ def _failure(job: Callable[[], None]) -> str:
         return error.message
     except ConfigurationError as error:
         return str(error)
-    except AWS_ERRORS as error:
+    except (HammerError, *AWS_ERRORS) as error:
         return explain(error)
     return ""

@@ -27,6 +27,7 @@ from library.aws.session import Sessions, sdk_session
 from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.config.loader import with_organization
 from library.documents.text import printable
+from library.errors import HammerError
 
 
 def refuse_unknown_regions(asked_for: Iterable[str] | None, configured: Sequence[str] | None) -> None:
@@ -319,8 +320,8 @@ def application(command: Callable[..., Any]) -> typer.Typer:
 def run(app: Callable[[], Any]) -> NoReturn:
     """Run a program, tell a person in one line what stopped it, and exit.
 
-    Exits with 1 when AWS could not do something or the output could not be written, 2 when the configuration is wrong,
-    130 when it was interrupted. What is not foreseen travels up.
+    Exits with 1 when AWS or Hammer could not do something or the output could not be written, 2 when the configuration
+    is wrong, 130 when it was interrupted. What is not foreseen travels up.
     """
     for stream in (sys.stdout, sys.stderr):
         # What the terminal's or file's encoding lacks is spelled out: a name must not end a program.
@@ -340,7 +341,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(Exit.WRONG)
-    except AWS_ERRORS as error:
+    except (HammerError, *AWS_ERRORS) as error:
         print(f"hammer: {printable(explain(error))}", file=sys.stderr)  # noqa: T201
         sys.exit(Exit.INCOMPLETE)
     except OSError as error:

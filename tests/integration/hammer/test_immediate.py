@@ -149,6 +149,19 @@ def test_what_another_run_keeps_from_being_done_comes_again(queue: Queue) -> Non
     assert given.exposed(group) == set()
 
 
+def test_an_exemption_that_cannot_be_read_is_named_and_the_request_comes_again(queue: Queue) -> None:
+    """Nobody knows what is exempt then: nothing is told or closed."""
+    given = queue.world
+    group = a_group(given)
+    given.table.items.update(MAIN, f"exemption#{group}#000001", {"until": "some day"})
+    queue.asks(group)
+    result = queue.run()
+    assert (result.exit_code, queue.left) == (1, 1)
+    named = f"exemption#{group}#000001 in {MAIN}: the exemption cannot be read: 'at' is missing"
+    assert f"hammer: reporting could not do everything: {named}" in result.output
+    assert (given.exposed(group), given.stored(group).timestamps.reported) == (OPEN, None)
+
+
 def test_more_than_the_limit_at_once_changes_nothing_and_does_not_repeat_itself(queue: Queue) -> None:
     given = queue.world
     given.configure(remediation_limit_per_run=1)

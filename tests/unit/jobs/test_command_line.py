@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from typer.testing import CliRunner
 
 from hammer.__main__ import application
+from library.aws.decision_store import UnreadableExemptionError
 from library.config import ConfigurationError, Problem
 from library.jobs.command_line import Selection, run
 
@@ -42,6 +43,12 @@ def raising(error: Exception) -> object:
             1,
             "hammer: throttled: AWS still refused DescribeSecurityGroups after the retries (RequestLimitExceeded)\n",
             id="AWS",
+        ),
+        pytest.param(
+            UnreadableExemptionError("exemption#sg-1#000001 cannot be read: 'at' is missing"),
+            1,
+            "hammer: exemption#sg-1#000001 cannot be read: 'at' is missing\n",
+            id="an error of Hammer's own",
         ),
     ],
 )
