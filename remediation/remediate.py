@@ -634,7 +634,7 @@ class GroupRemediation(GroupWork):
         # The plans of this run took what was decided on: only as this run has read the issue. What a person kept is
         # open still, and may be decided on during the change.
         decision = self.issue.decided.close_now
-        if entry.closed and seen.held is None and (decision or skipped.reason is SkipReason.KEPT):
+        if entry.closed and seen.held is None and (decision or skipped.reason is SkipReason.KEPT_BY_PERSON):
             details[CARRIED_OUT] = format_time(decision.at) if decision else ""
         return self._record(entry, remediated=bool(entry.closed) and is_judged, **details)
 
