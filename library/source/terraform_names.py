@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from library.source.hcl import Hcl
-from library.source.terraform_rules import Configurations, Context, Resolved, TerraformRule, expressions_in
+from library.source.terraform_rules import Configurations, Context, Resolved, TerraformRule
 
 _ROOTS = frozenset({"var", "local", "module", "data", "each"})  # beside the types of resources
 _OPENING = ("(", "[", "{", "${")
 _CLOSING = (")", "]", "}")
 _DEEPEST = 8  # definitions, one by way of the other
+_GROUP_ID = re.compile(r"sg-[0-9a-f]+")
 
 Reference = tuple[tuple[str, ...], Context]
-"""The tokens of a reference, such as those of `aws_security_group.web.id`, and where they count."""
+"""The tokens of a reference, such as those of `aws_security_group.web.id`, and where they count; or a group's id."""
 
 
 def named_references(
@@ -31,8 +33,8 @@ def _named(
     References are followed through locals, variables, outputs of local modules and the rule's own `for_each`, each
     once: they can stand for billions.
     """
-    for expression in expressions_in(part):
-        for tokens in _references(expression.tokens):
+    for written in _written(part):
+        for tokens in _references(written):
             if (tokens, where.context) in seen:
                 continue
             seen.add((tokens, where.context))
@@ -44,15 +46,25 @@ def _named(
                 yield from _named(configurations, meant, inner, rule, seen, depth + 1)
 
 
+def _written(node: Hcl) -> Iterator[tuple[str, ...]]:
+    """The tokens of an expression or a string, or of those in a list or an object."""
+    if node.kind == "string":
+        yield (node.value,)
+    elif node.kind == "expression":
+        yield node.tokens
+    for item in node.items:
+        yield from _written(item)
+
+
 def _references(tokens: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The references in an expression, without those in an index and in the condition of a choice."""
+    """The references, and ids of groups, of an expression, without those of an index and of a choice's condition."""
     done: list[list[tuple[str, ...]]] = [[]]  # for each bracket that is open
-    part: list[list[tuple[str, ...]]] = [[]]  # the same, since the last comma
+    part: list[list[tuple[str, ...]]] = [[]]  # the same, since the last comma or colon
     at, last = 0, ""
     while at < len(tokens):
         word, start = tokens[at], at
         at += 1
-        if word == "[" and (last in ("]", ")") or last.isidentifier()):
+        if word == "[" and (last in ("]", ")") or (last.isidentifier() and last != "in")):
             at = _after_index(tokens, start)
         elif word in _OPENING:
             done.append([])
@@ -60,11 +72,13 @@ def _references(tokens: tuple[str, ...]) -> list[tuple[str, ...]]:
         elif word in _CLOSING and len(done) > 1:
             inner = [*done.pop(), *part.pop()]
             part[-1] += inner
-        elif word == ",":
+        elif word in (",", ":"):
             done[-1] += part[-1]
             part[-1] = []
         elif word == "?":
             part[-1] = []
+        elif _GROUP_ID.fullmatch(word):
+            part[-1].append((word,))
         elif tokens[at : at + 1] == (".",) and last != "." and (word in _ROOTS or "_" in word):
             at = _end_of_reference(tokens, start)
             part[-1].append(tokens[start:at])
@@ -108,22 +122,43 @@ def _definition(
     if tokens[0] not in ("var", "local"):
         return None
     found = configurations.resolve(Hcl("expression", tokens=tokens[:3]), where.file, context)
-    if found.node is not None and found.node.kind == "object" and len(tokens) > 3:
-        key = tokens[-1] if tokens[3] == "." else "".join(tokens[4:-1]).strip('"')
-        if (value := found.node.get(key)) is not None:
-            return configurations.resolve(value, found.file, found.context)
     is_followed = found.expression is None or found.expression.tokens != tokens[:3]
-    return found if is_followed else None
+    return _member(configurations, found, _keys(tokens, 3)) if is_followed else None
+
+
+def _member(configurations: Configurations, found: Resolved, keys: Sequence[str]) -> Resolved:
+    """What is in an object by some keys, one after the other, as far as the object is known."""
+    for key in keys:
+        value = found.node.get(key) if found.node is not None and found.node.kind == "object" else None
+        if value is None:
+            break
+        found = configurations.resolve(value, found.file, found.context)
+    return found
+
+
+def _keys(tokens: tuple[str, ...], at: int) -> list[str]:
+    """The names and indexes of a reference from one of its tokens on."""
+    found: list[str] = []
+    while at < len(tokens):
+        is_name = tokens[at] == "."
+        after = at + 2 if is_name else _after_index(tokens, at)
+        found.append("".join(tokens[at + 1 : after if is_name else after - 1]).strip('"'))
+        at = after
+    return found
 
 
 def _output(configurations: Configurations, tokens: tuple[str, ...], context: Context) -> Resolved | None:
     inner = next((each for each in configurations.contexts if _is_call(each, context, tokens)), None)
-    if inner is None or len(tokens) < 5:
+    at = 3
+    while tokens[at : at + 1] not in ((), (".",)):
+        at = _after_index(tokens, at)  # which of the module's instances
+    if inner is None or at >= len(tokens):
         return None
+    name, *keys = _keys(tokens, at)
     for file, block in configurations.blocks(inner.folder, "output"):
         value = block.get("value")
-        if block.labels == (tokens[-1],) and value is not None:
-            return configurations.resolve(value, file, inner)
+        if block.labels == (name,) and value is not None:
+            return _member(configurations, configurations.resolve(value, file, inner), keys)
     return None
 
 

@@ -304,7 +304,7 @@ class Configurations:
     def definitions(self, node: Hcl, file: TerraformFile, context: Context) -> tuple[str, ...]:
         """Where the variables and locals that an expression names are defined, given or set, one text each."""
         found: dict[str, None] = {}
-        for tokens in (each.tokens for each in expressions_in(node)):
+        for tokens in (each.tokens for each in _expressions_in(node)):
             for at, word in enumerate(tokens[:-2]):
                 if word in ("var", "local") and tokens[at + 1] == "." and (not at or tokens[at - 1] != "."):
                     named = Hcl("expression", tokens=tokens[at : at + 3])
@@ -321,7 +321,7 @@ class Configurations:
             name = node.tokens[2]
             for file in self.files.get(context.folder, ()):
                 for block in file.tree.items:
-                    for each in expressions_in(block) if block.name != "variable" else ():
+                    for each in _expressions_in(block) if block.name != "variable" else ():
                         if id(each) not in known and each is not node and _names_variable(each.tokens, name):
                             yield f"{file.path}:{line_of(file.text, each.start)}"
             given = context.call[1].get(name)
@@ -525,12 +525,12 @@ class Configurations:
             return None
 
 
-def expressions_in(node: Hcl) -> Iterator[Hcl]:
+def _expressions_in(node: Hcl) -> Iterator[Hcl]:
     """An expression, or those in a list, an object, a block."""
     if node.kind == "expression":
         yield node
     for item in node.items:
-        yield from expressions_in(item)
+        yield from _expressions_in(item)
 
 
 def _is_variable(node: Hcl) -> bool:

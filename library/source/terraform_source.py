@@ -148,18 +148,18 @@ def _attach_rules(search: _Search) -> None:
         if node is None:
             continue
         found = search.configurations.resolve(node, rule.file, rule.context)
-        if found.node is not None:
+        if found.node is not None and found.node.value not in ("", "null"):  # a default that has to be overruled
             if found.node.value == search.described.group_id:
                 search.rules.append(rule)
             continue
         named = named_references(search.configurations, found.expression or node, found, rule)
         groups = [each for each in search.groups if any(_refers(*reference, each) for reference in named)]
-        if len(named) > 1 or len(groups) > 1:
+        answers = [_is_group_elsewhere(search, *reference) for reference in named]
+        if (groups or True in answers) and (len(named) > 1 or len(groups) > 1):
             rule.group_decider = shown_expression(node)
         for group in groups:
             group.rules.append(rule)
         if not groups:
-            answers = [_is_group_of_data(search, *reference) for reference in named]
             if True in answers:
                 search.rules.append(rule)
             elif not answers or None in answers:
@@ -181,8 +181,10 @@ def _refers(tokens: tuple[str, ...], context: Context, group: TerraformGroup) ->
     return group.block.labels == (tokens[0], tokens[2])
 
 
-def _is_group_of_data(search: _Search, tokens: tuple[str, ...], context: Context) -> bool | None:
-    """Whether a reference is to the group, which a data source reads; None: the files do not tell."""
+def _is_group_elsewhere(search: _Search, tokens: tuple[str, ...], context: Context) -> bool | None:
+    """Whether a reference is to the group by its id, or by a data source that reads it; None: the files do not tell."""
+    if len(tokens) == 1:
+        return tokens[0] == search.described.group_id
     if tokens[:3] != ("data", ".", "aws_security_group") or len(tokens) < 5:
         return None
     for file, block in search.configurations.blocks(context.folder, "data"):

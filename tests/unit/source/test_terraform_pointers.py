@@ -352,6 +352,9 @@ DEFINED = """locals {
   ids  = { web = aws_security_group.web.id, db = aws_security_group.db.id }
   list = [aws_security_group.web.id]
   each = coalesce(local.each, local.each)
+  all  = { web = aws_security_group.web, db = aws_security_group.db }
+  deep = { id = aws_security_group.web.id, db = { id = aws_security_group.db.id } }
+  sg   = { web = "sg-1", db = "sg-2" }
 }
 """
 
@@ -369,6 +372,10 @@ DEFINED = """locals {
         ("local.ids.web", ""),
         ('local.ids["web"]', ""),
         ("local.list[0]", ""),
+        ("local.all.web.id", ""),
+        ('local.all["web"].id', ""),
+        ("local.sg.web", ""),
+        ("one([for each in [aws_security_group.web.id] : each])", ""),
         ("each.value.id", "  for_each          = aws_security_group.web\n"),
     ],
 )
@@ -383,6 +390,10 @@ def test_an_expression_that_names_one_group_alone_is_that_group(group: str, more
         ("coalesce(var.office, aws_security_group.web.id)", ""),
         ("var.office ? aws_security_group.web.id : aws_security_group.db.id", ""),
         ("local.ids[var.office]", ""),
+        ("var.a ? aws_security_group.web.id : var.b ? aws_security_group.db.id : null", ""),
+        ("var.a ? aws_security_group.db.id : var.b ? aws_security_group.web.id : null", ""),
+        ('var.office ? "sg-2" : aws_security_group.web.id', ""),
+        ("each.value", "  for_each          = local.sg\n"),
         ("each.value", "  for_each          = local.ids\n"),
     ],
 )
@@ -396,9 +407,20 @@ def test_a_rule_of_one_of_several_groups_is_pointed_at(group: str, more: str) ->
 DATA = 'data "aws_security_group" "db" {\n  name = "db"\n}\n'
 
 
-@pytest.mark.parametrize("group", ["aws_security_group.db.id", "data.aws_security_group.db.id", '"sg-2"'])
+@pytest.mark.parametrize(
+    "group",
+    [
+        "aws_security_group.db.id",
+        "data.aws_security_group.db.id",
+        '"sg-2"',
+        "local.all.db.id",
+        "local.deep.db.id",
+        "local.sg.db",
+    ],
+)
 def test_a_rule_of_another_group_is_no_place(group: str) -> None:
-    assert found(GROUP + OTHER + RESOURCE.format(group=group, more=""), {"data.tf": DATA}).rules == {}
+    others = {"data.tf": DATA, "locals.tf": DEFINED}
+    assert found(GROUP + OTHER + RESOURCE.format(group=group, more=""), others).rules == {}
 
 
 @pytest.mark.parametrize(
@@ -407,12 +429,15 @@ def test_a_rule_of_another_group_is_no_place(group: str) -> None:
         "local.each",
         "var.office",
         "aws_instance.a.groups[0]",
+        "coalesce(var.office, var.home)",
+        "var.unset",
         "data.terraform_remote_state.net.outputs.id",
         "each.value",
     ],
 )
 def test_a_rule_of_which_the_group_is_not_known_may_be_it(group: str) -> None:
-    location = found(GROUP + OTHER + RESOURCE.format(group=group, more=""), {"locals.tf": DEFINED}).rules[SSH]
+    others = {"locals.tf": DEFINED, "unset.tf": 'variable "unset" {\n  default = null\n}\n'}
+    location = found(GROUP + OTHER + RESOURCE.format(group=group, more=""), others).rules[SSH]
     assert (location.location.kind, location.edit) == (Kind.UNKNOWN, Edit.NONE)
     named = "aws_vpc_security_group_ingress_rule.ssh at main.tf:9 may be it: its group is not known here"
     assert location.location.evidence == (named,)
@@ -434,6 +459,36 @@ def test_an_output_that_is_no_plain_reference_is_followed() -> None:
     ]
     described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
     assert find_in_terraform(read, described, [SSH], ("10.0.0.0/8",)).rules[SSH].edit is Edit.PATCH
+
+
+@pytest.mark.parametrize(
+    ("group", "edit"),
+    [
+        ("module.net.groups.web.id", Edit.PATCH),
+        ('module.net.groups["web"].id', Edit.PATCH),
+        ('module.net["eu"].groups.web.id', Edit.PATCH),
+        ("module.net.*.id[0]", None),
+        ("module.net.groups.db.id", None),
+    ],
+)
+def test_an_output_s_name_comes_before_what_is_in_it(group: str, edit: Edit | None) -> None:
+    outputs = """output "id" {
+  value = aws_security_group.db.id
+}
+
+output "groups" {
+  value = { web = aws_security_group.web, db = aws_security_group.db }
+}
+"""
+    main = 'module "net" {\n  source = "./net"\n}\n' + RESOURCE.format(group=group, more="")
+    texts = {"main.tf": main, "net/main.tf": GROUP + OTHER + outputs}
+    read = [
+        TerraformFile(path, "/live/net" if "/" in path else "/live", text, parse_hcl(text))
+        for path, text in texts.items()
+    ]
+    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+    rule = find_in_terraform(read, described, [SSH], ("10.0.0.0/8",)).rules.get(SSH)
+    assert (rule.edit if rule else None) is edit
 
 
 def test_locals_that_stand_for_billions_are_followed_once() -> None:
