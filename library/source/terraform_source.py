@@ -109,7 +109,8 @@ def find_in_terraform(
     chosen = _choose(candidates, exposures)
     if not chosen and candidates:
         listed = tuple(sorted({f"{c.group.address} at {_where(c, candidates)} may be it" for c in candidates}))
-        locations = {each: RuleLocation(each, Location(evidence=listed)) for each in exposures}
+        places = Location(evidence=listed)
+        locations = {each: RuleLocation(each, places, Edit.NONE, _of_list(each)) for each in exposures}
         return Found(group=Location(evidence=listed), rules=locations)
     groups = [candidate.group for candidate in chosen]
     rules = [*(rule for group in groups for rule in group.rules), *search.rules]
@@ -503,6 +504,10 @@ def _other_uses(search: _Search, match: _Match, source: SourceList, known: set[i
             yield from search.configurations.other_uses(ingress, group.context, known)
 
 
+def _of_list(exposure: Exposure) -> str:
+    return f"{exposure.cidr} is an entry of prefix list {exposure.prefix_list_id}" if exposure.prefix_list_id else ""
+
+
 def _rule_location(
     search: _Search,
     exposure: Exposure,
@@ -514,7 +519,7 @@ def _rule_location(
 ) -> RuleLocation | None:
     if not found:
         return None
-    listed = f"{exposure.cidr} is an entry of prefix list {exposure.prefix_list_id}" if exposure.prefix_list_id else ""
+    listed = _of_list(exposure)
     if len(found) > 1:
         evidence = tuple(f"{match.rule.address} at {match.where} may be it" for match in found)
         return RuleLocation(exposure, Location(evidence=evidence), Edit.NONE, listed)
@@ -557,7 +562,7 @@ def _loose_location(search: _Search, exposure: Exposure) -> RuleLocation | None:
         return None
     listed = [f"{match.rule.address} at {match.where} may be it: its group is not known here" for match in found]
     more = [f"and {len(listed) - _LISTED} more"] if len(listed) > _LISTED else []
-    return RuleLocation(exposure, Location(evidence=(*listed[:_LISTED], *more)))
+    return RuleLocation(exposure, Location(evidence=(*listed[:_LISTED], *more)), Edit.NONE, _of_list(exposure))
 
 
 def _several(search: _Search, groups: Sequence[TerraformGroup], narrowed: Mapping[Exposure, Narrowing]) -> list[str]:

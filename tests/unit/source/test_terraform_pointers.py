@@ -505,3 +505,15 @@ def test_a_rule_that_may_be_of_another_group_admits_no_replacement() -> None:
     assert result.patches == {}, "the other rule admits it already"
     other = other.replace("aws_security_group.web.id", "coalesce(var.office, aws_security_group.web.id)")
     assert found(GROUP + OTHER + own + other).rules[SSH].edit is Edit.PATCH
+
+
+@pytest.mark.parametrize("main", [RESOURCE.format(group="var.office", more=""), GROUP.replace('"web" {', '"other" {')])
+def test_a_place_that_is_not_chosen_names_the_prefix_list_too(main: str) -> None:
+    listed = SSH._replace(cidr="8.8.8.0/24", prefix_list_id="pl-1")
+    main = main.replace("cidr_ipv4         = ", "prefix_list_id    = ").replace("0.0.0.0/0", "pl-1")
+    text = GROUP + main
+    read = [TerraformFile("main.tf", "/live", text, parse_hcl(text))]
+    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+    rule = find_in_terraform(read, described, [listed], ("10.0.0.0/8",)).rules[listed]
+    assert "may be it" in rule.location.evidence[0]
+    assert rule.note == "8.8.8.0/24 is an entry of prefix list pl-1"
