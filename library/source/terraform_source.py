@@ -378,6 +378,7 @@ def _patch(
         return any(
             other is not rule
             and is_same_traffic(other.traffic, rule.traffic)
+            and _kind_decider(search.configurations, other) is None
             and _stays(other, replacement, rules_to_replace)
             for other in rules
         )
@@ -412,9 +413,7 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
         return f"{rule.group_decider} decides which group it is a rule of, at {rule.where}"
     if rule_ignores_changes(rule):
         return "lifecycle.ignore_changes: Terraform leaves this source as it is in EC2"
-    kind = rule.resource.get("type")
-    if rule.shape == "rule" and kind is not None and configurations.text(kind, rule.file, rule.context) is None:
-        # It may be egress, of some uses or of all.
+    if (kind := _kind_decider(configurations, rule)) is not None:
         return f"{shown_expression(kind)} decides whether it is an ingress rule, at {rule.where}"
     if rule.shape == "dynamic":
         return _dynamic_decider(configurations, rule, source)
@@ -438,6 +437,12 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
             steps += [text for _, text in location.steps]
         return f"{', '.join([*unknown, *steps]) or 'an expression'} decides it, used at {rule.where}"
     return ""
+
+
+def _kind_decider(configurations: Configurations, rule: TerraformRule) -> Hcl | None:
+    """The expression that decides whether a rule is ingress: it may be egress, of some uses or of all; None: it is."""
+    kind = rule.resource.get("type") if rule.shape == "rule" else None
+    return kind if kind is not None and configurations.text(kind, rule.file, rule.context) is None else None
 
 
 def _overrides(configurations: Configurations, rule: TerraformRule) -> list[str]:

@@ -517,3 +517,18 @@ def test_a_place_that_is_not_chosen_names_the_prefix_list_too(main: str) -> None
     rule = find_in_terraform(read, described, [listed], ("10.0.0.0/8",)).rules[listed]
     assert "may be it" in rule.location.evidence[0]
     assert rule.note == "8.8.8.0/24 is an entry of prefix list pl-1"
+
+
+def test_a_rule_that_may_be_egress_admits_no_replacement() -> None:
+    own = RESOURCE.format(group="aws_security_group.web.id", more="")
+    other = """resource "aws_security_group_rule" "office" {
+  type              = "ingress"
+  from_port         = 22
+  to_port           = 22
+  protocol          = "tcp"
+  cidr_blocks       = ["10.0.0.0/8"]
+  security_group_id = aws_security_group.web.id
+}
+"""
+    assert found(GROUP + own + other).patches == {}, "the other rule admits it already"
+    assert found(GROUP + own + other.replace('"ingress"', "var.office")).rules[SSH].edit is Edit.PATCH
