@@ -175,13 +175,14 @@ class References:
     def _of_module(self, called: str, kinds: Sequence[str], index: Any) -> Iterator[str]:
         """The only resource of these kinds of a module's instance, where an expression does not tell the output.
 
-        Where the module itself has none, the only one of the modules that it calls.
+        Where the module itself has none, the only one of the modules that it calls, if that does not exist yet: a
+        reference to another one is known.
         """
         modules = (f"{called}.", f"{called}[{json.dumps(index, ensure_ascii=False)}].")
         below = [each for each in self._resources if each.kind in kinds and each.module.startswith(modules)]
-        there = [each for each in below if each.module in modules] or below
-        if len(there) == 1:
-            yield there[0].address
+        there = [each for each in below if each.module in modules]
+        if len(there or below) == 1 and (there or not below[0].values.get("id")):
+            yield (there or below)[0].address
 
     def _instances(self, prefix: str, kind: str, named: str, index: Any) -> Iterator[str]:
         """The instances of a resource that a reference can mean: the one it names, the one with the same index, all."""

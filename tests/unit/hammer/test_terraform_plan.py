@@ -329,14 +329,23 @@ def test_a_rule_finds_the_group_of_the_module_s_instance_with_its_key(tmp_path: 
     }
 
 
-def test_the_only_group_below_a_module_s_instance_is_that_of_its_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("values", "address"),
+    [
+        ({}, 'module.sg["a"].module.in.aws_security_group.this'),
+        pytest.param({"id": "sg-1"}, 'aws_security_group_rule.ssh["a"]', id="a reference to what is there is known"),
+    ],
+)
+def test_the_only_group_below_a_module_s_instance_is_that_of_its_key(
+    tmp_path: Path, values: dict[str, str], address: str
+) -> None:
     """An output such as `{ for key, each in module.sg : key => each.id }` is no more than `module.sg` in a plan."""
-    groups = {key: group(f'module.sg["{key}"].module.in.aws_security_group.this') for key in "ab"}
+    groups = {key: group(f'module.sg["{key}"].module.in.aws_security_group.this', **values) for key in "ab"}
     ssh = resource('aws_security_group_rule.ssh["a"]', rule(type="ingress"), {"security_group_id": True}, "a")
     references = {"security_group_id": ["module.sg", "each.key"]}
     configuration = {"resources": [config_of("aws_security_group_rule.ssh", **references)]}
     document = instances_of_modules(plan(ssh, configuration=configuration), "sg", groups)
-    assert list(found(judged(tmp_path, document))) == ['module.sg["a"].module.in.aws_security_group.this']
+    assert list(found(judged(tmp_path, document))) == [address]
 
 
 @pytest.mark.parametrize(
