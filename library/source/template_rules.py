@@ -263,14 +263,19 @@ def _target(tree: Tree, values: TemplateValues) -> tuple[str, str]:
 def _group_named(found: TemplateGroups, name: str, values: TemplateValues) -> str:
     """The logical id of a group by its name, as EC2 finds one of the default VPC; empty: the template has none."""
     for logical_id, group in found.groups.items():
-        properties = group.properties
-        tree = properties.get("GroupName") if properties is not None and properties.get("VpcId") is None else None
-        try:
-            if name and tree is not None and values.value(tree) == name:
-                return logical_id
-        except UnknownValueError:
+        given = group.properties.get("GroupName") if group.properties is not None else None
+        if not name or given is None or group.properties is None or _target(given, values) != ("", name):
             continue
+        if not _is_given(group.properties.get("VpcId"), values):
+            return logical_id
     return ""
+
+
+def _is_given(tree: Tree | None, values: TemplateValues) -> bool:
+    try:
+        return tree is not None and values.value(tree) is not NO_VALUE
+    except UnknownValueError:
+        return True
 
 
 def _words(tree: Tree) -> Iterator[str]:

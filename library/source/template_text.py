@@ -26,6 +26,7 @@ _LARGEST = 500_000  # nodes, with each use of an anchor counted: a few lines of 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 _DYNAMIC = re.compile(r"\{\{resolve:([^}]*)\}\}")
 _NETWORKS = ("AWS::EC2::VPC", "AWS::EC2::Subnet")
+_A_NETWORK = ".CidrBlock"  # beside the names of conditions, which have no dot
 _LIST_TYPES = ("CommaDelimitedList", "List<")
 _SURROGATES = re.compile(r"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2})")
 _SHORTER = len(r"\ud83d\ude80") - len(r"\U0001F680")
@@ -423,17 +424,20 @@ class TemplateValues:
         return self._attribute(parts[0], parts[1])
 
     def _attribute(self, logical_id: str, attribute: str) -> Any:
-        """An attribute of a resource. The CIDR of a network is what the template gives it."""
+        """An attribute of a resource. The CIDR of a network is what the template gives it, but not by way of another.
+
+        A few lines of networks that name each other can stand for billions.
+        """
         resource = self.section("Resources").get(logical_id)
         given = resource.get("Properties") if resource is not None and resource.text("Type") in _NETWORKS else None
         tree = given.get("CidrBlock") if given is not None and attribute == "CidrBlock" else None
-        if tree is None or (key := f"{logical_id}.{attribute}") in self._deciding:
+        if tree is None or _A_NETWORK in self._deciding:
             return ResourceValue(logical_id, attribute)
-        self._deciding.add(key)
+        self._deciding.add(_A_NETWORK)
         try:
             value = self.value(tree)
         finally:
-            self._deciding.discard(key)
+            self._deciding.discard(_A_NETWORK)
         return ResourceValue(logical_id, attribute) if value is NO_VALUE else value
 
 

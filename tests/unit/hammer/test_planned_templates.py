@@ -243,8 +243,30 @@ def test_a_rule_of_its_own_is_judged_with_its_group(tmp_path: Path, group: str) 
     (issue,) = judged(tmp_path, text % "GroupName: web" + rule).issues
     assert (issue.group_id, issue.details.status) == ("Web", "open_completely")
     if group == "GroupName: web":
+        assert len(judged(tmp_path, text % "GroupName: web\n      VpcId: !Ref AWS::NoValue" + rule).issues) == 1
         elsewhere = judged(tmp_path, text % "GroupName: web\n      VpcId: !Ref Vpc" + rule).issues
         assert [each.group_id for each in elsewhere] == ["Rule", "Web"], "EC2 finds by name in the default VPC alone"
+
+
+def test_a_rule_finds_its_group_by_a_name_that_is_not_known_here(tmp_path: Path) -> None:
+    name = "GroupName: !Sub '${AWS::StackName}-web'"
+    values = f"{name}, IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 128.0.0.0/1"
+    rule = f"  Rule: {{Type: AWS::EC2::SecurityGroupIngress, Properties: {{{values}}}}}\n"
+    text = (HEAD % (22, "CidrIp: 0.0.0.0/1")).replace("GroupDescription: web", f"GroupDescription: web\n      {name}")
+    (issue,) = judged(tmp_path, text + rule).issues
+    assert (issue.group_id, issue.details.status) == ("Web", "open_completely")
+
+
+@pytest.mark.parametrize("next_one", ["!GetAtt S%d.CidrBlock", '!Sub "${S%d.CidrBlock}${S%d.CidrBlock}"'])
+def test_networks_that_name_each_other_are_not_followed(tmp_path: Path, next_one: str) -> None:
+    """They can stand for billions, and for more calls than Python has."""
+    count = next_one.count("%d")
+    chain = "".join(
+        f"  S{n}: {{Type: AWS::EC2::Subnet, Properties: {{CidrBlock: {next_one % ((n + 1,) * count)}}}}}\n"
+        for n in range(400)
+    )
+    listing = judged(tmp_path, HEAD % (22, "CidrIp: !GetAtt S0.CidrBlock") + chain)
+    assert (listing.issues, len(listing.failed)) == ((), 1)
 
 
 def test_all_traffic_is_all_traffic_whatever_its_ports_are(tmp_path: Path) -> None:
