@@ -25,8 +25,8 @@ from library.source.location import (
     admits,
     is_same_traffic,
 )
-from library.source.terraform_names import named_references
 from library.source.terraform_patch import Narrowing, TerraformPatch, patch_terraform
+from library.source.terraform_references import named_references
 from library.source.terraform_rules import (
     Configurations,
     Context,
@@ -109,9 +109,9 @@ def find_in_terraform(
     chosen = _choose(candidates, exposures)
     if not chosen and candidates:
         listed = tuple(sorted({f"{c.group.address} at {_where(c, candidates)} may be it" for c in candidates}))
-        places = Location(evidence=listed)
-        locations = {each: RuleLocation(each, places, Edit.NONE, _of_list(each)) for each in exposures}
-        return Found(group=Location(evidence=listed), rules=locations)
+        undecided = Location(evidence=listed)
+        locations = {each: RuleLocation(each, undecided, Edit.NONE, _of_list(each)) for each in exposures}
+        return Found(group=undecided, rules=locations)
     groups = [candidate.group for candidate in chosen]
     rules = [*(rule for group in groups for rule in group.rules), *search.rules]
     matches = {exposure: _matches(configurations, rules, exposure) for exposure in exposures}
