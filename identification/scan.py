@@ -8,7 +8,7 @@ scan` uses it, too.
 1. records that it begins: the whole region in its coverage record, or what events told about the groups it is to scan;
 2. reads the issues of the table, and only then describes the groups: who writes in between makes its writes fail;
 3. decides with `library.issues.reconcile` what changed, and writes that;
-4. scans a group again where somebody else was faster.
+4. scans a group again where somebody else was faster, or where several pages of an answer list it nowhere.
 
 Scans of the same group cross: a slow one of the region, and those that events caused. And EC2 may show a change only
 five minutes after its call. So what is opened and what is taken away is treated differently:
@@ -488,13 +488,17 @@ class _Attempt:
 
         Each page shows EC2 at a time of its own. Where a group that one page has is deleted before the next is asked
         for, the groups after it may move up, and one of them may be on neither page. Asked for by its id it is there.
+        Where the answer as a whole tells of no group that it is gone, none is asked for.
         """
         if self._group_ids or self.scan.pages < 2:
             return set()
         return {
             group_id
             for group_id, issue in self.issues.items()
-            if issue.status.is_exposed and self._is_here(issue) and group_id not in self.scan.group_ids
+            if issue.status.is_exposed
+            and self._is_here(issue)
+            and group_id not in self.scan.group_ids
+            and self.scan.tells_about(group_id)
         }
 
     def _decide(self, detections: Mapping[str, Detection], *, but: Collection[str]) -> dict[str, Change]:

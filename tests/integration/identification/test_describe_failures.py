@@ -584,6 +584,24 @@ def test_an_empty_answer_where_groups_were_resolves_nothing(world: World, known:
     assert world.coverage().outcome is Outcome.COMPLETE
 
 
+def test_empty_pages_where_groups_were_resolve_nothing(world: World, known: dict[str, Any]) -> None:
+    """No group is on a page, and then none is asked for by its id: whatever answers says nothing of any."""
+
+    def two_empty_pages(call: Call, text: str) -> str:
+        if call.operation != "DescribeSecurityGroups":
+            return text
+        is_first = "Filter.1.Name" not in call.parameters and "NextToken" not in call.parameters
+        more = "<nextToken>2</nextToken>" if is_first else ""
+        return re.sub(r"(?s)<securityGroupInfo>.*</securityGroupInfo>", f"<securityGroupInfo/>{more}", text)
+
+    world.aws.rewrites.append(two_empty_pages)
+    assert world.describe() == {"changes": 0}
+    assert world.items() == known
+    assert world.coverage().outcome is Outcome.PARTIAL
+    described = [call for call in world.aws.calls if call.operation == "DescribeSecurityGroups"]
+    assert [call.parameters.get("NextToken") for call in described] == [None, "2"]
+
+
 def test_an_empty_answer_after_a_scan_that_understood_only_a_part_resolves_nothing(world: World) -> None:
     """Where a rule is never understood, or a row of the table, no scan is complete, and each reads all groups."""
     group_id = world.group("tcp/22 from 0.0.0.0/0")
