@@ -60,6 +60,7 @@ from library.issues.reconcile import (
     still_opened_by,
     with_opener,
 )
+from library.security_groups.exemptions import applying
 from library.security_groups.exposure import Evaluator, Exposure
 
 if TYPE_CHECKING:
@@ -293,7 +294,13 @@ def _judge_page(
                 tags=group.tags,
                 perms=evaluation.exposures,
             )
-            scan.detections.append(Detection(account_id, group.group_id, details, evaluation.whitelisted))
+            is_exempt = evaluation.whitelisted and any(
+                exemption.is_whole
+                for exemption in applying(exemptions, group.group_id, group.vpc_id, group.name, today)
+            )
+            scan.detections.append(
+                Detection(account_id, group.group_id, details, evaluation.whitelisted, exempt_as_a_whole=is_exempt)
+            )
             open_traffic[group.group_id] = evaluation.open_traffic
     return open_traffic
 

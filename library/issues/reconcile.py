@@ -27,6 +27,7 @@ class Detection:
 
     Attributes:
         whitelisted: exemptions cover all that is exposed.
+        exempt_as_a_whole: one of them covers whatever the group may expose, seen or not.
         used_by: what uses the group; None: it was not read.
         users_throttled: some of that could not be read this time: users, their names, or whose they are.
     """
@@ -37,6 +38,7 @@ class Detection:
     whitelisted: bool
     used_by: GroupUsers | None = None
     users_throttled: bool = False
+    exempt_as_a_whole: bool = False
 
 
 class Event(StrEnum):
@@ -150,7 +152,7 @@ def reconcile_additions(known: Issue | None, detection: Detection | None, now: d
     change = reconcile(known, detection, now)
     if change is None or known is None or detection is None or not change.takes_away:
         return None if change and change.takes_away else change
-    if detection.whitelisted and known.status is Status.OPEN:
+    if detection.whitelisted and known.status is Status.OPEN and not detection.exempt_as_a_whole:
         return None  # exempt is only what is left
     shown = {_rule(perm) for perm in detection.details.perms}
     kept = [perm for perm in known.details.perms if _rule(perm) not in shown]

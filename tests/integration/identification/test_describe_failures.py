@@ -331,6 +331,31 @@ def test_what_a_missing_prefix_list_opened_stays_whatever_else_the_group_opens(w
     )
 
 
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [({}, "whitelisted"), ({"cidrs": ["8.8.8.8/32"]}, "open")],
+    ids=["as a whole", "what was read alone"],
+)
+def test_a_group_that_is_exempt_as_a_whole_is_so_whatever_was_not_read(
+    world: World, more: dict[str, Any], status: str
+) -> None:
+    prefix_list = world.ec2().create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "0.0.0.0/0"}]
+    )["PrefixList"]["PrefixListId"]
+    group_id = world.group(f"tcp/22 from {prefix_list}", "tcp/3389 from 8.8.8.8/32")
+    world.describe()
+    exposed = world.items()[group_id]["issue_details"]["perms"]
+    world.aws.rewrites.append(
+        without("DescribeManagedPrefixLists", r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>")
+    )
+    world.whitelist({"group": group_id, **more})
+    for _ in range(2):
+        world.later()
+        world.describe()
+        issue = world.items()[group_id]
+        assert (issue["status"], issue["issue_details"]["perms"]) == (status, exposed)
+
+
 def test_a_prefix_list_that_may_not_be_read_fails_the_region(world: World, known: dict[str, Any]) -> None:
     prefix_list = world.ec2().create_managed_prefix_list(
         PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.8.0/24"}]
