@@ -241,6 +241,7 @@ class Sweep:
         self._whole = whole_region
         self._failed = FailedReads()
         self._users: list[Raw] = []
+        self._in_use: set[str] = set()
         self._interface_pages = 0
         self._balancers = BalancerSweep(clients, self._failed)
 
@@ -293,6 +294,8 @@ class Sweep:
                     if raw["NetworkInterfaceId"] in found:
                         continue
                     interface = found[raw["NetworkInterfaceId"]] = self._interface(raw)
+                    if interface.attached:
+                        self._in_use |= interface.groups & self._exposed
                     if interface.is_understood and interface.groups & self._exposed:
                         self._users.append(raw)
         except self._failed.catches as error:
@@ -314,9 +317,9 @@ class Sweep:
             yield ()
             # Each page shows EC2 at a time of its own: where interfaces go in between, one may be on no page. A group
             # that seems to be unused is asked for once more.
-            asked = self._exposed - {group["GroupId"] for raw in self._users for group in raw["Groups"]}
             if self._interface_pages < 2:
                 return
+            asked = self._exposed - self._in_use
         # A group may be used in VPCs other than its own (AssociateSecurityGroupVpc).
         for ids in chunks(sorted(asked), VALUES_A_FILTER):
             yield [{"Name": "group-id", "Values": list(ids)}]

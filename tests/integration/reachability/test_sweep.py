@@ -190,6 +190,18 @@ def test_an_interface_that_moves_between_two_pages_makes_no_group_unused() -> No
     assert filters == [(), (), ("group-id", "sg-1")]
 
 
+def test_a_detached_interface_hides_none_that_moves_between_two_pages() -> None:
+    others = [interface(f"eni-{number}", groups=["sg-other"]) for number in range(999)]
+    detached = interface("eni-spare", Attachment={"Status": "detached"})
+
+    def interfaces(asked: Mapping[str, str]) -> Sequence[Raw]:
+        if any(name.startswith("Filter.") for name in asked):
+            return [detached, interface("eni-last")]
+        return [detached, *(others[1:] if "NextToken" in asked else others), interface("eni-last")]
+
+    assert verdict(sweep(StubbedAws(region(ec2_DescribeNetworkInterfaces=interfaces)))).verdict == "internet"
+
+
 def test_a_look_at_a_group_reads_its_vpcs_only() -> None:
     filters: list[tuple[str, ...]] = []
 
