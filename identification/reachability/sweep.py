@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 _BALANCERS_A_PAGE = 400  # DescribeLoadBalancers and DescribeTargetGroups, PageSize
 _WHAT = "load balancers"
+_INTERFACES = "network interfaces"
 
 T = TypeVar("T")
 
@@ -160,7 +161,7 @@ class FailedReads:
     Attributes:
         reasons: why, by what could not be read. Part of what is stored of an issue, so it has no request's id in it: an
             unchanged group must compare equal.
-        throttled: whether AWS throttled one of them: another time it may be read.
+        throttled: of what AWS throttled a read: another time it may be read.
     """
 
     # An answer without what AWS always sends is as good as none.
@@ -168,7 +169,7 @@ class FailedReads:
 
     def __init__(self) -> None:
         self.reasons: dict[str, str] = {}
-        self.throttled = False
+        self.throttled: set[str] = set()
         self._notes: dict[str, str] = {}
 
     def read(self, what: str, read: Callable[[], T]) -> T | None:
@@ -181,7 +182,8 @@ class FailedReads:
 
     def add(self, what: str, error: Exception) -> None:
         """Note that something could not be read."""
-        self.throttled |= error_code(error) in THROTTLED
+        if error_code(error) in THROTTLED:
+            self.throttled.add(what)
         if isinstance(error, ClientError):
             reason = f"{error.operation_name} was refused ({error_code(error)})"
         elif isinstance(error, AWS_ERRORS) and not isinstance(error, ResponseParserError):
@@ -250,7 +252,7 @@ class Sweep:
         interfaces = self._interfaces()
         if interfaces is None:
             network = RegionNetwork(interfaces=None, unread=self._failed.reasons)
-            return Swept(network, None, {}, self._failed.notes, self._failed.throttled)
+            return Swept(network, None, {}, self._failed.notes, self._users_throttled)
         users = [each for each in interfaces if each.attached and each.groups & self._exposed]
         vpcs = sorted({user.vpc_id for user in users})
         entrances = [each for each in interfaces if each.vpc_id in vpcs and _is_entrance(each)]
@@ -281,9 +283,14 @@ class Sweep:
                 unread=self._failed.reasons,
             )
         except NOT_UNDERSTOOD as error:
-            self._failed.add("network interfaces", error)
+            self._failed.add(_INTERFACES, error)
             network = RegionNetwork(interfaces=None, unread=self._failed.reasons)
-        return Swept(network, self._users, self._balancers.described, self._failed.notes, self._failed.throttled)
+        return Swept(network, self._users, self._balancers.described, self._failed.notes, self._users_throttled)
+
+    @property
+    def _users_throttled(self) -> bool:
+        # Route tables, say, tell who can connect, but not what uses a group.
+        return not self._failed.throttled.isdisjoint({_INTERFACES, _WHAT})
 
     def _interfaces(self) -> list[Interface] | None:
         """The interfaces of the region, or of the VPCs that matter; keeps those of exposed groups as they came."""
@@ -299,7 +306,7 @@ class Sweep:
                     if interface.is_understood and interface.groups & self._exposed:
                         self._users.append(raw)
         except self._failed.catches as error:
-            self._failed.add("network interfaces", error)
+            self._failed.add(_INTERFACES, error)
             return None
         return list(found.values())
 
@@ -447,12 +454,12 @@ class UserReader:
     @property
     def is_throttled(self) -> bool:
         """Whether AWS throttled a read, so that users, names or tags are missing that are there."""
-        return self._failed.throttled
+        return bool(self._failed.throttled)
 
     def read(self, swept: Swept, group_ids: Collection[str]) -> dict[str, GroupUsers]:
         """What uses each of these groups."""
         if swept.users is None:
-            reason = swept.network.unread.get("network interfaces", "network interfaces could not be read")
+            reason = swept.network.unread.get(_INTERFACES, "network interfaces could not be read")
             return dict.fromkeys(group_ids, GroupUsers(unknown=reason))
         using: dict[str, list[Raw]] = {group_id: [] for group_id in group_ids}
         for interface in sorted(swept.users, key=lambda raw: str(raw["NetworkInterfaceId"])):

@@ -110,8 +110,7 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             used_by=detection.used_by,
             history=_with_late_change(known),
         )
-    # What was read before tells more than what throttling left of it: who owns the group, say.
-    used_by = None if detection.users_throttled and known.used_by else detection.used_by
+    used_by = None if _tells_less(detection, known.used_by) else detection.used_by
     if known.status is status and known.details == detection.details and used_by in (None, known.used_by):
         return None if known.revision else _changed(Event.ADOPTED, known, status=status, timestamps=known.timestamps)
     times = known.timestamps if _is_about_the_same(known, status, detection) else replace(known.timestamps, updated=now)
@@ -123,6 +122,12 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
         timestamps=times,
         used_by=used_by,
     )
+
+
+def _tells_less(detection: Detection, known: GroupUsers | None) -> bool:
+    """Whether throttling left less of a group's users than is known of them: not who owns the group, say."""
+    found = detection.used_by
+    return bool(detection.users_throttled and known and found and (found.unknown or not known.unknown))
 
 
 def _ended(issue: Issue, now: datetime) -> PastOccurrence:

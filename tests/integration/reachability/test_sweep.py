@@ -481,7 +481,7 @@ def test_owners_of_every_group_are_read_however_many_instances_a_region_has() ->
     assert aws.counted() == {"ec2.DescribeInstances": 3, "autoscaling.DescribeTags": 2}
 
 
-@pytest.mark.parametrize("operation", ["DescribeNetworkInterfaces", "DescribeInstances", None])
+@pytest.mark.parametrize("operation", ["DescribeNetworkInterfaces", "DescribeInstances", "DescribeRouteTables", None])
 @pytest.mark.parametrize("code", ["RequestLimitExceeded", "UnauthorizedOperation"])
 def test_users_that_throttling_hides_may_be_read_another_time(operation: str | None, code: str) -> None:
     def refuse(_: Mapping[str, str]) -> Sequence[Raw]:
@@ -489,7 +489,8 @@ def test_users_that_throttling_hides_may_be_read_another_time(operation: str | N
 
     answers: dict[str, Answer] = region() | {"ec2.DescribeInstances": []}
     found = sweep(StubbedAws({**answers, f"ec2.{operation}": refuse}), owner_keys=frozenset({"owner"}))
-    expected = operation is not None and code == "RequestLimitExceeded"
+    tells_users = operation in ("DescribeNetworkInterfaces", "DescribeInstances")
+    expected = tells_users and code == "RequestLimitExceeded"
     assert [detection.users_throttled for detection in found.detections] == [expected]
 
 

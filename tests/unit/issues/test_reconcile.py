@@ -188,6 +188,16 @@ def test_what_throttling_left_of_the_users_replaces_none_that_are_known() -> Non
         assert change.issue.used_by == throttled.used_by
 
 
+def test_what_throttling_left_of_the_users_tells_more_than_nothing() -> None:
+    unread = GroupUsers(unknown="DescribeNetworkInterfaces was refused (RequestLimitExceeded)")
+    without_tags = replace(a_detection(), used_by=USED, users_throttled=True)
+    change = reconcile(replace(OPEN, used_by=unread), without_tags, NOW)
+    assert change is not None
+    assert change.issue.used_by == USED
+    odd = replace(USED, unknown="a network interface was not understood")
+    assert reconcile(replace(OPEN, used_by=odd), replace(without_tags, used_by=unread), NOW) is None
+
+
 def test_a_new_occurrence_is_about_what_is_there_now() -> None:
     change = reconcile(RESOLVED, a_detection(**WIDER), NOW)
     assert change is not None
