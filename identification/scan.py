@@ -249,6 +249,9 @@ def scan_region(
         if error_code(error) in REGION_MAY_BE_OFF and not region_is_enabled(sessions.client("ec2", account_id), region):
             raise RegionOffError(f"region {region} is not enabled in account {account_id}") from error
         raise
+    if len(scan.detections) > len(open_traffic):
+        # A group that moved from one page to the next is on both: the later one counts.
+        scan.detections = list({detection.group_id: detection for detection in scan.detections}.values())
     scan.detections, scan.notes = with_reachability(
         scan.detections,
         open_traffic,
@@ -273,13 +276,14 @@ def _judge_page(
     """Add the groups of a page to a scan. Returns what the exposed ones open, by group id."""
     open_traffic: dict[str, Sequence[OpenTraffic]] = {}
     scan.pages += 1
-    scan.groups += len(page.groups) + len(page.without_id)
-    scan.group_ids.update(group.group_id for group in page.groups)
+    new = {group.group_id for group in page.groups} - scan.group_ids
+    scan.groups += len(new) + len(page.without_id)
+    scan.group_ids |= new
     scan.without_id += page.without_id
     for group in page.groups:
         if group.owner_id not in ("", account_id):
             # Its rules are that account's, and so is the issue.
-            scan.shared += 1
+            scan.shared += group.group_id in new
             continue
         prefix_lists.read(evaluator.prefix_lists_named(group))
         evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)

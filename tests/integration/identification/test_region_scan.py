@@ -13,7 +13,7 @@ from library.aws.session import Sessions
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator
-from tests.worlds.emulated_aws import EmulatedAws, Rejection
+from tests.worlds.emulated_aws import Call, EmulatedAws, Rejection
 from tests.worlds.identification_world import IRELAND, MAIN, VIRGINIA, World
 
 TODAY = date(2026, 11, 22)
@@ -101,6 +101,21 @@ def test_only_the_groups_asked_for(world: World) -> None:
     scan = scanned([b, "sg-00000000"])
     assert ([detection.group_id for detection in scan.detections], scan.groups) == ([b], 1)
     assert {detection.group_id for detection in scanned().detections} == {a, b}
+
+
+def test_a_group_that_is_on_two_pages_is_one_issue(world: World) -> None:
+    """A new group came before it while the pages were read, so it moved from the end of one to the next."""
+    exposed = [world.group("tcp/22 from 0.0.0.0/0", name=f"g{number}", account_id=MAIN) for number in range(3)]
+    total = scanned().groups
+
+    def all_groups_again(call: Call, text: str) -> str:
+        more = "" if "NextToken" in call.parameters else "</securityGroupInfo><nextToken>2</nextToken>"
+        return text.replace("</securityGroupInfo>", more) if more else text
+
+    world.aws.rewrites.append(all_groups_again)
+    scan = scanned()
+    assert sorted(detection.group_id for detection in scan.detections) == sorted(exposed)
+    assert (scan.pages, scan.groups) == (2, total)
 
 
 def test_a_page_is_read_when_the_last_one_was_judged(world: World, here: Any) -> None:
