@@ -563,9 +563,16 @@ class _Attempt:
                 found[group_id] = change
                 continue
             kept = reconcile_additions(self.issues.get(group_id), detections.get(group_id), now)
-            # What the table has no room for waits for the scan that may take something away.
-            if kept and kept.issue.details == truncate_to_item_limit(kept.issue.details):
-                found[group_id] = kept
+            if kept is None:
+                continue
+            # What the table has no room for waits for the scan that may take something away. Of what is not understood
+            # none may ever come: the worst of it is stored.
+            cut = truncate_to_item_limit(kept.issue.details)
+            is_last = is_observed and not is_asked_too_early
+            known = kept.before
+            is_new = known is None or (known.status, known.details.perms) != (kept.issue.status, cut.perms)
+            if cut == kept.issue.details or (is_last and is_new):
+                found[group_id] = replace(kept, issue=replace(kept.issue, details=cut))
         return found
 
     def _with_opener(self, change: Change) -> Change:

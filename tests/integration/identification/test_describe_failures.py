@@ -331,6 +331,34 @@ def test_what_a_missing_prefix_list_opened_stays_whatever_else_the_group_opens(w
     )
 
 
+def test_what_is_opened_is_stored_where_there_is_no_room_for_what_was_not_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list may be missing for ever: no scan that may take something away would come."""
+    monkeypatch.setattr("identification.scan.PERMS_BYTES", 400)
+    prefix_list = world.ec2().create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.4.4/32"}]
+    )["PrefixList"]["PrefixListId"]
+    group_id = world.group(f"tcp/22 from {prefix_list}", *(f"tcp/22 from 8.8.8.{number}/32" for number in range(6)))
+    world.describe()
+    before = world.items()
+    assert before[group_id]["issue_details"]["perms_total"] == 7
+    world.aws.rewrites.append(
+        without("DescribeManagedPrefixLists", r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>")
+    )
+    world.later()
+    assert world.describe() == {"changes": 0}
+    assert world.items() == before
+    world.allow(group_id, "tcp/3389 from 0.0.0.0/0")
+    world.later()
+    assert world.describe() == {"changes": 1}
+    details = world.items()[group_id]["issue_details"]
+    assert details["status"] == "open_completely"
+    assert "0.0.0.0/0" in [perm["cidr"] for perm in details["perms"]]
+    world.later()
+    assert world.describe() == {"changes": 0}
+
+
 @pytest.mark.parametrize(
     ("more", "status"),
     [({}, "whitelisted"), ({"cidrs": ["8.8.8.8/32"]}, "open")],
