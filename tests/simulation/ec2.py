@@ -9,6 +9,7 @@ own, or be away. People know where a group is: their calls name no region.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
@@ -150,9 +151,9 @@ class Ec2:
         return [group for group, end in zip(versions, ends, strict=True) if end >= since]
 
     def create(self, group: Group) -> None:
-        """Make a group with its rules, shown at once."""
+        """Make a group with its rules, shown at once; what is there when the world begins was made long before."""
         rules = tuple(replace(rule, rule_id=self._next_id()) for rule in group.rules)
-        shown = {"groups": self._now(), "rules": self._now()}
+        shown = dict.fromkeys(("groups", "rules"), self._now() or -math.inf)
         self._groups[group.group_id] = _History([(shown, replace(group, rules=rules))], group.region)
 
     def delete(self, group_id: str) -> None:
