@@ -83,7 +83,7 @@ class RemediationContext:
     def quota(
         self, group: SecurityGroup, account_id: str, region: str, default: int, sources: Sequence[str] = ()
     ) -> RuleQuota:
-        """The rule quota of a group, whose rules may be replaced by these sources."""
+        """The rule quota of a group, which rules from these sources may come into."""
         location = (account_id, region)
         if location not in self._quotas:
             self._quotas[location], note = rule_quota(self.sessions, default, location)

@@ -112,11 +112,13 @@ def assess_restore(
         raise CannotRestoreError(f"not understood: {'; '.join(live.group.unreadable)}")
     observed = observe(details.entry, live.group.ingress, live.change_keys, now)
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
+    wanted = [rule for rule, _ in source.permissions.values()]
+    lists = [rule.prefix_list_id for rule in wanted]
     planned = plan_restore(
-        [rule for rule, _ in source.permissions.values()],
+        wanted,
         observed.rules,
         source.since,
-        context.quota(live.group, target.account_id, target.region, default),
+        context.quota(live.group, target.account_id, target.region, default, lists),
         exact=exact,
         ids=live.change_keys,
         unsure=perhaps_revoked(observed),

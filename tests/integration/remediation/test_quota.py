@@ -10,8 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from library.aws.ec2 import aws_weight, prefix_list_weights
-from remediation import change
+from remediation import change, context
 from remediation.change import CallResult, ChangeAnswer
+from remediation.restore_plan import CannotRestoreError
 from tests.worlds.aws_faults import KilledError, calls, killed_after
 from tests.worlds.remediation_world import ANYWHERE, MAIN, REGION, World, permission, world
 
@@ -109,6 +110,35 @@ def test_a_restore_relies_on_a_rule_of_a_group_that_it_fills(world: World) -> No
     world.restore_quietly(group)
     newest = world.backups.list(MAIN, REGION, group)[0].key
     assert world.restore_quietly(group, backup=newest) == []
+    assert world.rules(group) == closed
+
+
+def test_a_prefix_list_that_comes_back_counts_in_its_own_family(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group with as many IPv6 rules as it may have still has room for a prefix list of IPv4 that was replaced."""
+    monkeypatch.setattr(context, "rule_quota", lambda *_: (5, ""))
+    offices = world.prefix_list(ANYWHERE)
+    ipv6 = permission("tcp", (443, 443), *(f"fd00:{number:x}::/32" for number in range(5)))
+    group = world.group(permission("tcp", (22, 22), offices), ipv6)
+    world.issue(group)
+    before = world.described(group)
+    assert world.batch().remediated == 1
+    assert world.restore_quietly(group) == []
+    assert world.described(group) == before
+
+
+def test_a_prefix_list_that_comes_back_counts_as_its_entries(world: World) -> None:
+    """Without a call that EC2 would refuse: the owner has filled the group since."""
+    offices = world.prefix_list(ANYWHERE, *(f"8.8.{number}.0/24" for number in range(9)))
+    group = world.group(permission("tcp", (22, 22), offices), filled_to(47, 0))
+    world.issue(group)
+    assert world.batch().remediated == 1
+    theirs = permission("tcp", (80, 80), "8.8.8.8/32")
+    world.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[theirs])
+    closed = world.rules(group)
+    with pytest.raises(CannotRestoreError, match="quota: with 1 rules more it would have 61 IPv4 rules"):
+        world.restore_quietly(group)
     assert world.rules(group) == closed
 
 
