@@ -340,7 +340,7 @@ class RuleChanges:
         withdraw: rules of Hammer's that nobody needs, with their ids, proved to be Hammer's (`remediation.proof`).
         permissions: how to add a rule exactly, where the rule alone does not tell.
         tags: the tags that a rule gets, by rule.
-        is_full: whether the group, as it is shown, has no room for another rule after these are added.
+        no_room_for: those of `relied_on` that the group, as it is shown, has no room for once more after `add`.
         written: the ports of rules of the group, or of its backup, as they are written there (`ports_as_written`).
     """
 
@@ -352,7 +352,7 @@ class RuleChanges:
     withdraw: tuple[AddedRule, ...] = ()
     permissions: Mapping[RuleKey, IpPermissionTypeDef] = field(default_factory=dict)
     tags: Mapping[RuleKey, Mapping[str, str]] = field(default_factory=dict)
-    is_full: bool = False
+    no_room_for: frozenset[RuleKey] = frozenset()
     written: WrittenPorts = field(default_factory=dict)
 
     def permission(self, rule: IngressRule) -> IpPermissionTypeDef:
@@ -365,11 +365,12 @@ class RuleChanges:
     def is_known_there(self, batch: Sequence[IngressRule], result: CallResult) -> bool:
         """Whether what EC2 answered means that a rule to add is there already.
 
-        In a full group, one that is there may be refused as one too many, before it is compared with those that are.
+        In a group without room for it once more, one that is there may be refused as one too many, before it is
+        compared with those that are.
         """
         if result.answer is ChangeAnswer.THERE_ALREADY:
             return True
-        return self.is_full and all(rule in self.relied_on for rule in batch) and _is_over_quota(result.error)
+        return _is_over_quota(result.error) and all(rule_key(rule) in self.no_room_for for rule in batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class Plan:
         relied_on: rules that the change depends on and that are there already, as they would be added, with the ids of
             those that are there and with the protocol and source as those have them.
         replaces: the ids of the revoked rules that a rule stands in for, by rule.
-        is_full: whether the group has no room for another rule after these are added.
+        no_room_for: those of `relied_on` that the group has no room for once more after these are added.
     """
 
     add: tuple[IngressRule, ...]
@@ -60,7 +60,7 @@ class Plan:
     left: tuple[Exposure, ...] = ()
     relied_on: tuple[IngressRule, ...] = ()
     replaces: Mapping[RuleKey, tuple[str, ...]] = field(default_factory=dict)
-    is_full: bool = False
+    no_room_for: frozenset[RuleKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,18 @@ class RuleQuota:
         version, most = max(used.items(), key=lambda item: item[1])
         return f"{most} IPv{version} rules, and the quota is {self.limit}" if most > self.limit else ""
 
-    def is_reached(self, rules: Sequence[IngressRule]) -> bool:
-        """Whether a group with these rules has no room for another one, also where both families are counted as one."""
-        return max(len(rules), *self._used(rules).values()) >= self.limit
+    def no_room_for(self, more: Iterable[IngressRule], rules: Sequence[IngressRule]) -> frozenset[RuleKey]:
+        """Which of some rules more a group with these rules has no room for, each by itself.
+
+        Also where both families are counted as one.
+        """
+        used = self._used(rules)
+        return frozenset(
+            rule_key(rule)
+            for rule in more
+            if len(rules) >= self.limit
+            or any(used[version] + count > self.limit for version, count in self._used([rule]).items() if count)
+        )
 
     def _used(self, rules: Iterable[IngressRule]) -> Counter[int]:
         """How much of the quota these rules take, by family."""
@@ -148,7 +157,7 @@ def plan_remediation(
     add, left_out = _within_quota(wanted, group.ingress, replacement.staying, quota, pending_keys)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Skipped(SkipReason.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
-    there = {rule_key(rule): rule for rule in replacement.staying}
+    relied_on = _relied_on(wanted, replacement.staying)
     return Plan(
         add=add,
         revoke=replacement.revoke,
@@ -158,10 +167,16 @@ def plan_remediation(
             *_not_due_note(replacement.evaluation, policy),
         ),
         left=() if replacement.evaluation.whitelisted else replacement.evaluation.exposures,
-        relied_on=tuple(_as_it_is(rule, there[key]) for rule in wanted if (key := rule_key(rule)) in there),
+        relied_on=relied_on,
         replaces=replacement.replaces((*add, *replacement.staying), left_out),
-        is_full=quota.is_reached((*group.ingress, *add)),
+        no_room_for=quota.no_room_for(relied_on, (*group.ingress, *add)),
     )
+
+
+def _relied_on(wanted: Iterable[IngressRule], staying: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
+    """Those wanted rules that are there already and stay, as they are there."""
+    there = {rule_key(rule): rule for rule in staying}
+    return tuple(_as_it_is(rule, there[key]) for rule in wanted if (key := rule_key(rule)) in there)
 
 
 def _as_it_is(wanted: IngressRule, there: IngressRule) -> IngressRule:

@@ -77,7 +77,7 @@ def rule_quota(sessions: Sessions, default: int, location: tuple[str, str]) -> t
 def quota_of(client: EC2Client, group: SecurityGroup, limit: int, sources: Iterable[str] = ()) -> RuleQuota:
     """The rule quota of a group, with what its prefix lists count as.
 
-    `limit` is for each family. `sources` are those of rules that may come into the group: CIDRs and ids of prefix lists.
+    `limit` is for each family. `sources` are those of rules that may be added: CIDRs and ids of prefix lists.
     """
     lists = {rule.prefix_list_id for rule in group.ingress} | {name for name in sources if is_prefix_list(name)}
     return RuleQuota(limit, prefix_list_weights(client, lists))

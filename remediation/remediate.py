@@ -592,7 +592,7 @@ class GroupRemediation(GroupWork):
             replaces=plan.replaces,
             withdraw=seen.withdraw,
             tags=tags_of_remainders(plan, seen.live.tags),
-            is_full=plan.is_full,
+            no_room_for=plan.no_room_for,
             # Without a plan rules are only withdrawn, by their ids, also in a group that is not understood.
             written=ports_as_written(seen.live.raw.get("IpPermissions", ())) if isinstance(seen.planned, Plan) else {},
         )

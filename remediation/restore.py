@@ -193,7 +193,7 @@ class GroupRestore(GroupWork):
             relied_on=planned.relied_on,
             permissions=self._permissions(seen),
             tags=self._source.tags,
-            is_full=planned.is_full,
+            no_room_for=planned.no_room_for,
             written=ports_as_written(seen.live.raw.get("IpPermissions", ()))
             | ports_as_written([permission for _, permission in self._source.permissions.values()]),
         )

@@ -101,7 +101,7 @@ class RestorePlan:
         stand_ins: rules that Hammer added for rules that are not back. They stay, unless all is revoked that the backup
             does not have.
         problem: why it cannot be done; empty: it can.
-        is_full: whether the group has no room for another rule after these are added.
+        no_room_for: those of `relied_on` that the group has no room for once more after these are added.
     """
 
     add: tuple[IngressRule, ...]
@@ -111,7 +111,7 @@ class RestorePlan:
     kept: tuple[IngressRule, ...] = ()
     stand_ins: tuple[StandIn, ...] = ()
     problem: str = ""
-    is_full: bool = False
+    no_room_for: frozenset[RuleKey] = frozenset()
 
     @property
     def is_empty(self) -> bool:
@@ -162,15 +162,16 @@ def plan_restore(
     missing = {rule_key(rule): judged.missing(rule) for rule in ours}
     removable = {key for key, rules in missing.items() if is_known and not rules}
     revoke = tuple(rule for rule in later if exact or rule_key(rule) in removable)
+    relied_on = _relied_on((there[key] for key in wanted if key in there), add, revoke)
     return RestorePlan(
         add=add,
         revoke=revoke,
         describe=tuple(rule for key, rule in wanted.items() if key in there and _is_described(rule, there[key])),
-        relied_on=_relied_on((there[key] for key in wanted if key in there), add, revoke),
+        relied_on=relied_on,
         kept=tuple(rule for rule in later if not exact and rule_key(rule) not in missing),
         stand_ins=tuple(StandIn(rule, missing[key]) for rule in ours if (key := rule_key(rule)) not in removable),
         problem=f"quota: with {len(add)} rules more it would have {excess}" if excess else "",
-        is_full=quota.is_reached(after_adding),
+        no_room_for=quota.no_room_for(relied_on, after_adding),
     )
 
 

@@ -113,9 +113,7 @@ def test_a_restore_relies_on_a_rule_of_a_group_that_it_fills(world: World) -> No
     assert world.rules(group) == closed
 
 
-def test_a_prefix_list_that_comes_back_counts_in_its_own_family(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_prefix_list_that_comes_back_counts_in_its_own_family(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A group with as many IPv6 rules as it may have still has room for a prefix list of IPv4 that was replaced."""
     monkeypatch.setattr(context, "rule_quota", lambda *_: (5, ""))
     offices = world.prefix_list(ANYWHERE)
@@ -140,6 +138,27 @@ def test_a_prefix_list_that_comes_back_counts_as_its_entries(world: World) -> No
     with pytest.raises(CannotRestoreError, match="quota: with 1 rules more it would have 61 IPv4 rules"):
         world.restore_quietly(group)
     assert world.rules(group) == closed
+
+
+def test_a_prefix_list_that_is_there_already_has_no_room_once_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group has room for a rule, and not for its private list again: EC2 may say so, not that it is there."""
+    office = world.prefix_list(*(f"10.{number}.0.0/16" for number in range(30)))
+    world.configure(remediation_sources=[office])
+    group = world.group(permission("tcp", (22, 22), ANYWHERE, office))
+    world.issue(group)
+    real = change.authorize
+
+    def authorize(client: Any, group_id: str, permissions: Sequence[Any], tags: Any = None) -> CallResult:
+        if any(each.get("PrefixListIds") for each in permissions):
+            answer: Any = {"Error": {"Code": "RulesPerSecurityGroupLimitExceeded", "Message": "full"}}
+            return CallResult(ChangeAnswer.REFUSED, error=ClientError(answer, "AuthorizeSecurityGroupIngress"))
+        return real(client, group_id, permissions, tags)
+
+    monkeypatch.setattr(change, "authorize", authorize)
+    assert world.batch().problems == []
+    assert world.rules(group) == {("tcp", 22, 22, office)}
 
 
 def test_what_a_tight_plan_relies_on_is_not_taken_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -267,10 +267,19 @@ def test_what_is_in_a_group_may_be_in_any_address() -> None:
     assert plan.relied_on == (members,)
 
 
-@pytest.mark.parametrize(("limit", "is_full"), [(3, False), (2, True)])
+@pytest.mark.parametrize(("limit", "is_full"), [(4, False), (3, True)])
 def test_a_group_may_be_full_once_the_rules_are_back(limit: int, *, is_full: bool) -> None:
-    plan = plan_restore([rule(WORLD)], [rule("tcp/80 10.0.0.0/8")], (), RuleQuota(limit), exact=False)
-    assert plan.is_full == is_full
+    vpn, theirs = rule('tcp/22 10.0.0.0/8 "" sgr-1'), rule('tcp/22 10.0.0.0/16 "" sgr-2')
+    plan = plan_restore([rule("tcp/80 8.8.8.8/32"), vpn], [vpn, theirs], (), RuleQuota(limit), exact=True)
+    assert plan.relied_on == (vpn,)
+    assert plan.no_room_for == ({rule_key(vpn)} if is_full else set())
+
+
+def test_there_may_be_room_for_a_rule_and_not_for_a_prefix_list() -> None:
+    members, vpn = IngressRule("tcp", 22, 22, prefix_list_id="pl-1"), rule("tcp/22 10.0.0.0/8")
+    quota = RuleQuota(60, {"pl-1": (4, 40)})
+    assert quota.no_room_for([members, vpn], [members, vpn]) == {rule_key(members)}
+    assert quota.no_room_for([vpn], [rule(f"tcp/22 10.{number}.0.0/16") for number in range(60)]) == {rule_key(vpn)}
 
 
 def test_no_room() -> None:
