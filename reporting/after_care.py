@@ -15,7 +15,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.documents.document import Bullets, Document, Section, fitted, jira_markup, paragraph, plain_text
 from library.documents.slack_message import Alert, slack_literal
-from library.issues.after_care import ITEM_PREFIX, AfterCare, after_care_sentences, changed_last
+from library.issues.after_care import ITEM_PREFIX, NAMED_SUFFIX, AfterCare, after_care_sentences, changed_last
 from library.issues.issue import Issue
 from library.issues.times import format_time
 from library.issues.trends import restored_at
@@ -42,9 +42,9 @@ def notify_after_care(
     for account_id in accounts:
         for issue, care in _issues(services, account_id, selection, summary):
             services.renew()
-            if care.is_new(care.notified_ticket, now):
+            if care.is_new(care.notified_ticket, now, care.named_ticket):
                 _notify_ticket(config, services, issue, care, now, summary)
-            if services.slack is not None and care.is_new(care.notified_owner, now):
+            if services.slack is not None and care.is_new(care.notified_owner, now, care.named_owner):
                 to_owner[issue_key(issue)] = (issue, care)
                 alert = _alert(config, services, issue, care)
                 for destination in destinations_of(config, issue):
@@ -151,7 +151,7 @@ def _record(
         services.table.items.update(
             issue.account_id,
             f"{ITEM_PREFIX}{care.issue_id}",
-            {attribute: format_time(now)},
+            {attribute: format_time(now), f"{attribute}{NAMED_SUFFIX}": [each.name for each in care.sources]},
             condition="attribute_exists(issue_id)",
         )
     except AWS_ERRORS as error:

@@ -7,7 +7,7 @@ tells people, in the ticket, closed or not, and the owner, once a day at most. N
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from library.issues.issue import Issue
 
 ITEM_PREFIX = "use-refused#"
+NAMED_SUFFIX = "_named"  # after the attribute that says when somebody was told: of whom
 _SOURCES_KEPT = 100
 _SOURCES_NAMED = 20
 
@@ -40,6 +41,11 @@ class RefusedSource:
     first: datetime
     last: datetime
 
+    @property
+    def name(self) -> str:
+        """It, among those of one change."""
+        return f"{self.source} {self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class AfterCare:
@@ -50,6 +56,8 @@ class AfterCare:
         sources: the latest first.
         notified_ticket: when the ticket was told last; None: never.
         notified_owner: when the owner was told last.
+        named_ticket: whom the ticket named then, each as `RefusedSource.name`; None: it is not known.
+        named_owner: whom the owner was told of then.
     """
 
     issue_id: str
@@ -57,6 +65,8 @@ class AfterCare:
     sources: tuple[RefusedSource, ...]
     notified_ticket: datetime | None = None
     notified_owner: datetime | None = None
+    named_ticket: frozenset[str] | None = None
+    named_owner: frozenset[str] | None = None
 
     def to_item(self) -> dict[str, Any]:
         """The attributes that the job `usage` writes."""
@@ -94,16 +104,28 @@ class AfterCare:
                 sources,
                 parse_time(item.get("told_ticket")),
                 parse_time(item.get("told_owner")),
+                _names(item.get(f"told_ticket{NAMED_SUFFIX}")),
+                _names(item.get(f"told_owner{NAMED_SUFFIX}")),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
 
-    def is_new(self, notified: datetime | None, now: datetime) -> bool:
-        """Whether there is something to tell somebody who was told last at a time: once a day at most."""
+    def is_new(self, notified: datetime | None, now: datetime, named: Collection[str] | None = None) -> bool:
+        """Whether there is something to tell somebody who was told last at a time: once a day at most.
+
+        `named` is of whom they were told then; None: it is not known. Flow logs come late, and are left for later runs:
+        who gave up before people were told of others may be found after it.
+        """
         if notified is None or notified < self.changed:
             return bool(self.sources)
         is_another_day = notified.date() < now.date()
-        return is_another_day and any(source.last > notified for source in self.sources)
+        return is_another_day and any(
+            source.last > notified or (named is not None and source.name not in named) for source in self.sources
+        )
+
+
+def _names(value: object) -> frozenset[str] | None:
+    return frozenset(map(str, value)) if isinstance(value, list) else None
 
 
 def changed_last(issue: Issue) -> datetime | None:

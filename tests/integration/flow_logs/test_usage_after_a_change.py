@@ -6,15 +6,18 @@ import gzip
 import json
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from identification.flow_logs.read import Part, S3Parts
+from library.aws.issue_table import IssueTable
 from library.issues.issue import Status
 from tests.integration.flow_logs.test_usage_command import ALL_HOURS, logs_world, refusals, send
-from tests.worlds.usage_world import HEADER, MAIN, REGION, WORKER, UsageWorld, usage_world
+from tests.worlds.usage_world import HEADER, MAIN, REGION, TABLE, WORKER, UsageWorld, usage_world
 
 REFUSED = f"{WORKER} on tcp/22, 3 times"
 
@@ -150,6 +153,25 @@ def test_after_changes_of_several_groups_an_object_is_read_once(
     assert world.hammer("usage").exit_code == 0
     assert sorted(set(read)) == sorted(read)
     assert world.hammer("report").output.count(REFUSED) == 2
+
+
+def test_whose_records_come_after_others_were_told_is_told_the_next_day(world: UsageWorld) -> None:
+    """Who gave up before the first were told, and whose object is read after it."""
+    gave_up = "9.9.9.8"
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 70), *world.both_ways(gave_up, 70)], 4)
+    world.usage()
+    world.changed(hours=60)
+    assert world.hammer("identify").exit_code == 0
+    attempt: dict[str, Any] = {"packets": 1, "size": 40, "action": "REJECT"}
+    for source in (WORKER, gave_up):
+        world.put([world.line(source, 50, **attempt, second=second) for second in (60, 900, 1800)])
+        assert world.hammer("usage").exit_code == 0
+        assert f"{source} on tcp/22, 3 times" in world.hammer("report").output
+        assert source not in world.hammer("report").output
+        yesterday = (world.now - timedelta(days=1)).isoformat()
+        items = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).items
+        items.update(MAIN, f"use-refused#{world.group_id}", {"told_ticket": yesterday})
+    assert WORKER not in world.hammer("report").output
 
 
 def test_formats_that_cannot_be_told_apart_tell_nothing_of_a_change(world: UsageWorld) -> None:
