@@ -40,7 +40,8 @@ class Kept:
     """The evidence of one issue and flow log, and what was read for it.
 
     Attributes:
-        units: by unit, the interfaces that it was read for, as bits by their number. Of a log group units are hours.
+        units: by unit, the interfaces that it was read for, as bits by their number; 0: it was begun, and has more than
+            half of the limit. Of a log group units are hours.
         slot: the name under which the parts are in the table.
     """
 

@@ -53,6 +53,7 @@ _DELIVERED_AFTER = 15 * 60  # most of them come until then: intervals of ten min
 _BEFORE_CLOSING = 15 * 60  # an object holds what ended in five minutes, and that began up to ten minutes earlier
 _ENTRIES_IN_MEMORY = 150_000
 _DENIED = ACCESS_DENIED | {"403", "AllAccessDisabled"}
+_OF_ANOTHER_CLASS = {"InvalidOperationException", "ValidationException"}  # FilterLogEvents is for class STANDARD alone
 
 T = TypeVar("T")
 
@@ -271,7 +272,7 @@ class LogsParts:
         self._columns = Columns.of(flow_log.names)
         # Lines of another flow log in the same stream are told by how many values they have.
         self._other_lengths = {len(other.names) for other in others} - {len(flow_log.names)}
-        self._streams: list[str] = []
+        self._streams: dict[str, list[str]] = {}  # by interface
         self._now = now
         self.note = ""
 
@@ -281,7 +282,7 @@ class LogsParts:
         Raises:
             RefusedError: the log group refuses, or is not there.
         """
-        self._streams = [stream for each in sorted(interface_ids) for stream in self._streams_of(each)]
+        self._streams = {each: self._streams_of(each) for each in sorted(interface_ids)}
         first, last = int(since.timestamp()) // HOUR, int(until.timestamp()) // HOUR
         settled = int(self._now.timestamp()) // HOUR - _SETTLED_AFTER
         return [Part(hour, (hour + 1) * HOUR, is_settled=hour < settled) for hour in range(last, first - 1, -1)]
@@ -309,7 +310,7 @@ class LogsParts:
 
     def read(self, part: Part, wanted: Wanted, budget: Budget, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
         """Read an hour. Raises as `S3Parts.read` does."""
-        streams = [name for name in self._streams if any(name.startswith(each) for each in wanted.ids)]
+        streams = [name for each in sorted(wanted.ids) for name in self._streams[each]]
         # A flow log that was there before, with another format, may have written into the same streams.
         created = int(self._flow_log.created.timestamp()) if self._flow_log.created else 0
 
@@ -329,7 +330,7 @@ class LogsParts:
             for some in chunks(streams, _STREAMS_A_CALL):
                 self._access.call("logs", self._holder, partial(hour, some=some))
         except AWS_ERRORS as error:
-            if error_code(error) in _DENIED:
+            if error_code(error) in _DENIED | _OF_ANOTHER_CLASS:
                 raise RefusedError(f"log group {self._flow_log.log_group} refuses: {explain(error)}") from error
             raise FormatError(explain(error)) from error
 
@@ -416,6 +417,7 @@ class FlowLogReading:
             RefusedError: the flow log's parts cannot even be listed.
         """
         wanted = {interface_id for reading in self.readings for interface_id in reading.interfaces}
+        whole = self.budget.left
         parts = self.source.listed(since, until, wanted)
         units = {part.unit for part in parts}
         for reading in self.readings:
@@ -430,12 +432,16 @@ class FlowLogReading:
             if self.limit_reached or self.refused:
                 self._leave(part, needed)
                 continue
+            available = self.budget.left
             try:
                 self._read(part, needed)
             except LimitReachedError:
                 # A single object above all that a run may read is left alone; the older ones are still read.
                 self.limit_reached = not part.size or part.size <= self.budget.most
                 self._leave(part, needed)
+                if not part.size and available > whole // 2:
+                    for reading, _ in needed:
+                        reading.kept.mark(part.unit, ())  # begun, and read for nobody
             except RefusedError as error:
                 self.refused = str(error)
                 self._leave(part, needed)
@@ -446,14 +452,17 @@ class FlowLogReading:
         self._name_what_is_left()
 
     def _in_order(self, parts: Sequence[Part]) -> list[Part]:
-        """What was never read first, then what is read for the last time, then what is read again and again."""
+        """What was never read first, then what is read for the last time, then what is read again and again.
+
+        An hour that has more than half of the limit may have more than all of it: what is older comes before it.
+        """
         if self.flow_log.destination == S3:
             return list(parts)  # each is read once
 
         def order(part: Part) -> int:
             if any(reading.former.unread(part.unit, reading.interfaces) for reading in self.readings):
-                return 0
-            return 1 if part.is_settled else 2
+                return 2 if any(reading.kept.units.get(part.unit) == 0 for reading in self.readings) else 0
+            return 1 if part.is_settled else 3
 
         return sorted(parts, key=order)
 
@@ -463,7 +472,7 @@ class FlowLogReading:
             if part.at < reading.floor // HOUR * HOUR:
                 continue
             unread = reading.kept.unread(part.unit, reading.interfaces)
-            if part.unit in reading.kept.units:
+            if reading.kept.units.get(part.unit):
                 # It was read for others already: an interface that was attached later, and never before, is not in it.
                 not_read = reading.former.unread(part.unit, unread)
                 attached_later = [

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from identification.flow_logs.evidence import Interface
@@ -189,18 +190,52 @@ def test_hours_that_are_read_again_leave_the_limit_to_those_that_were_not_read(
 def test_an_hour_above_the_limit_is_named_in_each_run_and_not_covered(
     world: UsageWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With what is older: how much an hour has is known only when it is read."""
+    """How much an hour has is known only when it is read. What is older is read all the same."""
     logs = logs_world(world)
     monkeypatch.setattr("identification.flow_logs.run.MEGABYTE", 1000)
     world.configure(limit_mb=1)
     world.made(world.flow_log_id, 2)
-    send(world, logs, [*world.no_data(range(1, 48)), *world.both_ways(WORKER, 3, packets=200) * 20])
-    for _ in range(3):
+    lines = [*world.no_data(range(1, 48)), *world.both_ways(WORKER, 3, packets=200) * 20]
+    send(world, logs, [*lines, *world.both_ways(SCANNER, 30)])
+    name = world.flow_log_id
+    for run in range(8):
         use = world.usage()
-        assert use.verdict is UseVerdict.UNKNOWN
-        assert use.covered < 0.1
-        name = world.flow_log_id
-        assert use.gaps == (f"46 hours of flow log {name} are left for the next run: usage.limit_mb is reached.",)
+        assert run or use.covered < 0.1
+        assert any("left for the next run: usage.limit_mb is reached." in gap for gap in use.gaps)
+    assert use.gaps == (f"1 hour of flow log {name} is left for the next run: usage.limit_mb is reached.",)
+    assert use.covered == Decimal(round(10_000 * 46 / 47)) / 10_000
+    assert [source.source for source in use.rules[0].sources] == [SCANNER]
+    monkeypatch.setattr("identification.flow_logs.run.MEGABYTE", 100_000)
+    use = world.usage()
+    assert (use.covered, use.gaps) == (1, ())
+    assert {source.source for source in use.rules[0].sources} == {SCANNER, WORKER}
+
+
+@pytest.mark.parametrize("has_another", [True, False], ids=["another flow log tells", "no other flow log"])
+def test_a_log_group_of_a_class_that_is_not_read_refuses_once(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch, *, has_another: bool
+) -> None:
+    bucket = world.flow_log_id
+    logs_world(world)
+    if has_another:
+        bucket = world.flow_log(days=20)
+        world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], flow_log=bucket)
+    asked: list[str] = []
+    call = BaseClient._make_api_call
+
+    def refuse(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        if operation != "FilterLogEvents":
+            return call(client, operation, arguments)
+        asked.append(operation)
+        message = "FilterLogEvents is not supported for log group class INFREQUENT_ACCESS"
+        raise ClientError({"Error": {"Code": "InvalidOperationException", "Message": message}}, operation)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+    use = world.usage(exit_code=1)
+    assert len(asked) == 1
+    assert "log group flows refuses" in world.output
+    assert use.verdict is (UseVerdict.WORKING if has_another else UseVerdict.UNKNOWN)
+    assert any("INFREQUENT_ACCESS" in gap for gap in use.gaps)
 
 
 def test_lines_of_the_flow_log_that_was_there_before_are_not_of_this_one(world: UsageWorld) -> None:
