@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
@@ -356,6 +356,15 @@ class Evidence:
             del self.entries[key]
             self.others_lost = max(self.others_lost, hour)
 
+    def sum_lines(self) -> None:
+        """Count the lines of an hour with one of its interfaces: that of each is not looked at, and needs much room."""
+        holders: dict[int, int] = {}
+        for (number, hour), value in sorted(self.coverage.items()):
+            holder = holders.setdefault(hour, number)
+            if holder != number:
+                self.coverage[holder, hour] += value & ~3
+                self.coverage[number, hour] = value & 3
+
     def _fold_connection(self, key: bytes) -> None:
         cells = list(_cells(self.entries.pop(key)))
         _, number, protocol, local_port, peer_port, size = _KEY.unpack_from(key)
@@ -467,7 +476,7 @@ class Evidence:
             "version": _VERSION,
             "scope": self.scope.spans,
             "interfaces": self.interfaces,
-            "coverage": [[*at, value] for at, value in sorted(self.coverage.items())],
+            "coverage": _runs(self.coverage),
             "bad_lines": sorted(self.bad_lines.items()),
             "lost": sorted(self.lost.items()),
             "others_lost": self.others_lost,
@@ -500,7 +509,11 @@ class Evidence:
         evidence = cls(
             IntervalSet.of((int(first), int(last)) for first, last in head["scope"]),
             [str(each) for each in head["interfaces"]],
-            coverage={(int(number), int(hour)): int(value) for number, hour, value in head["coverage"]},
+            coverage={
+                (int(number), int(first) + at): int(value)
+                for number, first, values in head["coverage"]
+                for at, value in enumerate(values if isinstance(values, list) else [values])
+            },
             bad_lines={int(hour): int(count) for hour, count in head["bad_lines"]},
             lost={int(hour): int(count) for hour, count in head["lost"]},
             others_lost=int(head.get("others_lost") or 0),
@@ -517,6 +530,17 @@ class Evidence:
             evidence.entries[text[at + 2 : cells_at]] = text[cells_at:end]
             at = end
         return evidence
+
+
+def _runs(coverage: Mapping[tuple[int, int], int]) -> list[tuple[int, int, list[int]]]:
+    """Coverage as an interface's number, an hour, and the values of this hour and those that follow it."""
+    runs: list[tuple[int, int, list[int]]] = []
+    for (number, hour), value in sorted(coverage.items()):
+        if runs and runs[-1][0] == number and runs[-1][1] + len(runs[-1][2]) == hour:
+            runs[-1][2].append(value)
+        else:
+            runs.append((number, hour, [value]))
+    return runs
 
 
 def _is_ingress(record: FlowRecord, interface: Interface) -> bool | None:

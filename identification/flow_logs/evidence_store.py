@@ -80,6 +80,11 @@ class Kept:
         names = [name.removesuffix(NARROW) for name in self.evidence.interfaces]
         return frozenset((names[number], hour) for number, hour in self.evidence.coverage)
 
+    def shown_interfaces(self) -> frozenset[str]:
+        """The interfaces of which it shows something."""
+        names = self.evidence.interfaces
+        return frozenset(names[number].removesuffix(NARROW) for number, _ in self.evidence.coverage)
+
     def carry(self, former: Kept, read: Collection[tuple[str, int]]) -> None:
         """Add what was read earlier of a log group, but for the interfaces and hours that were `read` again since."""
         earlier = former.evidence.where(lambda name, hour: (name.removesuffix(NARROW), hour) not in read)
@@ -211,6 +216,8 @@ class KeptEvidence:
         """
         share = _FIRST_SHARE
         kept.evidence.fold(share)
+        if len(kept.to_bytes()) > _PART * _PARTS:
+            kept.evidence.sum_lines()
         if len(kept.to_bytes()) > _PART * _PARTS:
             kept.evidence.fold_others(_FEW_OTHERS)
         while len(data := kept.to_bytes()) > _PART * _PARTS:

@@ -344,7 +344,7 @@ class UsageRun:
         former.keep_units([hour for hour in former.units if hour >= first_hour])
         recent = replace(Kept.empty(kept.evidence.scope), slot=former.slot)
         floor = _first_second(subject, self.config.usage.days, self.now)
-        seen = frozenset(name for each in (kept, former) for name, _ in each.hours())
+        seen = kept.shown_interfaces() | former.shown_interfaces()
         return IssueReading(subject.issue.issue_id, interfaces, floor, kept, recent, former, seen)
 
     def _keep(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import struct
+import zlib
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 from hypothesis import given
@@ -13,10 +18,12 @@ from hypothesis import strategies as st
 from identification.flow_logs import evidence as module
 from identification.flow_logs.classify import Read
 from identification.flow_logs.evidence import NARROW, Evidence
-from identification.flow_logs.evidence_store import Kept
+from identification.flow_logs.evidence_store import Kept, KeptEvidence
 from identification.flow_logs.flow_log import FlowLog
 from identification.flow_logs.read import Budget, FlowLogReading, IssueReading, Part, parse_interface
 from identification.flow_logs.records import FlowRecord, packed_address
+from library.aws.conditional_writes import Items
+from library.network.intervals import EMPTY
 from library.network.ports import traffic_of
 from tests.builders.flow_records import (
     ENI,
@@ -140,6 +147,32 @@ def test_stored_evidence_is_the_same() -> None:
 def test_what_is_no_stored_evidence_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"cannot be read|damaged|version|Expecting"):
         Kept.from_bytes(data)
+
+
+def test_coverage_that_an_earlier_version_stored_is_read() -> None:
+    evidence = evidence_of([each for each in quiet() if each.start // 3600 % 5], (SSH,))
+    text = zlib.decompress(evidence.to_bytes())
+    (size,) = struct.unpack_from("<I", text)
+    head = json.loads(text[4 : 4 + size])
+    head["coverage"] = [[*each, value] for each, value in sorted(evidence.coverage.items())]
+    former = json.dumps(head).encode()
+    assert Evidence.from_bytes(zlib.compress(struct.pack("<I", len(former)) + former + text[4 + size :])) == evidence
+
+
+def test_thousands_of_interfaces_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a count of lines in each hour: where there is no room for all of these, their sums are kept."""
+    monkeypatch.setattr("identification.flow_logs.evidence_store._PART", 3_000)
+    random = Random(1)  # noqa: S311 - sizes, not secrets
+    kept = Kept.empty(EMPTY)
+    for number in range(100):
+        kept.evidence.number(f"eni-{number:x}")
+        kept.evidence.coverage |= {(number, hour): 1 + 4 * random.randint(1, 5_000) for hour in range(336)}
+    lines, hours = kept.evidence.lines(0, 336), kept.evidence.covered_hours()
+    assert len(kept.to_bytes()) > 15_000
+    items = create_autospec(Items, instance=True)
+    assert KeptEvidence(items).save("123456789012", "sg-1", "fl-1", kept, NOW)
+    assert (kept.evidence.lines(0, 336), kept.evidence.covered_hours()) == (lines, hours)
+    assert Kept.from_bytes(kept.to_bytes()).evidence == kept.evidence
 
 
 def test_an_interface_has_one_number_in_evidence_and_its_blanks() -> None:
