@@ -227,13 +227,19 @@ def _reading(store: KeptEvidence, name: str, issue: Issue, interfaces: Sequence[
     """What an issue that was changed needs of a flow log, with what is kept of it under a name."""
     changed, use = issue.timestamps.remediated, issue.use
     scope = _traffic_of_rules(use) if use else IntervalSet()
-    kept = store.of_issue(issue.account_id, issue.issue_id).get(name)
-    if kept is None or not kept.evidence.scope.covers(scope):
-        kept = Kept.empty(scope)
     floor = -int(-changed.timestamp() // 1) if changed else 0
+    kept = store.of_issue(issue.account_id, issue.issue_id).get(name)
+    if kept is None or not kept.evidence.scope.covers(scope) or _is_of_earlier_change(kept, floor):
+        kept = Kept.empty(scope)
     kept.evidence.prune(floor // HOUR)
     by_id = {each.interface_id: each for each in interfaces}
     return IssueReading(issue.issue_id, by_id, floor, kept, Kept.empty(kept.evidence.scope))
+
+
+def _is_of_earlier_change(kept: Kept, floor: int) -> bool:
+    """Whether it has what was refused before the change, in the same hour: that cannot be taken out of the sums."""
+    hour = floor // HOUR
+    return any(port.first < floor for port in kept.evidence.refused_ports(hour, hour))
 
 
 def _not_admitted(

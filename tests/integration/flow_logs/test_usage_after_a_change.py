@@ -6,7 +6,7 @@ import gzip
 import json
 import random
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,22 @@ def test_whose_records_come_after_others_were_told_is_told_the_next_day(world: U
         items = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).items
         items.update(MAIN, f"use-refused#{world.group_id}", {"told_ticket": yesterday})
     assert WORKER not in world.hammer("report").output
+
+
+def test_who_was_refused_before_the_last_change_was_not_cut_off_by_it(world: UsageWorld) -> None:
+    """The group was restored, and changed again in the same hour."""
+    closed(world)
+    attempt: dict[str, Any] = {"packets": 1, "size": 40, "action": "REJECT"}
+    world.put([world.line(WORKER, 2, **attempt, second=second) for second in (60, 700, 1400)])
+    assert world.hammer("usage").exit_code == 0
+    changed = datetime.fromtimestamp(world.at(2) + 2400, UTC).isoformat()
+    table = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE)
+    table.update(world.issue(), {"timestamps.remediated": changed})
+    assert world.hammer("usage").exit_code == 0
+    assert not is_notified(world)
+    world.put([world.line(WORKER, 2, **attempt, second=2500), *refusals(world, WORKER)])
+    assert world.hammer("usage").exit_code == 0
+    assert f"{WORKER} on tcp/22, 4 times" in world.hammer("report").output
 
 
 def test_formats_that_cannot_be_told_apart_tell_nothing_of_a_change(world: UsageWorld) -> None:
