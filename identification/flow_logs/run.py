@@ -59,7 +59,7 @@ from library.aws.ec2 import PrefixListReader, prefix_list_weights, read_security
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import ConflictError, HammerError
-from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND, changed_last
+from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND, USE_BEFORE, changed_last
 from library.issues.issue import Issue, Status
 from library.issues.schedule import kept_open
 from library.issues.times import format_time, parse_time
@@ -505,23 +505,45 @@ class UsageRun:
         and found again, by what its owner opens.
         """
         for issue in issues:
-            changed = issue.timestamps.remediated
-            if changed is None or not self._is_lately(changed) or issue.use is None:
-                continue
             try:
+                changed, use = self._when_changed(issue)
+                if changed is None or not self._is_lately(changed) or use is None:
+                    continue
                 item = self.table.items.get(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}") or {}
                 before, since = Use.from_item(item.get("before")), parse_time(item.get("before_changed"))
-                if since == changed:
-                    continue
-                use = issue.use
-                if before is not None and since is not None and self._is_lately(since):
-                    use = replace(use, rules=(*use.rules, *(rule for rule in before.rules if rule not in use.rules)))
-                sets = {"before": use.to_item(), "before_changed": format_time(changed)}
-                lasting = {TIME_TO_LIVE_ATTRIBUTE: int((self.now + KEPT_LONGER).timestamp())}
-                self.table.items.update(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}", sets | lasting)
+                if since != changed:
+                    if before is not None and since is not None and self._is_lately(since):
+                        others = (rule for rule in before.rules if rule not in use.rules)
+                        use = replace(use, rules=(*use.rules, *others))
+                    sets = {"before": use.to_item(), "before_changed": format_time(changed)}
+                    lasting = {TIME_TO_LIVE_ATTRIBUTE: int((self.now + KEPT_LONGER).timestamp())}
+                    self.table.items.update(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}", sets | lasting)
+                if issue.timestamps.remediated is None:
+                    self._forget_use_before(issue, changed)
             except AWS_ERRORS as error:
                 self._not_remembered.add(issue.issue_id)
                 self.problems.append(f"{issue.location}: who worked before the change is not kept: {explain(error)}")
+
+    def _when_changed(self, issue: Issue) -> tuple[datetime | None, Use | None]:
+        """When a group was changed, and its use from before that, also where it was found again before any run."""
+        if issue.timestamps.remediated or self._changed_lately(issue) is None:
+            return issue.timestamps.remediated, issue.use
+        item = self.table.items.get(issue.account_id, issue.issue_id) or {}
+        kept = item.get(USE_BEFORE)
+        if not isinstance(kept, Mapping):
+            return None, None
+        return parse_time(kept.get("changed")), Use.from_item(kept.get("use"))
+
+    def _forget_use_before(self, issue: Issue, changed: datetime) -> None:
+        with suppress(ConflictError):  # it was found again once more
+            self.table.items.update(
+                issue.account_id,
+                issue.issue_id,
+                {},
+                removes=[USE_BEFORE],
+                condition=f"{USE_BEFORE}.changed = :changed",
+                values={":changed": format_time(changed)},
+            )
 
     def _changed_lately(self, issue: Issue) -> datetime | None:
         changed = changed_last(issue)
@@ -565,7 +587,10 @@ class UsageRun:
         return gaps
 
     def _forget_old(self, account_id: str) -> list[Issue]:
-        """Take the use off the issues that were resolved long ago. Returns those that are over and keep theirs."""
+        """Take the use off the issues that were resolved long ago. Returns those that are over and keep theirs.
+
+        And those that were resolved lately: after-care may last longer than the use is kept.
+        """
         kept: list[Issue] = []
         before = self.now - timedelta(days=self.config.usage.retention_days)
         for status in (Status.RESOLVED, Status.CLOSED):
@@ -574,10 +599,11 @@ class UsageRun:
                     resolved = parse_time(item["timestamps"].get("resolved"))
                 except (AttributeError, KeyError, TypeError, ValueError):
                     continue
-                if "use" in item and resolved and resolved >= before:
+                is_old = resolved is not None and resolved < before
+                if resolved and (("use" in item and not is_old) or self._is_lately(resolved)):
                     with suppress(UnreadableIssueError):
                         kept.append(read_issue(item))
-                elif "use" in item and resolved:
+                if "use" in item and is_old:
                     try:
                         self.table.items.update(
                             account_id,

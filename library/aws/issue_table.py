@@ -18,6 +18,7 @@ from library.aws.conditional_writes import REGION_INDEX, STATUS_INDEX, Items, Wa
 from library.aws.decision_store import exemption_records
 from library.aws.failures import name_missing_table
 from library.errors import ConflictError, HammerError
+from library.issues.after_care import USE_BEFORE
 from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
 from library.issues.times import format_time, stored_time
 
@@ -168,6 +169,9 @@ class IssueTable:
         sets = {name: item[name] for name in names}
         if not change.starts_occurrence:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
+        if change.starts_occurrence and before.use and (changed := before.timestamps.remediated):
+            # It tells whom the change cut off that ended the last occurrence: the job `usage` may not have run since.
+            sets[USE_BEFORE] = {"changed": format_time(changed), "use": before.use.to_item()}
         removes = [name for name in ("open_region", "opened_by", "open_at_report") if name not in item]
         # What flow logs showed of the last occurrence says nothing of this one.
         removes += ["use"] if change.starts_occurrence else []

@@ -190,6 +190,39 @@ def test_who_was_refused_before_the_last_change_was_not_cut_off_by_it(world: Usa
     assert f"{WORKER} on tcp/22, 4 times" in world.hammer("report").output
 
 
+def test_whom_a_change_cut_off_is_told_though_something_is_opened_before_the_next_run(world: UsageWorld) -> None:
+    """The issue is resolved, and found again before the job `usage` runs: who had worked is known all the same."""
+    closed(world)
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "8.8.4.4/32"}
+    world.ec2.authorize_security_group_ingress(**rule)
+    assert world.hammer("identify").exit_code == 0
+    assert (world.issue().occurrence, world.issue().timestamps.remediated) == (2, None)
+    assert "use" not in world.item()
+    world.put(refusals(world, WORKER))
+    for _ in range(2):
+        assert world.hammer("usage").exit_code == 0
+        assert "use_before" not in world.item()
+    assert is_notified(world)
+
+
+def test_after_care_lasts_longer_than_the_use_of_a_resolved_issue(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 90)], 4)
+    world.usage()
+    world.changed(hours=60)
+    assert world.hammer("identify").exit_code == 0
+    assert world.hammer("usage").exit_code == 0
+    resolved = (world.now - timedelta(hours=50)).isoformat()
+    table = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE)
+    table.update(world.issue(), {"timestamps.resolved": resolved})
+    world.configure(retention_days=1)
+    for _ in range(2):
+        assert world.hammer("usage").exit_code == 0
+    assert "use" not in world.item()
+    world.put(refusals(world, WORKER))
+    assert world.hammer("usage").exit_code == 0
+    assert is_notified(world)
+
+
 def test_formats_that_cannot_be_told_apart_tell_nothing_of_a_change(world: UsageWorld) -> None:
     """Where packets are read as a port, a stranger's answer looks like an attempt of the worker."""
     logs = logs_world(world)

@@ -76,13 +76,13 @@ def test_nothing_new_since_is_no_news() -> None:
 
 def test_who_is_found_later_than_others_were_told_is_told_the_next_day() -> None:
     """Flow logs come late, and what is above usage.limit_mb is read by later runs, the newest first."""
-    told = NOW - timedelta(hours=20)
+    notified = NOW - timedelta(hours=20)
     gave_up = replace(CARE.sources[0], source=OTHER, last=NOW - timedelta(hours=40))
     repeated = replace(CARE.sources[0], last=NOW - timedelta(hours=30))
     care = replace(CARE, sources=(repeated, gave_up))
-    assert care.is_new(told, NOW, [repeated.name])
-    assert not care.is_new(told, NOW, [repeated.name, gave_up.name])
-    assert not care.is_new(told, told + timedelta(hours=1), [repeated.name])
+    assert care.is_new(notified, NOW, [repeated.name])
+    assert not care.is_new(notified, NOW, [repeated.name, gave_up.name])
+    assert not care.is_new(notified, notified + timedelta(hours=1), [repeated.name])
 
 
 def test_it_is_stored_as_it_is_and_what_is_none_is_none() -> None:
