@@ -395,6 +395,8 @@ class GroupChange:
     def carry_out(self, entry: JournalEntry, changes: RuleChanges, **details: Any) -> JournalEntry:
         """Carry out changes whose backup is written, up to `JournalStep.VERIFYING`.
 
+        `GroupWork` (`remediation.remediate`) writes that they are complete, once EC2 shows them.
+
         `details` are as `Journal.write` takes them.
 
         Raises:

@@ -154,7 +154,10 @@ def command(
 
 @contextmanager
 def _summed_up(context: RemediationContext, summary: RemediationSummary, problems: list[str]) -> Iterator[None]:
-    """Tell what a run did, whatever ends it: a signal, a lost lock, an error. Its problems are added to `problems`."""
+    """Tell what a run did, whatever ends it: a signal, a lost lock, an error. Its problems are added to `problems`.
+
+    What is queued for Slack and the webhook is sent here.
+    """
     try:
         yield
     finally:

@@ -438,7 +438,7 @@ class Journal:
         self._in_own_item: list[Stamp] = []
         self._in_issue = [_stamp(issue.remediation_details)]
         self.issue = issue
-        """The issue as it was read last, with what was written since."""
+        """The issue as it was read last, with the `remediation_details` that were written since."""
 
     @property
     def details(self) -> RemediationDetails:

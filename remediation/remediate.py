@@ -177,7 +177,8 @@ def assess(
     account = account_policy(config, issue.account_id)
     details = read_details(context.table, issue)
     live = describe_live(context.ec2(issue), issue.issue_id, details.entry)
-    # `now` is from before the group was read, so that nothing counts as older than it is.
+    # `now` is from before the group was read, so that nothing counts as older than it is. A change that was not begun
+    # waits for more than `why_not_resumed` asks: `why_not_due`.
     held = None if decided else why_not_resumed(issue, account, now)
     if live is None:
         gone = plan_remediation(None, {}, account, RuleQuota(0), now)
@@ -377,7 +378,7 @@ class GroupWork(ABC):
 
     @property
     def issue(self) -> Issue:
-        """The issue as it was read last, with what was written since."""
+        """The issue as it was read last, with the `remediation_details` that were written since."""
         return self._journal.issue
 
     @property

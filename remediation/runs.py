@@ -346,7 +346,7 @@ class _Run:
         self.summary.left += fresh is None
         return fresh
 
-    def _is_remediated(self, issue: Issue, config: Configuration) -> bool:
+    def _account_is_remediated(self, issue: Issue, config: Configuration) -> bool:
         """Whether the configuration still has an issue's account remediated. What is left incomplete there is named."""
         if issue.account_id in config.remediation_accounts():
             return True
@@ -440,7 +440,7 @@ class BatchRun(_Run):
     def _fresh(self, issue: Issue, config: Configuration) -> GroupRemediation | None:
         """An issue as it is now, if it is still to be looked at."""
         fresh = self._read_again(issue)
-        if fresh is None or not self._is_remediated(fresh, config):
+        if fresh is None or not self._account_is_remediated(fresh, config):
             return None
         if not (is_unfinished(fresh) or due([fresh], config, self._context.now())):
             self.summary.left += 1
@@ -596,7 +596,7 @@ class InteractiveRun(_Run):
         """An issue and the configuration as they are now; None: it is not offered any more, which is said."""
         config = self._reload()
         fresh = self._read_again(issue)
-        if fresh is None or not self._is_remediated(fresh, config):
+        if fresh is None or not self._account_is_remediated(fresh, config):
             self._unfinished.discard(issue.location)
             self._prompt.show(f"{issue.location}: not offered any more")
             return None

@@ -517,7 +517,7 @@ def describe_action(step: Step, context: TicketContext) -> str:
 
 
 def step_document(step: Step, context: TicketContext) -> Document:
-    """What telling a step writes: the body of a new ticket, or a comment."""
+    """What telling a step writes: the body of a new ticket, or a comment. Tickets are filed with the same functions."""
     issue, update = step.issue, step.ticket_update
     if update is Update.EXEMPTION_ENDS:
         return exemption_document(step)

@@ -422,7 +422,7 @@ def _step(
     updates = _channel_updates(issue, channels, forecast, end)
     ticket, alert, event = updates.ticket, updates.alert, updates.event
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
-    begins, is_notified = updates.begins(channels), bool(ticket or alert or event)
+    begins, has_update = updates.begins(channels), bool(ticket or alert or event)
     closes_at = forecast.closes_at(anew=begins)
     may_remind = not begins and not at_once
     alert_reminder = event_reminder = None
@@ -435,7 +435,7 @@ def _step(
     follow_up = channels.jira and not ticket and is_open and bool(issue.jira_details.get("still"))
     notice = at_once and all(updates.knows) and (begins or not has_notice(issue))
     reminds = alert_reminder is not None or event_reminder is not None
-    if not (is_notified or reminds or report or close or follow_up or notice):
+    if not (has_update or reminds or report or close or follow_up or notice):
         return None  # most issues: what else a step says is not worked out for them
     has_old = is_open and is_reported and not begins and closes_at is not None
     waiting = forecast.schedule().waiting if has_old else ()
@@ -449,7 +449,7 @@ def _step(
         report=report,
         report_anew=is_open and begins and is_reported,
         close=close,
-        exempt_in_part=is_notified and is_exempt_in_part(issue, exemptions, now),
+        exempt_in_part=has_update and is_exempt_in_part(issue, exemptions, now),
         exemption=exemption
         if begins or not is_open
         else ending
@@ -481,8 +481,8 @@ def _was_notified_otherwise(issue: Issue, state: ChannelState | None, remediatio
 
 
 def _end_update(kept: Mapping[str, Any], reminder_of_end: str) -> Update | None:
-    is_notified = not reminder_of_end or kept.get("exemption_told") == reminder_of_end
-    return None if is_notified else Update.EXEMPTION_ENDS
+    was_told = not reminder_of_end or kept.get("exemption_told") == reminder_of_end
+    return None if was_told else Update.EXEMPTION_ENDS
 
 
 _USE_KNOWN = (UseVerdict.NONE, UseVerdict.TALKED, UseVerdict.WORKING)  # each is news after those before it

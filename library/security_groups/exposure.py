@@ -162,7 +162,7 @@ class SegmentState:
         return self._left
 
     def exposes(self, rule_source: RuleSource) -> bool:
-        """Whether a source has a public address."""
+        """Whether a source has an address that is public here: neither trusted nor exempt."""
         source = rule_source.source
         return self.public.family(source.version).meets(source.first, source.last)
 
