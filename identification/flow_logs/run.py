@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from identification.flow_logs.after_care import KEPT_LONGER, TYPES, watch
 from identification.flow_logs.after_care import KEPT_SUFFIX as AFTER_CARE
@@ -505,36 +505,50 @@ class UsageRun:
         and found again, by what its owner opens.
         """
         for issue in issues:
+            if (changed := changed_last(issue)) is None:
+                continue
             try:
-                changed, use = self._when_changed(issue)
-                if changed is None or not self._is_lately(changed) or use is None:
-                    continue
-                item = self.table.items.get(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}") or {}
-                before, since = Use.from_item(item.get("before")), parse_time(item.get("before_changed"))
-                if since != changed:
-                    if before is not None and since is not None and self._is_lately(since):
-                        others = (rule for rule in before.rules if rule not in use.rules)
-                        use = replace(use, rules=(*use.rules, *others))
-                    sets = {"before": use.to_item(), "before_changed": format_time(changed)}
-                    lasting = {TIME_TO_LIVE_ATTRIBUTE: int((self.now + KEPT_LONGER).timestamp())}
-                    self.table.items.update(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}", sets | lasting)
-                if issue.timestamps.remediated is None:
-                    self._forget_use_before(issue, changed)
+                kept = self._use_before(issue, changed)
+                use = self._use_when_changed(issue, kept)
+                if use is not None and self._is_lately(changed):
+                    self._remember(issue, changed, use)
+                if kept:
+                    self._forget_use_before(issue, kept)
             except AWS_ERRORS as error:
                 self._not_remembered.add(issue.issue_id)
                 self.problems.append(f"{issue.location}: who worked before the change is not kept: {explain(error)}")
 
-    def _when_changed(self, issue: Issue) -> tuple[datetime | None, Use | None]:
-        """When a group was changed, and its use from before that, also where it was found again before any run."""
-        if issue.timestamps.remediated or self._changed_lately(issue) is None:
-            return issue.timestamps.remediated, issue.use
-        item = self.table.items.get(issue.account_id, issue.issue_id) or {}
-        kept = item.get(USE_BEFORE)
-        if not isinstance(kept, Mapping):
-            return None, None
-        return parse_time(kept.get("changed")), Use.from_item(kept.get("use"))
+    def _remember(self, issue: Issue, changed: datetime, use: Use) -> None:
+        item = self.table.items.get(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}") or {}
+        before, since = Use.from_item(item.get("before")), parse_time(item.get("before_changed"))
+        if since == changed:
+            return
+        if before is not None and since is not None and self._is_lately(since):
+            use = _with_rules_of(use, before)
+        sets = {"before": use.to_item(), "before_changed": format_time(changed)}
+        lasting = {TIME_TO_LIVE_ATTRIBUTE: int((self.now + KEPT_LONGER).timestamp())}
+        self.table.items.update(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}", sets | lasting)
 
-    def _forget_use_before(self, issue: Issue, changed: datetime) -> None:
+    def _use_before(self, issue: Issue, changed: datetime) -> Mapping[str, Any]:
+        """What the write kept that began an occurrence of a group that was changed; empty: nothing."""
+        if not any(past.remediated for past in issue.history):
+            return {}
+        kept = (self.table.items.get(issue.account_id, issue.issue_id) or {}).get(USE_BEFORE)
+        if not isinstance(kept, Mapping):
+            return {}
+        since = parse_time(kept.get("changed"))
+        # One of a later change: the issue was found again since it was read, and the next run moves it.
+        return kept if since is not None and since <= changed else {}
+
+    def _use_when_changed(self, issue: Issue, kept: Mapping[str, Any]) -> Use | None:
+        """Who worked before a group was changed last; `kept`: before an earlier change, of which no run knows yet."""
+        use = issue.use if issue.timestamps.remediated else None  # else it is of what was opened since
+        earlier, since = Use.from_item(kept.get("use")), parse_time(kept.get("changed"))
+        if earlier is None or since is None or not self._is_lately(since):
+            return use
+        return _with_rules_of(use, earlier) if use is not None else earlier
+
+    def _forget_use_before(self, issue: Issue, kept: Mapping[str, Any]) -> None:
         with suppress(ConflictError):  # it was found again once more
             self.table.items.update(
                 issue.account_id,
@@ -542,7 +556,7 @@ class UsageRun:
                 {},
                 removes=[USE_BEFORE],
                 condition=f"{USE_BEFORE}.changed = :changed",
-                values={":changed": format_time(changed)},
+                values={":changed": kept["changed"]},
             )
 
     def _changed_lately(self, issue: Issue) -> datetime | None:
@@ -599,23 +613,32 @@ class UsageRun:
                     resolved = parse_time(item["timestamps"].get("resolved"))
                 except (AttributeError, KeyError, TypeError, ValueError):
                     continue
-                is_old = resolved is not None and resolved < before
-                if resolved and (("use" in item and not is_old) or self._is_lately(resolved)):
+                if resolved is None:
+                    continue
+                is_old, is_lately = resolved < before, self._is_lately(resolved)
+                if ("use" in item and not is_old) or is_lately:
                     with suppress(UnreadableIssueError):
                         kept.append(read_issue(item))
-                if "use" in item and is_old:
+                # Of one that was resolved lately, `use_before` is still to be moved.
+                names = ("use",) if is_lately else ("use", USE_BEFORE)
+                if is_old and (removes := [name for name in names if name in item]):
                     try:
                         self.table.items.update(
                             account_id,
                             item["issue_id"],
                             {},
-                            removes=["use"],
+                            removes=removes,
                             condition="#status = :status",
                             values={":status": str(status)},
                         )
                     except ConflictError:
                         continue  # it was found again
         return kept
+
+
+def _with_rules_of(use: Use, before: Use) -> Use:
+    """A use with the rules of the one before it, too: whom an earlier change cut off may still be refused."""
+    return replace(use, rules=(*use.rules, *(rule for rule in before.rules if rule not in use.rules)))
 
 
 def _had_workers(use: Use) -> bool:

@@ -39,6 +39,7 @@ _BRIEF = WantedAttributes(
     ),
     leave_out=("issue_details", "reachability", "paths"),
 )
+_TOO_LARGE = "maximum allowed size"  # as DynamoDB says it of an item, also in a transaction
 _TICK = timedelta(microseconds=1)
 JOURNAL_PREFIX = "journal#"
 _AS_READ = "#status = :status_read AND (#revision = :revision_read OR attribute_not_exists(#revision))"
@@ -176,7 +177,14 @@ class IssueTable:
         # What flow logs showed of the last occurrence says nothing of this one.
         removes += ["use"] if change.starts_occurrence else []
         conditions = _as_last_seen(before) if change.takes_away else _as_read(before)
-        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, checks=checks, **conditions)
+        try:
+            self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, checks=checks, **conditions)
+        except ClientError as error:
+            if _TOO_LARGE not in str(error) or sets.pop(USE_BEFORE, None) is None:
+                raise
+            # What is open matters more than whom a change cut off.
+            removes.append(USE_BEFORE)
+            self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, checks=checks, **conditions)
 
     def record_seen(self, issue: Issue, seen: datetime) -> None:
         """Record that a scan which began then saw the group exposed as the table has it.

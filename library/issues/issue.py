@@ -8,12 +8,14 @@ Who writes which part of an item, so that no job overwrites another's work:
 
 - identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `last_seen`, `revision`, `occurrence`,
   `history`, `open_at_report`, `open_region`, and of `timestamps` `identified`, `updated` and `resolved`. It makes
-  `jira_details`, empty. A new occurrence sets all of `timestamps` anew and removes `use`.
+  `jira_details`, empty. A new occurrence sets all of `timestamps` anew and removes `use`; that of a group that was
+  changed it keeps as `use_before`.
 - reporting: `jira_details`, `slack_details`, `webhook_details`, `closing_notice`, `exposures_told`, `source`,
   `timestamps.reported`. It closes issues, with `status`, `timestamps.closed` and `revision`: those that are resolved,
   and those whose account or region is not watched any more, whatever their status. Of the latter it removes
   `open_region`.
-- the job `usage`: `use`, which it removes when an issue has been over for long.
+- the job `usage`: `use`, which it removes when an issue has been over for long, and `use_before`, which it removes once
+  it has kept it for after-care.
 - remediation and restore: `remediation_details`, `timestamps.remediated`, and `change_news`, in which reporting notes
   whom it told. A restore makes the issue, closed, if a group has none.
 - people's decisions, and whoever notifies of them: `decisions`, `decision_state`, `decision_version`

@@ -12,6 +12,8 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from identification.flow_logs.read import Part, S3Parts
 from library.aws.issue_table import IssueTable
@@ -203,6 +205,68 @@ def test_whom_a_change_cut_off_is_told_though_something_is_opened_before_the_nex
         assert world.hammer("usage").exit_code == 0
         assert "use_before" not in world.item()
     assert is_notified(world)
+
+
+def open_for(world: UsageWorld, source: str) -> None:
+    """Its owner opens the group again, and a scan sees that."""
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": source}
+    world.ec2.authorize_security_group_ingress(**rule)
+    assert world.hammer("identify").exit_code == 0
+
+
+@pytest.mark.parametrize("runs_between", [0, 1], ids=["found once more", "closed for the second time"])
+def test_whom_a_change_cut_off_is_told_though_the_group_is_opened_and_changed_again(
+    world: UsageWorld, runs_between: int
+) -> None:
+    """All before the job `usage` runs: nothing was read of the second occurrence."""
+    closed(world)
+    open_for(world, "8.8.4.4/32")
+    world.changed(hours=2)
+    for _ in range(runs_between):
+        assert world.hammer("usage").exit_code == 0
+    assert world.hammer("identify").exit_code == 0
+    open_for(world, "8.8.8.8/32")
+    assert (world.issue().occurrence, world.issue().timestamps.remediated) == (3, None)
+    world.put(refusals(world, WORKER))
+    for _ in range(2):
+        assert world.hammer("usage").exit_code == 0
+        assert "use_before" not in world.item()
+    assert is_notified(world)
+
+
+@pytest.mark.parametrize("runs", ["while it is open", "when it is over"])
+def test_the_use_from_before_a_change_is_not_kept_for_ever(world: UsageWorld, runs: str) -> None:
+    """The change was longer ago than after-care lasts."""
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 4)
+    world.usage()
+    world.changed(hours=9 * 24)
+    assert world.hammer("identify").exit_code == 0
+    open_for(world, "8.8.4.4/32")
+    assert "use_before" in world.item()
+    if runs == "when it is over":
+        world.changed(hours=1)
+        assert world.hammer("identify").exit_code == 0
+        world.now += timedelta(days=91)
+    assert world.hammer("usage").exit_code == 0
+    assert "use_before" not in world.item()
+
+
+def test_what_is_opened_is_stored_where_there_is_no_room_for_the_use_from_before(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed(world)
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def refuse(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        if operation == "UpdateItem" and "use_before" in str(arguments.get("UpdateExpression")).split("REMOVE")[0]:
+            message = "Item size to update has exceeded the maximum allowed size"
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, operation)
+        return call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+    open_for(world, "8.8.4.4/32")
+    assert (world.issue().occurrence, world.issue().status) == (2, Status.OPEN)
+    assert world.item().keys().isdisjoint({"use", "use_before"})
 
 
 def test_after_care_lasts_longer_than_the_use_of_a_resolved_issue(world: UsageWorld) -> None:
