@@ -59,8 +59,8 @@ from library.aws.ec2 import PrefixListReader, prefix_list_weights, read_security
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import ConflictError, HammerError
-from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND, USE_BEFORE, changed_last
-from library.issues.issue import Issue, Status
+from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND, changed_last
+from library.issues.issue import USE_BEFORE, Issue, Status
 from library.issues.schedule import kept_open
 from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use

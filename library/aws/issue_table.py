@@ -18,8 +18,7 @@ from library.aws.conditional_writes import REGION_INDEX, STATUS_INDEX, Items, Wa
 from library.aws.decision_store import exemption_records
 from library.aws.failures import name_missing_table
 from library.errors import ConflictError, HammerError
-from library.issues.after_care import USE_BEFORE
-from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
+from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, USE_BEFORE, Issue, Status
 from library.issues.times import format_time, stored_time
 
 if TYPE_CHECKING:

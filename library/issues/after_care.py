@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from library.issues.issue import Issue
 
 ITEM_PREFIX = "use-refused#"
-USE_BEFORE = "use_before"  # of an issue that was found again: its use when it was changed, until `usage` has kept it
 NAMED_SUFFIX = "_named"  # after the attribute that says when somebody was told: of whom
 _SOURCES_KEPT = 100
 _SOURCES_NAMED = 20

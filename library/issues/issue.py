@@ -45,6 +45,9 @@ from library.network.ports import HIGHEST_PORT
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.users import GroupUsers
 
+USE_BEFORE = "use_before"
+"""The attribute with the use of an issue from before a change, where it was found again. The job `usage` moves it."""
+
 OTHER_JOBS_ATTRIBUTES = frozenset(
     {
         *("slack_details", "webhook_details", "closing_notice", "exposures_told", "change_news"),
