@@ -34,7 +34,7 @@ from library.issues.history import is_flapping
 from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.names import location_options
 from library.issues.reachability import Severity
-from library.issues.scan_coverage import Outcome, ScanCoverage
+from library.issues.scan_coverage import STALE_INTERVALS, Outcome, ScanCoverage
 from library.issues.times import parse_time, shown_time
 from library.issues.trends import Day
 from library.issues.use import unknown_use
@@ -60,7 +60,6 @@ Page = Callable[[Console], None]
 """Prints what was read."""
 
 _WATCH_S = 30
-_STALE_INTERVALS = 3  # as the alarm "not-scanned" of deployment/terraform has it
 _USUAL_INTERVAL = timedelta(hours=1)  # as `scan_interval_minutes` of deployment/terraform has it
 _DUE_SOON = timedelta(days=7)
 _EXPIRES_SOON = timedelta(days=30)
@@ -151,7 +150,7 @@ def attention(facts: Facts) -> Iterator[str]:
 
 def _is_stale(scan: ScanCoverage, now: datetime) -> bool:
     """Whether the scans that should have followed this one did not come."""
-    return now - scan.started > _STALE_INTERVALS * (scan.interval or _USUAL_INTERVAL)
+    return now - scan.started > STALE_INTERVALS * (scan.interval or _USUAL_INTERVAL)
 
 
 def _left_behind(facts: Facts) -> Iterator[str]:

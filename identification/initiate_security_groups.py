@@ -16,11 +16,11 @@ from typing import Any
 from identification.messages import publish
 from identification.runtime import Runtime, start
 from library.aws.records import CoverageRecords
+from library.issues.scan_coverage import STALE_INTERVALS
 
 _log = logging.getLogger(__name__)
 
 _CONCURRENT_READS = 8
-_STALE_INTERVALS = 3
 _NAMED = 50  # of the stale targets, in a line of the log
 
 
@@ -49,7 +49,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     publish(runtime.sessions.client("sns", region=topic_arn.split(":")[3]), topic_arn, targets)
     _log.info("published", extra={"messages": len(targets)})
     if interval := runtime.scan_interval():
-        _log_stale(runtime, targets, _STALE_INTERVALS * interval)
+        _log_stale(runtime, targets, STALE_INTERVALS * interval)
     return {"published": len(targets)}
 
 

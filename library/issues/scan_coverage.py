@@ -16,6 +16,9 @@ from library.issues.times import format_time, parse_time
 
 ITEM_PREFIX = "scan-coverage#"
 
+STALE_INTERVALS = 3
+"""After how many intervals without a scan a region is stale: one scan may be late."""
+
 _MINUTE = timedelta(minutes=1)
 
 
