@@ -8,12 +8,12 @@ that nobody needs a rule.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from library.documents.text import counted, flattened
 from library.issues.times import format_time, required_time, shown_time
@@ -30,6 +30,8 @@ _SOURCES_BYTES = 16_000
 # With the gaps some 40 KB: an item of the table, which is copied to two indexes, has 133 KB for all that every job
 # keeps in it, and a scan that finds more open must have room to say so.
 COVERED_ENOUGH = Decimal("0.95")
+
+T = TypeVar("T")
 
 
 class UseVerdict(StrEnum):
@@ -243,12 +245,8 @@ class Use:
 
 def _fitting_rules(rules: Sequence[UseRule]) -> list[UseRule]:
     """As many rules as there is room for, in their order: those with sources first."""
-    available, kept = _RULES_BYTES, set[int]()
-    for at in sorted(range(len(rules)), key=lambda at: not rules[at].sources):
-        available -= _size(replace(rules[at], sources=()).to_item())
-        if available < 0:
-            break
-        kept.add(at)
+    order = sorted(range(len(rules)), key=lambda at: not rules[at].sources)
+    kept = _first_with_room(order, lambda at: replace(rules[at], sources=()).to_item(), _RULES_BYTES)
     return [rule for at, rule in enumerate(rules) if at in kept]
 
 
@@ -259,16 +257,23 @@ def _fitting_sources(rules: Sequence[UseRule]) -> list[UseRule]:
         for at, rule in enumerate(rules)
         for number, source in enumerate(rule.sources)
     )
-    available, kept = _SOURCES_BYTES, set[tuple[int, int]]()
-    for _, number, at in order:
-        available -= _size(rules[at].sources[number].to_item())
-        if available < 0:
-            break
-        kept.add((at, number))
+    positions = ((at, number) for _, number, at in order)
+    kept = _first_with_room(positions, lambda at: rules[at[0]].sources[at[1]].to_item(), _SOURCES_BYTES)
     return [
         replace(rule, sources=tuple(each for number, each in enumerate(rule.sources) if (at, number) in kept))
         for at, rule in enumerate(rules)
     ]
+
+
+def _first_with_room(order: Iterable[T], item_of: Callable[[T], Mapping[str, Any]], available: int) -> set[T]:
+    """The first of these whose maps have room in so many bytes."""
+    kept: set[T] = set()
+    for each in order:
+        available -= _size(item_of(each))
+        if available < 0:
+            break
+        kept.add(each)
+    return kept
 
 
 def _left_out(rules: Sequence[UseRule], kept: Sequence[UseRule]) -> Iterator[str]:
