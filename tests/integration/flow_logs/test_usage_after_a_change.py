@@ -5,9 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -19,17 +17,9 @@ from identification.flow_logs.read import Part, S3Parts
 from library.aws.issue_table import IssueTable
 from library.issues.issue import Status
 from tests.integration.flow_logs.test_usage_command import ALL_HOURS, logs_world, refusals, send
-from tests.worlds.usage_world import HEADER, MAIN, REGION, TABLE, WORKER, UsageWorld, usage_world
+from tests.worlds.usage_world import HEADER, MAIN, REGION, TABLE, WORKER, UsageWorld
 
 REFUSED = f"{WORKER} on tcp/22, 3 times"
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageWorld]:
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    monkeypatch.setenv("HAMMER_CONFIG", "unset again afterwards")
-    with usage_world(tmp_path) as made:
-        yield made
 
 
 def closed(world: UsageWorld) -> None:

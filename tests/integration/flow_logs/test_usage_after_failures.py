@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,13 +20,7 @@ from identification.flow_logs.evidence_store import KeptEvidence
 from identification.flow_logs.read import LogsParts, RefusedError, S3Parts, interfaces_of
 from library.issues.use import UseVerdict
 from tests.integration.flow_logs.test_usage_command import ALL_HOURS, logs_world, send
-from tests.worlds.usage_world import BUCKET, HEADER, SCANNER, WORKER, UsageWorld, counts, usage_world
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[UsageWorld]:
-    with usage_world(tmp_path) as made:
-        yield made
+from tests.worlds.usage_world import BUCKET, HEADER, SCANNER, WORKER, UsageWorld, counts
 
 
 def throttled(*_: Any, **__: Any) -> Any:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -27,18 +25,9 @@ from tests.worlds.usage_world import (
     WORKER,
     UsageWorld,
     counts,
-    usage_world,
 )
 
 ALL_HOURS = range(14 * 24 + 1)
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageWorld]:
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    monkeypatch.setenv("HAMMER_CONFIG", "unset again afterwards")
-    with usage_world(tmp_path) as made:
-        yield made
 
 
 def test_a_worker_is_named_with_what_to_keep(world: UsageWorld) -> None:

@@ -225,9 +225,7 @@ def test_a_policy_that_denies_something_else_does_not_hide_the_region(
     world: World, known: dict[str, Any], operation: str
 ) -> None:
     """The region's groups may be open all the same: somebody must hear that nobody looks at them."""
-    prefix_list = world.ec2().create_managed_prefix_list(
-        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "10.0.0.0/8"}]
-    )["PrefixList"]["PrefixListId"]
+    prefix_list = a_prefix_list(world, "10.0.0.0/8")
     world.group(f"tcp/22 from {prefix_list}", name="listed")
     said = "not authorized to perform it with an explicit deny in a service control policy"
     world.aws.refuse(operation, Rejection("AccessDenied", 403, said))
@@ -252,6 +250,21 @@ def test_a_region_that_is_off_is_recorded_as_such(world: World, known: dict[str,
 
 
 # What is not understood
+
+
+def a_prefix_list(world: World, cidr: str) -> str:
+    """A customer's prefix list of one entry. Returns its id."""
+    made = world.ec2().create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": cidr}]
+    )
+    return str(made["PrefixList"]["PrefixListId"])
+
+
+def lose_prefix_lists(world: World) -> None:
+    """From now on EC2 lists none."""
+    world.aws.rewrites.append(
+        without("DescribeManagedPrefixLists", r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>")
+    )
 
 
 def without(call_operation: str, pattern: str, replacement: str = "", count: int = 1) -> Any:
@@ -288,15 +301,11 @@ def test_a_rule_of_an_unknown_shape_is_reported_stops_no_other_and_is_never_reso
 
 
 def test_a_prefix_list_that_is_gone_is_reported_and_resolves_nothing(world: World) -> None:
-    prefix_list = world.ec2().create_managed_prefix_list(
-        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.8.0/24"}]
-    )["PrefixList"]["PrefixListId"]
+    prefix_list = a_prefix_list(world, "8.8.8.0/24")
     group_id = world.group(f"tcp/22 from {prefix_list}")
     world.describe()
     before = world.items()
-    world.aws.rewrites.append(
-        without("DescribeManagedPrefixLists", r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>")
-    )
+    lose_prefix_lists(world)
     world.later()
     assert world.describe() == {"changes": 0}
     assert world.items() == before
@@ -305,17 +314,13 @@ def test_a_prefix_list_that_is_gone_is_reported_and_resolves_nothing(world: Worl
 
 @pytest.mark.parametrize("exempt", [False, True])
 def test_what_a_missing_prefix_list_opened_stays_whatever_else_the_group_opens(world: World, *, exempt: bool) -> None:
-    prefix_list = world.ec2().create_managed_prefix_list(
-        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "0.0.0.0/0"}]
-    )["PrefixList"]["PrefixListId"]
+    prefix_list = a_prefix_list(world, "0.0.0.0/0")
     group_id = world.group(f"tcp/22 from {prefix_list}", "tcp/3389 from 8.8.8.8/32")
     if exempt:
         world.whitelist({"group": group_id, "cidrs": ["8.8.8.8/32"]})
     world.describe()
     before = world.items()
-    world.aws.rewrites.append(
-        without("DescribeManagedPrefixLists", r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>")
-    )
+    lose_prefix_lists(world)
     world.later()
     assert world.describe() == {"changes": 0}
     assert world.items() == before
@@ -336,16 +341,12 @@ def test_what_is_opened_is_stored_where_there_is_no_room_for_what_was_not_read(
 ) -> None:
     """The list may be missing for ever: no scan that may take something away would come."""
     monkeypatch.setattr("identification.scan.PERMS_BYTES", 400)
-    prefix_list = world.ec2().create_managed_prefix_list(
-        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.4.4/32"}]
-    )["PrefixList"]["PrefixListId"]
+    prefix_list = a_prefix_list(world, "8.8.4.4/32")
     group_id = world.group(f"tcp/22 from {prefix_list}", *(f"tcp/22 from 8.8.8.{number}/32" for number in range(6)))
     world.describe()
     before = world.items()
     assert before[group_id]["issue_details"]["perms_total"] == 7
-    world.aws.rewrites.append(
-        without("DescribeManagedPrefixLists", r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>")
-    )
+    lose_prefix_lists(world)
     world.later()
     assert world.describe() == {"changes": 0}
     assert world.items() == before
@@ -367,15 +368,11 @@ def test_what_is_opened_is_stored_where_there_is_no_room_for_what_was_not_read(
 def test_a_group_that_is_exempt_as_a_whole_is_so_whatever_was_not_read(
     world: World, more: dict[str, Any], status: str
 ) -> None:
-    prefix_list = world.ec2().create_managed_prefix_list(
-        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "0.0.0.0/0"}]
-    )["PrefixList"]["PrefixListId"]
+    prefix_list = a_prefix_list(world, "0.0.0.0/0")
     group_id = world.group(f"tcp/22 from {prefix_list}", "tcp/3389 from 8.8.8.8/32")
     world.describe()
     exposed = world.items()[group_id]["issue_details"]["perms"]
-    world.aws.rewrites.append(
-        without("DescribeManagedPrefixLists", r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>")
-    )
+    lose_prefix_lists(world)
     world.whitelist({"group": group_id, **more})
     for _ in range(2):
         world.later()
@@ -385,9 +382,7 @@ def test_a_group_that_is_exempt_as_a_whole_is_so_whatever_was_not_read(
 
 
 def test_a_prefix_list_that_may_not_be_read_fails_the_region(world: World, known: dict[str, Any]) -> None:
-    prefix_list = world.ec2().create_managed_prefix_list(
-        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.8.0/24"}]
-    )["PrefixList"]["PrefixListId"]
+    prefix_list = a_prefix_list(world, "8.8.8.0/24")
     world.group(f"tcp/22 from {prefix_list}")
     world.aws.refuse("GetManagedPrefixListEntries", DENIED)
     with pytest.raises(ClientError):

@@ -54,6 +54,11 @@ def judged(folder: Path, text: str, *parameters: str) -> Listing:
     return scan_template_file(str(path), parameters, judge, (), NOW)
 
 
+def rule_resource(values: str) -> str:
+    """A rule that is a resource of its own."""
+    return f"  Rule: {{Type: AWS::EC2::SecurityGroupIngress, Properties: {{{values}}}}}\n"
+
+
 def exposed(listing: Listing) -> list[str]:
     return [perm.cidr for issue in listing.issues for perm in issue.details.perms]
 
@@ -238,7 +243,7 @@ def test_rules_of_one_group_elsewhere_are_judged_together(tmp_path: Path, group:
 )
 def test_a_rule_of_its_own_is_judged_with_its_group(tmp_path: Path, group: str) -> None:
     values = f"{group}, IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 128.0.0.0/1"
-    rule = f"  Rule: {{Type: AWS::EC2::SecurityGroupIngress, Properties: {{{values}}}}}\n"
+    rule = rule_resource(values)
     text = (HEAD % (22, "CidrIp: 0.0.0.0/1")).replace("GroupDescription: web", "GroupDescription: web\n      %s")
     (issue,) = judged(tmp_path, text % "GroupName: web" + rule).issues
     assert (issue.group_id, issue.details.status) == ("Web", "open_completely")
@@ -251,7 +256,7 @@ def test_a_rule_of_its_own_is_judged_with_its_group(tmp_path: Path, group: str) 
 def test_a_rule_finds_its_group_by_a_name_that_is_not_known_here(tmp_path: Path) -> None:
     name = "GroupName: !Sub '${AWS::StackName}-web'"
     values = f"{name}, IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 128.0.0.0/1"
-    rule = f"  Rule: {{Type: AWS::EC2::SecurityGroupIngress, Properties: {{{values}}}}}\n"
+    rule = rule_resource(values)
     text = (HEAD % (22, "CidrIp: 0.0.0.0/1")).replace("GroupDescription: web", f"GroupDescription: web\n      {name}")
     (issue,) = judged(tmp_path, text + rule).issues
     assert (issue.group_id, issue.details.status) == ("Web", "open_completely")
@@ -304,7 +309,7 @@ def test_a_rule_of_which_a_macro_makes_a_part_is_named(tmp_path: Path, owner: st
     text = HEAD % (port, made if owner == "Web" else "CidrIp: 10.0.0.0/8")
     if owner == "Rule":
         rule = f"GroupId: !Ref Web, IpProtocol: tcp, FromPort: {port}, ToPort: {port}, {made}"
-        text += f"  Rule: {{Type: AWS::EC2::SecurityGroupIngress, Properties: {{{rule}}}}}\n"
+        text += rule_resource(rule)
     assert [row.reason for row in judged(tmp_path, text).failed] == [
         f"Web: Fn::Transform makes a part of a rule of {owner} that cannot be evaluated here"
     ]
