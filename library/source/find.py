@@ -267,7 +267,7 @@ def locate(
         if search.missing:
             _ask_stacks_of_rules(search, stacks, rule_ids)
         if search.missing or search.location is None:
-            _search_terraform(search, terraform)
+            _search_terraform(search, terraform, (stacks.account_id, stacks.region))
     location = search.location or other_maker_of(group.tags) or Location(evidence=tuple(search.evidence))
     found = [
         *location.evidence,
@@ -394,8 +394,10 @@ def _read_template(
     search.add(found, of_group=of_group)
 
 
-def _search_terraform(search: _Search, terraform: TerraformFiles) -> None:
-    found = find_in_terraform(terraform.files, search.group, search.missing, search.replacements, terraform.links)
+def _search_terraform(search: _Search, terraform: TerraformFiles, location: tuple[str, str]) -> None:
+    found = find_in_terraform(
+        terraform.files, search.group, search.missing, search.replacements, terraform.links, location
+    )
     search.add(found, of_group=search.location is None)
 
 

@@ -29,6 +29,8 @@ _VALUES_SUFFIX = ".tfvars"
 _FIRST_VALUES = "terraform.tfvars"
 _VALUES_NAMED = 5
 _OVERRIDES = ("_override.tf", "_override.tofu")
+_RULE_TYPES = ("aws_security_group_rule", "aws_vpc_security_group_ingress_rule")
+_EMPTY_SET = ("toset", "(", "[", "]", ")")
 _INTEGER = re.compile(r"-?\d+")
 _REGISTRY_SOURCES = ("ingress_cidr_blocks", "ingress_ipv6_cidr_blocks")
 
@@ -379,17 +381,37 @@ class Configurations:
             text, sure = text + part[0], sure and part[1]
         return text, sure
 
+    def sure_text(self, node: Hcl | None, file: TerraformFile, context: Context) -> str | None:
+        """What an expression comes to, whoever runs it; None: it may be overruled, is not known, or not there."""
+        text, sure = (self.filled(node, file, context) if node is not None else None) or (None, False)
+        return text if sure else None
+
+    def _makes_nothing(self, block: Hcl, file: TerraformFile, context: Context) -> bool:
+        """Whether a block is switched off, or a call that it is in: `count = 0`, or `for_each` of nothing."""
+        each = block.get("for_each")
+        is_of_nothing = each is not None and ((each.kind == "object" and not each.items) or each.tokens == _EMPTY_SET)
+        if is_of_nothing or self.sure_text(block.get("count"), file, context) == "0":
+            return not self.override_of(block, context.folder)
+        if context.call is None or context.parent is None:
+            return False
+        caller, call = context.call
+        return self._makes_nothing(call, caller, context.parent)
+
     def groups(self) -> list[TerraformGroup]:
         """Every group, once for each use of its folder, with the rules that stand in it or refer to it."""
         found: list[TerraformGroup] = []
         for context in self.contexts:
             for file, block in self.blocks(context.folder, "resource"):
-                if block.labels[:1] and block.labels[0] in GROUP_TYPES:
+                if (
+                    block.labels[:1]
+                    and block.labels[0] in GROUP_TYPES
+                    and not self._makes_nothing(block, file, context)
+                ):
                     group = TerraformGroup(block, file, context)
                     group.rules += self._inline(group)
                     found.append(group)
             for file, block in self.blocks(context.folder, "module"):
-                if not self.called_folder(context.folder, block):
+                if not self.called_folder(context.folder, block) and not self._makes_nothing(block, file, context):
                     group = TerraformGroup(block, file, context)
                     group.rules += self._registry(group)
                     found.append(group)
@@ -400,6 +422,8 @@ class Configurations:
         for context in self.contexts:
             for file, block in self.blocks(context.folder, "resource"):
                 kind = block.labels[0] if block.labels else ""
+                if kind not in _RULE_TYPES or self._makes_nothing(block, file, context):
+                    continue
                 if kind == "aws_security_group_rule" and self._is_ingress(block, file, context):
                     yield self._rule("rule", block, block, file, context, "protocol", LIST_KEYS)
                 elif kind == "aws_vpc_security_group_ingress_rule":

@@ -25,6 +25,7 @@ from library.source.location import (
     admits,
     is_same_traffic,
 )
+from library.source.terraform_location import Where, is_elsewhere
 from library.source.terraform_patch import Narrowing, TerraformPatch, patch_terraform
 from library.source.terraform_references import named_references
 from library.source.terraform_rules import (
@@ -85,6 +86,7 @@ class _Match:
 class _Search:
     configurations: Configurations
     described: SecurityGroup
+    where: Where
     replacements: Sequence[str]
     groups: list[TerraformGroup]
     rules: list[TerraformRule] = field(default_factory=list)  # resources whose group is not in the files
@@ -97,13 +99,15 @@ def find_in_terraform(
     exposures: Sequence[Exposure],
     replacements: Sequence[str],
     links: Mapping[str, str] | None = None,
+    location: tuple[str, str] = ("", ""),
 ) -> Found:
     """Where Terraform files define a group and its exposures.
 
-    `replacements` are the CIDRs and prefix lists that an open source becomes; `links` are those to folders, by path.
+    `replacements` are the CIDRs and prefix lists that an open source becomes; `links` are those to folders, by path;
+    `location` is the group's account and region.
     """
     configurations = Configurations(files, links)
-    search = _Search(configurations, described, replacements, configurations.groups())
+    search = _Search(configurations, described, (*location, described.vpc_id), replacements, configurations.groups())
     _attach_rules(search)
     candidates = list(_candidates(search))
     chosen = _choose(candidates, exposures)
@@ -190,6 +194,8 @@ def _is_group_elsewhere(search: _Search, tokens: tuple[str, ...], context: Conte
         return None
     for file, block in search.configurations.blocks(context.folder, "data"):
         if block.labels == ("aws_security_group", tokens[4]):
+            if is_elsewhere(search.configurations, block, file, context, search.where):
+                return False
             texts = {search.configurations.text(block.get(key), file, context) for key in ("name", "id")} - {None}
             return bool(texts & {search.described.name, search.described.group_id}) if texts else None
     return None
@@ -203,7 +209,9 @@ def _candidates(search: _Search) -> Iterable[_Candidate]:
         evidence: list[str] = []
         name = _name_agrees(configurations, group, described.name)
         text = configurations.text(block.get("description"), file, context)
-        if name is False or _other_description(group, text, described.description):
+        if name is False or _other_description(configurations, group, described.description):
+            continue
+        if is_elsewhere(configurations, block, file, context, search.where):
             continue
         if name:
             evidence.append(f"its name is that of {group.address} at {group.where}")
@@ -222,12 +230,14 @@ def _same_file(path: str, tag: str) -> bool:
     return this == other or this.endswith(f"/{other}") or other.endswith(f"/{this}")
 
 
-def _other_description(group: TerraformGroup, text: str | None, described: str) -> bool:
+def _other_description(configurations: Configurations, group: TerraformGroup, described: str) -> bool:
     """Whether the configuration gives another description than the group has: a description never changes."""
     if group.block.labels[:1] == ("aws_default_security_group",) or group.block.name == "module":
         return False
-    if group.block.get("description") is None:
+    node = group.block.get("description")
+    if node is None:
         return described != _NO_DESCRIPTION
+    text = configurations.sure_text(node, group.file, group.context)
     return text is not None and text != described
 
 
@@ -239,10 +249,7 @@ def _name_agrees(configurations: Configurations, group: TerraformGroup, name: st
     for key in ("name", "name_prefix"):
         if (node := block.get(key)) is None:
             continue
-        given = configurations.text(node, file, context)
-        sure = given is not None
-        if given is None:
-            given, sure = configurations.filled(node, file, context) or (None, False)
+        given, sure = configurations.filled(node, file, context) or (None, False)
         if given is None:
             return None
         # A module may add a suffix of its own, as the provider does after a prefix: 26 characters.

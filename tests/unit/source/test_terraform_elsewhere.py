@@ -1,0 +1,128 @@
+"""Places of Terraform files that cannot be the group's: another VPC, region or account, or what is switched off."""
+
+from __future__ import annotations
+
+import pytest
+
+from library.security_groups.exposure import Exposure
+from library.security_groups.group import SecurityGroup
+from library.source.hcl import TerraformFile, parse_hcl
+from library.source.location import Edit, Found
+from library.source.terraform_source import find_in_terraform
+
+pytest.importorskip("tree_sitter_hcl")
+
+SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+PORTS = 'from_port = 22\n    to_port = 22\n    protocol = "tcp"'
+RULE = f'ingress {{\n    {PORTS}\n    cidr_blocks = ["0.0.0.0/0"]\n  }}'
+WEB = 'name = "web"\n  description = "web servers"'
+OTHER_REGION = 'provider "aws" {\n  alias  = "us"\n  region = "us-east-1"\n}\n'
+OTHER_ACCOUNT = 'provider "aws" {\n  assume_role {\n    role_arn = "arn:aws:iam::999999999999:role/terraform"\n  }\n}\n'
+
+
+def group(argument: str = "", label: str = "web", rule: str = RULE) -> str:
+    return f'resource "aws_security_group" "{label}" {{\n  {WEB}\n  {argument}\n  {rule}\n}}\n'
+
+
+def found(main: str, files: dict[str, str] | None = None) -> Found:
+    texts = {"/live/main.tf": main, **(files or {})}
+    read = [TerraformFile(path, path.rpartition("/")[0], text, parse_hcl(text)) for path, text in texts.items()]
+    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+    return find_in_terraform(read, described, [SSH], ("10.0.0.0/8",), None, ("123456789012", "eu-west-1"))
+
+
+OF_MODULE = {"/live/net/main.tf": group()}
+CALL = 'module "net" {{\n  source = "./net"\n  {}\n}}\n'
+ELSEWHERE: list[tuple[str, dict[str, str]]] = [
+    (group('vpc_id = "vpc-2"'), {}),
+    (group("vpc_id = local.vpc") + 'locals {\n  vpc = "vpc-2"\n}\n', {}),
+    (group('region = "us-east-1"'), {}),
+    (group("provider = aws.us") + OTHER_REGION, {}),
+    (group() + 'provider "aws" {\n  region = "us-east-1"\n}\n', {}),
+    (group() + 'provider "aws" {\n  allowed_account_ids = ["999999999999"]\n}\n', {}),
+    (group() + OTHER_ACCOUNT, {}),
+    (CALL.format("providers = { aws = aws.us }") + OTHER_REGION, OF_MODULE),
+    (CALL.format("") + OTHER_ACCOUNT, OF_MODULE),
+    (CALL.format("providers = { aws.main = aws.us }") + OTHER_REGION,
+     {"/live/net/main.tf": group("provider = aws.main")}),
+    (group("count = 0"), {}),
+    (group("for_each = {}"), {}),
+    (group("for_each = toset([])"), {}),
+    (CALL.format("count = 0"), OF_MODULE),
+    (CALL.format("off = 0"), {"/live/net/main.tf": group("count = var.off") + 'variable "off" {}\n'}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("main", "files"), ELSEWHERE)
+def test_what_cannot_be_the_group_is_no_place(main: str, files: dict[str, str]) -> None:
+    read = found(main, files)
+    assert (read.group, read.rules, read.patches) == (None, {}, {})
+
+
+@pytest.mark.parametrize(("main", "files"), ELSEWHERE)
+def test_it_does_not_make_the_group_s_own_place_one_of_several(main: str, files: dict[str, str]) -> None:
+    read = found(main, {**files, "/own/main.tf": group('vpc_id = "vpc-1"')})
+    assert read.group is not None
+    assert (read.group.where, read.rules[SSH].edit) == ("/own/main.tf:1", Edit.PATCH)
+
+
+@pytest.mark.parametrize(
+    ("main", "files"),
+    [
+        (group('vpc_id = "vpc-1"'), {}),
+        (group("vpc_id = var.vpc") + 'variable "vpc" {\n  default = "vpc-2"\n}\n', {}),  # whoever runs it says
+        (group('region = "eu-west-1"') + 'provider "aws" {\n  region = "us-east-1"\n}\n', {}),
+        (group() + OTHER_REGION, {}),
+        (group() + 'provider "aws" {\n  region = var.region\n}\n', {}),
+        (group() + 'provider "aws" {\n  allowed_account_ids = ["999999999999", var.account]\n}\n', {}),
+        (group() + OTHER_ACCOUNT.replace("999999999999", "123456789012"), {}),
+        (CALL.format("providers = { aws = aws.by_region[each.key] }") + OTHER_REGION, OF_MODULE),
+        (CALL.format("") + OTHER_REGION, OF_MODULE),
+        (group("count = 1"), {}),
+        (group(), {"/live/a.tf": OTHER_ACCOUNT, "/live/a_override.tf": 'provider "aws" {\n  assume_role {}\n}\n'}),
+        (group("count = var.off") + 'variable "off" {\n  default = 0\n}\n', {}),
+    ],
+)
+def test_what_may_be_the_group_is_its_place(main: str, files: dict[str, str]) -> None:
+    assert found(main, files).rules[SSH].edit == Edit.PATCH
+
+
+@pytest.mark.parametrize("argument", ["count = 0", 'vpc_id = "vpc-2"'])
+def test_what_an_override_file_changes_may_be_the_group(argument: str) -> None:
+    override = {"/live/override.tf": f'resource "aws_security_group" "web" {{\n  {argument[:6]} = var.given\n}}\n'}
+    assert found(group(argument), override).rules[SSH].edit == Edit.POINTER
+
+
+def test_one_literal_of_a_module_in_two_regions_is_patched_and_said_to_make_two_groups() -> None:
+    here = CALL.format("") + CALL.replace('"net"', '"us"').format("providers = { aws = aws.us }") + OTHER_REGION
+    read = found(here, OF_MODULE)
+    assert read.rules[SSH].edit == Edit.PATCH
+    assert read.before_diff == [
+        "aws_security_group.web at /live/net/main.tf:5 makes 2 groups: its module is used 2 times."
+    ]
+
+
+def rule_of(group_id: str, argument: str = "") -> str:
+    return (
+        f'resource "aws_security_group_rule" "ssh" {{\n  type = "ingress"\n  {PORTS}\n  {argument}\n'
+        f'  cidr_blocks = ["0.0.0.0/0"]\n  security_group_id = {group_id}\n}}\n'
+    )
+
+
+def test_a_rule_that_is_switched_off_is_no_place() -> None:
+    read = found(group(rule="") + rule_of("aws_security_group.web.id", "count = 0"))
+    assert (read.rules, read.patches) == ({}, {})
+
+
+def test_a_rule_of_a_data_source_in_another_vpc_is_no_place() -> None:
+    data = 'data "aws_security_group" "web" {\n  name = "web"\n  vpc_id = "vpc-2"\n}\n'
+    assert found(data + rule_of("data.aws_security_group.web.id")).rules == {}
+    assert found(data.replace("vpc-2", "vpc-1") + rule_of("data.aws_security_group.web.id")).rules[SSH].edit == "patch"
+
+
+@pytest.mark.parametrize("key", ["name", "description"])
+def test_a_default_that_says_otherwise_is_no_proof(key: str) -> None:
+    """Whoever runs it, such as Terragrunt with its inputs, gives another value; the other sign decides."""
+    value = "web" if key == "name" else "web servers"
+    main = group().replace(f'{key} = "{value}"', f"{key} = var.given") + 'variable "given" {\n  default = "other"\n}\n'
+    assert found(main).rules[SSH].edit == Edit.PATCH
