@@ -85,12 +85,26 @@ class References:
 
     def __init__(self, configuration: PlanConfiguration, resources: Sequence[PlannedResource]) -> None:
         self._configuration = configuration
-        self._resources = resources
-        self._by_bare: dict[str, list[PlannedResource]] = {}
+        self._by_address: dict[str, list[PlannedResource]] = {}
+        self._by_bare: dict[str, list[PlannedResource]] = {}  # by the address without any index
+        self._by_module: dict[tuple[str, str], list[PlannedResource]] = {}  # by the bare address, and the module
+        self._by_index: dict[tuple[str, str, Any], list[PlannedResource]] = {}
+        self._below: dict[str, list[PlannedResource]] = {}  # by each module that a group, or a list, is in
         for resource in resources:
-            self._by_bare.setdefault(_INDEX.sub("", resource.address), []).append(resource)
+            if resource.kind not in (*GROUPS, LIST):
+                continue  # nothing else is referred to
+            bare, module = _INDEX.sub("", resource.address), resource.module
+            self._by_address.setdefault(resource.address, []).append(resource)
+            self._by_bare.setdefault(bare, []).append(resource)
+            self._by_module.setdefault((bare, module), []).append(resource)
+            self._by_index.setdefault((bare, module, resource.index), []).append(resource)
+            for above in _with_modules_above(module):
+                self._below.setdefault(above, []).append(resource)
         # Those that do not exist yet: a reference to another one is known.
-        self._new_groups = [each.address for each in resources if each.kind in GROUPS and not each.values.get("id")]
+        self._new_groups = {
+            module: [each.address for each in below if each.kind in GROUPS and not each.values.get("id")]
+            for module, below in self._below.items()
+        }
 
     def to(self, resource: PlannedResource, key: str, kinds: Sequence[str], within: str = "") -> list[str]:
         """The addresses of the resources of some kinds that an argument refers to, in its own instance if it can be."""
@@ -162,13 +176,13 @@ class References:
         elif parts[0] == "local" and kinds == GROUPS:
             yield from self._of_local(prefix)
         elif parts[-1] == "default_security_group_id" and DEFAULT_GROUP in kinds:
-            for resource in self._resources:
+            for resource in self._below.get(prefix, ()):
                 if resource.kind == DEFAULT_GROUP and resource.module == prefix:
                     yield resource.address
 
     def _of_local(self, prefix: str) -> Iterator[str]:
         """The only group that a module's instance makes: a plan does not show what its locals are."""
-        new = [address for address in self._new_groups if address.startswith(prefix)]
+        new = self._new_groups.get(prefix, ())
         if len(new) == 1:
             yield new[0]
 
@@ -179,18 +193,18 @@ class References:
         reference to another one is known.
         """
         modules = (f"{called}.", f"{called}[{json.dumps(index, ensure_ascii=False)}].")
-        below = [each for each in self._resources if each.kind in kinds and each.module.startswith(modules)]
+        below = [each for module in modules for each in self._below.get(module, ()) if each.kind in kinds]
         there = [each for each in below if each.module in modules]
         if len(there or below) == 1 and (there or not below[0].values.get("id")):
             yield (there or below)[0].address
 
     def _instances(self, prefix: str, kind: str, named: str, index: Any) -> Iterator[str]:
         """The instances of a resource that a reference can mean: the one it names, the one with the same index, all."""
-        bare = _INDEX.sub("", f"{prefix}{kind}.{named}")
-        there = self._by_bare.get(bare, [])
-        here = [each for each in there if each.module == prefix]
-        exact = [each for each in here if each.address == f"{prefix}{kind}.{named}"]
-        same = [each for each in here if index is not None and each.index == index]
+        address = f"{prefix}{kind}.{named}"
+        bare = _INDEX.sub("", address)
+        there, here = self._by_bare.get(bare, []), self._by_module.get((bare, prefix), [])
+        exact = self._by_address.get(address, [])
+        same = [] if index is None else self._by_index.get((bare, prefix, index), [])
         yield from (each.address for each in exact or same or here or there)
 
 
@@ -249,6 +263,14 @@ def _parent(prefix: str) -> tuple[str, str]:
     parts = _split(prefix.removesuffix("."))
     above = ".".join(parts[:-2])
     return (f"{above}." if above else ""), _INDEX.sub("", parts[-1])
+
+
+def _with_modules_above(prefix: str) -> Iterator[str]:
+    """The address of a module with a dot at its end, and those of the modules that it is in, to the root's."""
+    while prefix:
+        yield prefix
+        prefix, _ = _parent(prefix)
+    yield ""
 
 
 def _key(prefix: str) -> Any:

@@ -13,6 +13,7 @@ import pytest
 from hammer.formats import Format, pieces
 from hammer.listing.issue import Listing, default_context
 from hammer.planned import Judge, scan_plan_file
+from hammer.terraform_references import PlannedResource
 from library.jobs.command_line import NotThereError, WrongUsageError
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
@@ -327,6 +328,42 @@ def test_a_rule_finds_the_group_of_the_module_s_instance_with_its_key(tmp_path: 
         'module.sg["ä"].aws_security_group.this': ("open_completely", ["0.0.0.0/1", "128.0.0.0/1"]),
         'module.sg["b"].aws_security_group.this': ("open_partly", ["128.0.0.0/1"]),
     }
+
+
+@pytest.mark.parametrize("reference", ["module.sg", "aws_security_group.this", "local.group"])
+def test_the_cost_of_finding_groups_grows_with_their_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str
+) -> None:
+    """Not with its square: a plan may have 10,000 rules, each of a group that the plan makes."""
+    count = 100
+    asked: list[str] = []
+    module = PlannedResource.module.fget  # type: ignore[attr-defined]
+
+    def counted(this: PlannedResource) -> str:
+        asked.append(this.address)
+        found: str = module(this)
+        return found
+
+    monkeypatch.setattr(PlannedResource, "module", property(counted))
+    name = "this" if reference.startswith("aws_") else 'module.sg["{}"].this'
+    name = name.replace("this", "aws_security_group.this") + ('["{}"]' if reference.startswith("aws_") else "")
+    groups = [group(name.format(key), unknown={"ingress": True}) for key in range(count)]
+    rule_name = 'aws_security_group_rule.low["{}"]'
+    if reference == "local.group":
+        rule_name = 'module.sg["{}"].aws_security_group_rule.low'
+    rules = [
+        resource(rule_name.format(key), rule(type="ingress"), {"security_group_id": True}, str(key))
+        for key in range(count)
+    ]
+    for key, each in enumerate(groups):
+        each["index"] = str(key)
+    configuration: Any = {
+        "resources": [config_of("aws_security_group_rule.low", security_group_id=[reference, "each.key"])]
+    }
+    if reference == "local.group":
+        configuration = {"module_calls": {"sg": {"module": configuration}}}
+    assert len(found(judged(tmp_path, plan(*groups, *rules, configuration=configuration)))) == count
+    assert len(asked) < 10 * count
 
 
 @pytest.mark.parametrize(
