@@ -411,7 +411,9 @@ class TemplateValues:
         names = [_as_text(self.value(part)) for part in argument.items[:3]]
         tree = self.template.get("Mappings")
         for name in names:
-            tree = tree.get(name) if tree is not None else None
+            above, tree = tree, tree.get(name) if tree is not None else None
+            if tree is None and above is not None and above.get("Fn::Transform") is not None:
+                raise UnknownValueError(f"a macro makes a part of mapping {names[0]}")
         tree = default if tree is None else tree
         if tree is None:
             raise UnknownValueError(f"mapping {names[0]} has no such entry")
@@ -441,14 +443,24 @@ class TemplateValues:
         return ResourceValue(logical_id, attribute) if value is NO_VALUE else value
 
 
+_NUMBER = re.compile(r"[-+]?\d{1,40}(\.\d{0,40})?", re.ASCII)
+_OCTAL = re.compile(r"0[0-7]{1,40}")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def _may_be_same(this: Any, other: Any) -> bool:
-    """Whether two texts may be one boolean: `yes` without quotes is one in YAML 1.1, with quotes it is a text."""
+    """Whether two texts may be one value: `yes`, and `1.10`, without quotes are `true` and `1.1` in YAML 1.1."""
     texts = [each.casefold() for each in (this, other) if isinstance(each, str)]
+    if len(texts) == 2 and _numbers(texts[0]) & _numbers(texts[1]):
+        return True
     values = {_BOOLEANS.get(each) for each in texts}
     return len(texts) == 2 and len(values) == 1 and None not in values and not {"true", "false"} >= set(texts)
+
+
+def _numbers(text: str) -> set[float]:
+    """The numbers that a text may be without quotes: `010` is 8 in YAML 1.1."""
+    octal = {float(int(text, 8))} if _OCTAL.fullmatch(text) else set()
+    return octal | ({float(text)} if _NUMBER.fullmatch(text) else set())
 
 
 def _as_text(value: Any) -> str:

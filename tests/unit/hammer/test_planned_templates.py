@@ -187,15 +187,33 @@ def test_what_makes_resources_elsewhere_is_not_named_where_its_condition_is_fals
         pytest.param("yes", '"true"', True, id="a boolean of YAML 1.1"),
         pytest.param("yes", '"yes"', True, id="or a text"),
         pytest.param("no", '"true"', False, id="but not the other one"),
+        pytest.param("1.1", "1.10", True, id="a number without quotes loses its zeros"),
+        pytest.param("8", "010", True, id="an octal number of YAML 1.1"),
+        pytest.param("1", "0", False, id="but another number is another"),
+        pytest.param('"012345678901"', '"123456789012"', False, id="ids of accounts"),
     ],
 )
-def test_booleans_of_conditions(tmp_path: Path, default: str, compared: str, *, is_open: bool) -> None:
+def test_booleans_and_numbers_of_conditions(tmp_path: Path, default: str, compared: str, *, is_open: bool) -> None:
     text = (HEAD % (22, "CidrIp: !If [Flagged, 0.0.0.0/0, 10.0.0.0/8]")).replace(
         "Conditions:",
         f"  Flag: {{Type: String, Default: {default}}}\nConditions:\n  Flagged: !Equals [!Ref Flag, {compared}]",
     )
     listing = judged(tmp_path, text)
     assert bool(exposed(listing) or listing.failed) is is_open
+
+
+def test_a_default_does_not_stand_for_what_a_macro_may_put_into_a_mapping(tmp_path: Path) -> None:
+    source = "CidrIp: !FindInMap [%s, any, other, {DefaultValue: 10.0.0.0/8}]"
+    text = (HEAD % (22, source % "Net")).replace("{any: {cidr", "{'Fn::Transform': {Name: AWS::Include}, any: {cidr")
+    assert (exposed(judged(tmp_path, text)), judged(tmp_path, text).failed) == ([], ())
+    for of in (
+        "Net: {any: {'Fn::Transform': {Name: AWS::Include},",
+        "'Fn::Transform': {Name: AWS::Include}\n  N: {any: {",
+    ):
+        text = (HEAD % (22, source % "Net")).replace("Net: {any: {", of)
+        assert [row.reason for row in judged(tmp_path, text).failed] == [
+            "Web: the CidrIp of a rule of Web: a macro makes a part of mapping Net"
+        ]
 
 
 @pytest.mark.parametrize("nots", [1, 61])
