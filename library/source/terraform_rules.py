@@ -203,6 +203,16 @@ class Configurations:
             for block in file.tree.blocks(name):
                 yield file, block
 
+    def moved_names(self) -> set[str]:
+        """The names of resources that were moved, removed or are imported: Terraform refuses a new one of these."""
+        found: set[str] = set()
+        for folder in self.files:
+            for kind in ("moved", "removed", "import"):
+                for _, block in self.blocks(folder, kind):
+                    for each in (block.get("from"), block.get("to")):
+                        found |= set(each.tokens) if each is not None else set()
+        return found
+
     def override_of(self, block: Hcl, folder: str) -> str:
         """Where an override file says otherwise of a block: path and line; empty: none does.
 

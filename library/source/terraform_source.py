@@ -390,9 +390,11 @@ def _patch(
             for other in rules
         )
 
+    moved = search.configurations.moved_names()
+
     def taken(rule: TerraformRule) -> set[str]:
         blocks = search.configurations.blocks(rule.context.folder, "resource")
-        return {block.labels[-1] for _, block in blocks if block.labels}
+        return {block.labels[-1] for _, block in blocks if block.labels} | moved
 
     return patch_terraform(ordered, search.replacements, is_admitted, taken), narrowed
 

@@ -106,3 +106,30 @@ Resources:
         "- {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 10.0.0.0/8}",
         "- {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 172.16.0.0/12}",
     ]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "moved {{\n  from = {0}.ssh_2\n  to   = {0}.ssh\n}}\n",
+        'moved {{\n  from = module.old["a"].{0}.ssh_2[0]\n  to   = {0}.ssh\n}}\n',
+        "removed {{\n  from = {0}.ssh_2\n}}\n",
+        'import {{\n  to = {0}.ssh_2\n  id = "sgr-1"\n}}\n',
+    ],
+)
+def test_a_new_resource_has_no_name_that_was_moved_removed_or_is_imported(block: str) -> None:
+    """Terraform refuses that: "Moved object still exists", "Removed resource still exists"."""
+    kind = "aws_vpc_security_group_ingress_rule"
+    text = (
+        'resource "aws_security_group" "web" {\n  name = "web"\n}\n'
+        f'resource "{kind}" "ssh" {{\n  security_group_id = aws_security_group.web.id\n  ip_protocol = "tcp"\n'
+        '  from_port = 22\n  to_port = 22\n  cidr_ipv4 = "0.0.0.0/0"\n}\n'
+    )
+    files = [
+        TerraformFile(path, "/", content, parse_hcl(content))
+        for path, content in (("a.tf", text), ("b.tf", block.format(kind)))
+    ]
+    described = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    after = find_in_terraform(files, described, [WORLD], REPLACEMENTS).patches["a.tf"].after
+    assert f'resource "{kind}" "ssh_3"' in after
+    assert "ssh_2" not in after
