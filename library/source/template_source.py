@@ -32,6 +32,10 @@ from library.source.text_edit import line_of
 _EGRESS = "AWS::EC2::SecurityGroupEgress"
 _SAM = "AWS::Serverless-2016-10-31"
 _SSM = "AWS::SSM::Parameter::Value"
+_OF_SET = (
+    "the command is for the account and region of the stack set; an instance that overrides the parameter keeps its "
+    "value until aws cloudformation update-stack-instances changes that"
+)
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d*,)")
 _LONGEST_PATTERN = 1_000
 _LOOPED = re.compile(r"[$&]\{[^}]*\}")
@@ -408,6 +412,8 @@ def _parameter(
     notes.append(f"parameter {name}, at line {context.line(definition)}, decides it")
     if others := _also_decided(context, groups, rule, name):
         notes.append(f"it decides also {', '.join(others)}")
+    if uses := _other_uses(context, name):
+        notes.append(f"it is used also by {', '.join(uses)}")
     if exposure.prefix_list_id:
         notes.append("change the list, or name another one")
         return Edit.POINTER
@@ -429,6 +435,8 @@ def _parameter(
     notes.append(f"its value now is {'hidden (NoEcho)' if is_secret else now}, the new one {new}")
     if rest:
         notes.append(f"{', '.join(rest)} need rules of their own")
+    if stack.stack_set:
+        notes.append(_OF_SET)
     notes += _refusals(definition, new)
     context.decided[name] = new
     return Edit.PARAMETER
@@ -476,6 +484,20 @@ def _also_decided(context: _Context, groups: TemplateGroups, rule: TemplateRule,
     return found
 
 
+def _other_uses(context: _Context, name: str) -> list[str]:
+    """What else of the template than security groups and their rules a parameter decides."""
+    found = [
+        f"condition {condition} at line {context.line(tree)}"
+        for condition, tree in context.values.section("Conditions").items()
+        if _refers_to(tree, name)
+    ]
+    for resource in context.values.section("Resources").values():  # their names are not shown
+        part = next(_references(resource, name), None)
+        if part is not None and resource.text("Type") not in (GROUP, INGRESS, _EGRESS):
+            found.append(f"a resource at line {context.line(part)}")
+    return found
+
+
 def _refers_to(tree: Tree, name: str) -> bool:
     return any(_references(tree, name))
 
@@ -508,7 +530,8 @@ def _commands(context: _Context) -> list[str]:
     else:
         words = ["aws", "cloudformation", "create-change-set", "--stack-name", stack.name]
         words += ["--change-set-name", "hammer-narrow-sources"]
-    words += ["--region", stack.region, "--use-previous-template", "--parameters", *written]
+    words += [] if stack.stack_set else ["--region", stack.region]  # a set has a region of its own
+    words += ["--use-previous-template", "--parameters", *written]
     words += ["--capabilities", *stack.capabilities] if stack.capabilities else []
     return [shlex.join(words)]
 

@@ -258,3 +258,26 @@ def test_of_a_parameter_it_is_said_which_egress_it_decides_too() -> None:
     assert result.rules[EXPOSED].edit is Edit.PARAMETER
     said = "it decides also an egress rule of SG at line 11, an egress rule of Out at line 14;"
     assert said in result.rules[EXPOSED].note
+
+
+def test_of_a_parameter_it_is_said_what_else_it_decides() -> None:
+    """A change of it may replace a network: of a stack set at once, without a change set to be looked at."""
+    text = (
+        "Parameters:\n  From: {Type: String}\nConditions:\n  Open: !Equals [!Ref From, 0.0.0.0/0]\n"
+        f"{GROUP}      SecurityGroupIngress:\n{SSH}!Ref From}}\n"
+        "  Net: {Type: AWS::EC2::VPC, Properties: {CidrBlock: !Sub '${From}'}}\n"
+    )
+    note = found_in(text, parameters={"From": "0.0.0.0/0"}).rules[EXPOSED].note
+    assert "; it is used also by condition Open at line 4, a resource at line 12; its value now is" in note
+
+
+def test_the_command_for_a_stack_set_does_not_name_the_region_of_the_instance() -> None:
+    """A set is in a region of its own, and an instance may override its parameters."""
+    text = f"Parameters:\n  From: {{Type: String}}\n{GROUP}      SecurityGroupIngress:\n{SSH}!Ref From}}\n"
+    stack = Stack("StackSet-Base-1", "eu-west-1", {"From": "0.0.0.0/0"}, stack_set="Base")
+    found = find_in_template(stack, text, "SG", [EXPOSED], REPLACEMENTS, ("tags",))
+    assert found.commands == [
+        "aws cloudformation update-stack-set --stack-set-name Base --use-previous-template "
+        "--parameters ParameterKey=From,ParameterValue=10.0.0.0/8"
+    ]
+    assert "update-stack-instances" in found.rules[EXPOSED].note
