@@ -211,13 +211,11 @@ def _candidates(search: _Search) -> Iterable[_Candidate]:
         text = configurations.text(block.get("description"), file, context)
         if name is False or _other_description(configurations, group, described.description):
             continue
-        if is_elsewhere(configurations, block, file, context, search.where):
-            continue
         if name:
             evidence.append(f"its name is that of {group.address} at {group.where}")
         if text and text == described.description and text != _NO_DESCRIPTION:
             evidence.append(f"its description is that of {group.address} at {group.where}")
-        if not evidence:
+        if not evidence or is_elsewhere(configurations, block, file, context, search.where):
             continue
         exact = bool(tag) and _same_file(file.path, tag)
         if exact:
