@@ -394,9 +394,9 @@ def _read_template(
     search.add(found, of_group=of_group)
 
 
-def _search_terraform(search: _Search, terraform: TerraformFiles, location: tuple[str, str]) -> None:
+def _search_terraform(search: _Search, terraform: TerraformFiles, account_and_region: tuple[str, str]) -> None:
     found = find_in_terraform(
-        terraform.files, search.group, search.missing, search.replacements, terraform.links, location
+        terraform.files, search.group, search.missing, search.replacements, terraform.links, account_and_region
     )
     search.add(found, of_group=search.location is None)
 

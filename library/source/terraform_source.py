@@ -99,15 +99,17 @@ def find_in_terraform(
     exposures: Sequence[Exposure],
     replacements: Sequence[str],
     links: Mapping[str, str] | None = None,
-    location: tuple[str, str] = ("", ""),
+    account_and_region: tuple[str, str] = ("", ""),
 ) -> Found:
     """Where Terraform files define a group and its exposures.
 
     `replacements` are the CIDRs and prefix lists that an open source becomes; `links` are those to folders, by path;
-    `location` is the group's account and region.
+    `account_and_region` are the group's; empty: not known.
     """
     configurations = Configurations(files, links)
-    search = _Search(configurations, described, (*location, described.vpc_id), replacements, configurations.groups())
+    search = _Search(
+        configurations, described, (*account_and_region, described.vpc_id), replacements, configurations.groups()
+    )
     _attach_rules(search)
     candidates = list(_candidates(search))
     chosen = _choose(candidates, exposures)

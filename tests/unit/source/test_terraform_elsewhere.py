@@ -6,6 +6,8 @@ import pytest
 
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
+from library.source.cloudformation import StackReader, StackResource
+from library.source.find import TerraformFiles, locate
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit, Found
 from library.source.terraform_source import find_in_terraform
@@ -126,3 +128,17 @@ def test_a_default_that_says_otherwise_is_no_proof(key: str) -> None:
     value = "web" if key == "name" else "web servers"
     main = group().replace(f'{key} = "{value}"', f"{key} = var.given") + 'variable "given" {\n  default = "other"\n}\n'
     assert found(main).rules[SSH].edit == Edit.PATCH
+
+
+class NoStacks(StackReader):
+    def resource_of(self, physical_id: str) -> StackResource | None:
+        return None
+
+
+@pytest.mark.parametrize(("region", "is_found"), [("us-east-1", True), ("eu-west-1", False)])
+def test_the_group_s_region_is_asked_for(region: str, *, is_found: bool) -> None:
+    text = group('region = "us-east-1"')
+    files = TerraformFiles([TerraformFile("main.tf", "/live", text, parse_hcl(text))])
+    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+    stacks = NoStacks(None, "123456789012", region)
+    assert locate(described, [SSH], ("10.0.0.0/8",), stacks, dict, files).complete is is_found
