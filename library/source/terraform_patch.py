@@ -49,8 +49,8 @@ class TerraformPatch:
     rest: Mapping[Narrowing, tuple[str, ...]]
 
 
-Admits = Callable[[TerraformRule, str], bool]
-"""Whether another rule of the group, which stays, admits a replacement already."""
+Admits = Callable[[Narrowing, str], bool]
+"""Whether another rule of each group that the literals are of, which stays, admits a replacement already."""
 
 
 def patch_terraform(
@@ -145,7 +145,7 @@ class _Attempt:
         rule, source = narrowing.rule, narrowing.source
         # All of them are rules of one group: EC2 refuses the same rule twice, whichever resource has it.
         new = (each for each in self.replacements if (normalized(rule.traffic), each) not in self._added)
-        wanted = [each for each in new if not self.admits(rule, each)]
+        wanted = [each for each in new if not self.admits(narrowing, each)]
         node = source.value.node
         if node is None:
             raise UnpatchableError(_SAME)

@@ -379,15 +379,21 @@ def _patch(
             narrowed |= dict.fromkeys(exposures, narrowing)
     ordered = sorted(set(narrowed.values()), key=lambda n: (n.source.value.file.path, n.items[0].start))
     rules_to_replace = {(n.source.value.file.identity, item.start) for n in ordered for item in n.items}
-    rules = [*(rule for group in groups for rule in group.rules), *search.rules]
 
-    def is_admitted(rule: TerraformRule, replacement: str) -> bool:
+    def admit(rules: Iterable[TerraformRule], narrowing: Narrowing, replacement: str) -> bool:
         return any(
-            other is not rule
-            and is_same_traffic(other.traffic, rule.traffic)
+            other.node is not narrowing.rule.node
+            and is_same_traffic(other.traffic, narrowing.rule.traffic)
             and _kind_decider(search.configurations, other) is None
             and _stays(other, replacement, rules_to_replace)
             for other in rules
+        )
+
+    def is_admitted(narrowing: Narrowing, replacement: str) -> bool:
+        # Each use of a module makes a group of its own: what one use admits is not admitted in the other.
+        sharing = [group for group in groups if _has_literal(group, narrowing)] or groups
+        return admit(search.rules, narrowing, replacement) or (
+            bool(sharing) and all(admit(group.rules, narrowing, replacement) for group in sharing)
         )
 
     moved = search.configurations.moved_names()
@@ -397,6 +403,19 @@ def _patch(
         return {block.labels[-1] for _, block in blocks if block.labels} | moved
 
     return patch_terraform(ordered, search.replacements, is_admitted, taken), narrowed
+
+
+def _has_literal(group: TerraformGroup, narrowing: Narrowing) -> bool:
+    """Whether a literal that is narrowed is a source of a group's."""
+    file, start = narrowing.source.value.file.identity, narrowing.items[0].start
+    return any(_has_at(source, file, start) for rule in group.rules for source in rule.sources)
+
+
+def _has_at(source: SourceList, file: int, start: int) -> bool:
+    node = source.value.node
+    if node is None or source.value.file.identity != file:
+        return False
+    return start in [item.start for item in (node.items or [node])]
 
 
 def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[int, int]]) -> bool:
@@ -609,10 +628,6 @@ def _uses(search: _Search, narrowing: Narrowing) -> int:
     file, start = narrowing.source.value.file.identity, narrowing.items[0].start
     contexts = set()
     for rule in [*(rule for group in search.groups for rule in group.rules), *search.rules]:
-        for source in rule.sources:
-            node = source.value.node
-            if node is None or source.value.file.identity != file:
-                continue
-            if start in [item.start for item in (node.items or [node])]:
-                contexts.add(id(rule.context))
+        if any(_has_at(source, file, start) for source in rule.sources):
+            contexts.add(id(rule.context))
     return len(contexts)

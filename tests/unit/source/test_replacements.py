@@ -133,3 +133,19 @@ def test_a_new_resource_has_no_name_that_was_moved_removed_or_is_imported(block:
     after = find_in_terraform(files, described, [WORLD], REPLACEMENTS).patches["a.tf"].after
     assert f'resource "{kind}" "ssh_3"' in after
     assert "ssh_2" not in after
+
+
+@pytest.mark.parametrize("other", ["10.0.0.0/8", "0.0.0.0/1"])
+def test_what_another_use_of_a_module_admits_is_not_admitted(other: str) -> None:
+    """Each use makes a group of its own: the patch left out what was private in the other one."""
+    call = 'module "{0}" {{\n  source = "./m"\n  cidrs = ["{1}"]\n}}\n'
+    texts = {
+        "/main.tf": call.format("one", WORLD.cidr) + call.format("two", other),
+        "/m/main.tf": 'variable "cidrs" {}\n'
+        f'resource "aws_security_group" "web" {{\n  name = "web"\n{BLOCK.format("")}}}\n'.replace("[]", "var.cidrs"),
+    }
+    files = [TerraformFile(path, path.rpartition("/")[0] or "/", text, parse_hcl(text)) for path, text in texts.items()]
+    described = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    after = find_in_terraform(files, described, [WORLD], REPLACEMENTS).patches["/main.tf"].after
+    quoted = ", ".join(f'"{each}"' for each in REPLACEMENTS)
+    assert after == call.format("one", "x").replace('"x"', quoted) + call.format("two", other)
