@@ -29,6 +29,7 @@ from typer.core import TyperGroup
 
 import hammer._private_packages  # noqa: F401 - before any other import of ours: it makes `library` importable
 from hammer import __version__
+from library.jobs.standard_streams import open_closed_streams, output_errors_told
 
 DISTRIBUTION = "hammer-security-groups"
 """The name under which pip knows Hammer; `hammer` is another project's. The command is `hammer`."""
@@ -255,6 +256,7 @@ def words_of(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
 
 def start(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
     """Run the command line, and exit."""
+    open_closed_streams()
     if arguments[:1] == ["help"]:  # `hammer help scan`
         arguments = [*arguments[1:], "--help"]
         sys.argv[1:] = arguments
@@ -264,4 +266,5 @@ def start(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
         from library.jobs.command_line import run
 
         run(app)
-    app()
+    with output_errors_told():
+        app()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from library.aws.session import sdk_session
+from library.aws.session import sdk_client, sdk_session
 from library.config.types import ACCOUNT_ID, NO_REGION, REGION
 from library.documents.text import printable
 from library.jobs.command_line import WrongUsageError
@@ -74,8 +74,7 @@ def command(
     if found := sorted(folder.glob("config.*")):
         raise WrongUsageError(f"{found[0]} is there already: name another folder, or edit that file")
     if not account:
-        sts: Any = session.create_client("sts", region_name=region)
-        account = sts.get_caller_identity()["Account"]
+        account = sdk_client(session, "sts", region).get_caller_identity()["Account"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "config.yaml"

@@ -31,7 +31,7 @@ from identification.inspector.events import ClassicNotification, Ignored, read_r
 from identification.inspector.expected_ports import FilterAction, FilterDecision, decide, needs_groups, without_groups
 from identification.inspector.finding import Finding, parse_classic, parse_v2
 from library.aws.failures import explain
-from library.aws.session import Sessions, sdk_session
+from library.aws.session import Sessions, sdk_session, sdk_setting
 from library.config import Configuration
 from library.documents.text import printable
 from library.jobs.command_line import (
@@ -145,12 +145,19 @@ def _values(text: str) -> Iterator[Any]:
     try:
         value = json.loads(text)
     except ValueError:
-        yield from (json.loads(line) for line in text.splitlines() if line.strip())
+        yield from (_line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
         return
     if isinstance(value, list):
         yield from value
     else:
         yield value
+
+
+def _line(number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"is neither JSON nor a JSON value a line: line {number}: {error}") from error
 
 
 def _add(entry: Any, saved: Saved, inline: dict[str, Finding]) -> None:
@@ -243,6 +250,6 @@ def shown(decision: FilterDecision, plan: DeliveryPlan) -> str:
 def _sessions(config: Configuration) -> Sessions:
     aws = config.aws
     base = sdk_session()
-    if base.get_config_variable("max_attempts") is None:
+    if sdk_setting(base, "max_attempts") is None:
         base.set_config_variable("max_attempts", _ATTEMPTS)
     return Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id, base)

@@ -23,6 +23,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `DescribeError` | `identification.inspector.aws` | Inspector Classic did not describe a finding that it had reported |
 | `LockedError` | `library.aws.lock` | another run holds the lock, or took it over |
 | `TimerError` | `library.jobs.calendar_events` | systemd cannot say a cron expression |
+| `SdkSettingsError` | `library.aws.session` | the SDK cannot use a setting of its own, such as `AWS_ENDPOINT_URL` |
 | `SecretError` | `library.aws.secrets` | a secret is missing or has no usable value |
 | `ShapeError` | `library.security_groups.group` | EC2 answered something that Hammer does not understand |
 | `StackReadError` | `library.source.cloudformation` | CloudFormation did not tell |

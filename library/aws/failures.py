@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, ProfileNotFound
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from botocore.parsers import ResponseParserError
 
@@ -71,6 +71,10 @@ THROTTLED = frozenset(
 REGION_MAY_BE_OFF = frozenset({"AuthFailure", "InvalidClientTokenId", "OptInRequired", "UnrecognizedClientException"})
 
 
+# RequestExpired is EC2's, which says the same of a clock that is wrong.
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+
+
 def error_code(error: Exception) -> str:
     """AWS's code of a client error, empty for any other exception."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
@@ -83,6 +87,8 @@ def explain(error: Exception, role_arn: str = "") -> str:
     """
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials were found: set them in the environment, a profile or an instance role"
+    if isinstance(error, ProfileNotFound):
+        return f"{one_line(error)}: `aws configure list-profiles` lists those that are there"
     if isinstance(error, (BotocoreConnectionError, HTTPClientError)):
         return f"AWS could not be reached: {one_line(error)}"
     if isinstance(error, ResponseParserError):
@@ -90,6 +96,9 @@ def explain(error: Exception, role_arn: str = "") -> str:
     if not isinstance(error, ClientError):
         return one_line(error)
     code, operation = error_code(error), error.operation_name
+    if code in EXPIRED:
+        what = "the AWS credentials have expired, or this machine's clock is wrong"
+        return f"{what}: log in again, or renew them: {one_line(error)}"
     if operation == "AssumeRole" and code in ACCESS_DENIED:
         return (
             f"role {role_arn or 'of the account'} cannot be assumed: it is missing, or does not trust the main "

@@ -38,11 +38,12 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import BotoCoreError, NoCredentialsError
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
 from library.aws.partition import region_of_role
+from library.errors import HammerError
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -50,6 +51,44 @@ if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
     from types_boto3_organizations import OrganizationsClient
     from types_boto3_organizations.type_defs import AccountTypeDef
+
+
+class SdkSettingsError(HammerError):
+    """The SDK cannot use a setting of its own, such as AWS_ENDPOINT_URL."""
+
+
+@contextmanager
+def _settings_errors_told() -> Iterator[None]:
+    """Raise SdkSettingsError where the SDK raises a bare ValueError about one of its settings."""
+    try:
+        yield
+    except BotoCoreError:
+        raise
+    except ValueError as error:
+        raise SdkSettingsError(
+            "a setting of the AWS SDK, in a variable AWS_… of the environment or in the profile, is wrong: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+
+
+def sdk_client(session: BotocoreSession, service: str, region: str | None, config: Config | None = None) -> Any:
+    """A client, for which nothing is called yet.
+
+    Raises:
+        SdkSettingsError: the environment or the profile has a setting that the SDK cannot use.
+    """
+    with _settings_errors_told():
+        return session.create_client(service, region_name=region, config=config)
+
+
+def sdk_setting(session: BotocoreSession, name: str) -> Any:
+    """A setting of the SDK, as the environment or the profile says; None: neither does.
+
+    Raises:
+        SdkSettingsError: it has a value that the SDK cannot use.
+    """
+    with _settings_errors_told():
+        return session.get_config_variable(name)
 
 
 def sdk_session() -> BotocoreSession:
@@ -85,7 +124,7 @@ def role_environment(role_arn: str) -> dict[str, str]:
     """
     session = sdk_session()
     region = session.get_config_variable("region") or region_of_role(role_arn) or None
-    client: Any = session.create_client("sts", region_name=region)
+    client = sdk_client(session, "sts", region)
     answer = client.assume_role(RoleArn=role_arn, RoleSessionName="hammer")
     credentials = answer["Credentials"]
     return {
@@ -225,7 +264,7 @@ class Sessions:
         with self._lock:
             if key not in self._clients:
                 session = self._base if is_main else self._shared
-                self._clients[key] = session.create_client(service, region_name=key[1], config=self._config)
+                self._clients[key] = sdk_client(session, service, key[1], self._config)
             return self._clients[key]
 
     def _session_of_all_accounts(self) -> BotocoreSession:
@@ -375,9 +414,9 @@ class _TheseCredentials(CredentialProvider):
 
 
 def _retries(session: BotocoreSession) -> dict[str, Any]:
-    if session.get_config_variable("max_attempts") is not None:
+    if sdk_setting(session, "max_attempts") is not None:
         return {}
-    mode = session.get_config_variable("retry_mode")
+    mode = sdk_setting(session, "retry_mode")
     return {
         "retries": {
             "total_max_attempts": _ATTEMPTS,

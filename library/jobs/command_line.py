@@ -7,7 +7,6 @@ error must not look like a clean account. Imported by the jobs and by `hammer`, 
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +27,7 @@ from library.config import Configuration, ConfigurationError, configuration_uri,
 from library.config.loader import with_organization
 from library.documents.text import printable
 from library.errors import HammerError
+from library.jobs.standard_streams import open_closed_streams, output_errors_told
 
 
 def refuse_unknown_regions(asked_for: Iterable[str] | None, configured: Sequence[str] | None) -> None:
@@ -85,8 +85,6 @@ class Exit(IntEnum):
     ISSUES_FOUND = 3
     INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it; typer ends a program with it, too
 
-
-_OUTPUT_ENDED = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 ConfigOption = Annotated[
     str | None,
@@ -323,15 +321,14 @@ def run(app: Callable[[], Any]) -> NoReturn:
     Exits with 1 when AWS or Hammer could not do something or the output could not be written, 2 when the configuration
     is wrong, 130 when it was interrupted. What is not foreseen travels up.
     """
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # What the terminal's or file's encoding lacks is spelled out: a name must not end a program.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        try:
+        with output_errors_told():
             app()
-        finally:
-            sys.stdout.flush()
     except SystemExit as ended:
         if ended.code == Exit.INTERRUPTED:
             _leave_at_once()
@@ -343,13 +340,5 @@ def run(app: Callable[[], Any]) -> NoReturn:
         sys.exit(Exit.WRONG)
     except (HammerError, *AWS_ERRORS) as error:
         print(f"hammer: {printable(explain(error))}", file=sys.stderr)  # noqa: T201
-        sys.exit(Exit.INCOMPLETE)
-    except OSError as error:
-        if error.errno not in _OUTPUT_ENDED:
-            raise
-        # What is left of the output must not be tried again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno != errno.EPIPE:  # whoever read a pipe and left has enough
-            print(f"hammer: the output could not be written: {error.strerror}", file=sys.stderr)  # noqa: T201
         sys.exit(Exit.INCOMPLETE)
     sys.exit(Exit.DONE)

@@ -222,3 +222,49 @@ def test_output_that_the_disk_does_not_take_is_named_in_one_line(
         1,
         b"hammer: the output could not be written: No space left on device\n",
     )
+
+
+@pytest.mark.parametrize("command", [["--version"], ["--help"], ["help", "scan"], ["scan", "--help"]])
+def test_help_that_the_disk_does_not_take_is_named_in_one_line(command: list[str]) -> None:
+    own = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "hammer", *command], check=False, env=own, stdout=full, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"hammer: the output could not be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["--version", "help", "check-config", f"scan --region {REGION}", f"scan --region {REGION} --format json"],
+)
+def test_closed_standard_streams_end_no_command(aws: EmulatedAws, location: str, command: str) -> None:
+    own = {**os.environ, "HAMMER_CONFIG": location, "PYTHONPATH": str(ROOT)}
+    script = f'exec "$0" -m hammer {command} <&- >&-'
+    done = subprocess.run(["sh", "-c", script, sys.executable], check=False, env=own, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (3 if command.startswith("scan") else 0, b"")
+
+
+def test_what_is_for_a_closed_standard_error_is_not_mixed_into_the_output(location: str) -> None:
+    own = {**os.environ, "HAMMER_CONFIG": "/nowhere", "PYTHONPATH": str(ROOT)}
+    script = 'exec "$0" -m hammer issues --format json 2>&-'
+    done = subprocess.run(["sh", "-c", script, sys.executable], check=False, env=own, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_ENDPOINT_URL", "localhost:4566"), ("AWS_MAX_ATTEMPTS", "many")], ids=lambda value: value
+)
+@pytest.mark.parametrize("command", ["scan", "issues"])
+def test_a_setting_that_the_sdk_cannot_use_is_named_in_one_line(
+    location: str, command: str, name: str, value: str
+) -> None:
+    with process(command, HAMMER_CONFIG=location, **{name: value}) as run:
+        shown, errors = run.communicate(timeout=300)
+    assert (run.returncode, shown) == (1, b"")
+    assert errors.startswith(b"hammer: a setting of the AWS SDK, in a variable AWS_")
+    assert value.encode() in errors
+    assert errors.count(b"\n") == 1

@@ -155,6 +155,11 @@ def test_a_file_that_is_not_json_is_wrong_usage(folder: Path, text: str) -> None
     assert (result.exit_code, result.stdout) == ((0, "no findings\n") if not text else (2, ""))
 
 
+def test_the_line_that_is_not_json_is_named(folder: Path) -> None:
+    said = " ".join(replay(folder, '{"x": 1}\n\nnot JSON').stderr.split())
+    assert "/saved: is neither JSON nor a JSON value a line: line 3: Expecting value" in said
+
+
 def test_groups_are_read_unless_offline(folder: Path) -> None:
     configure(folder, trusted=("8.8.8.0/24",))
     ec2 = boto3.client("ec2", region_name="eu-central-1")

@@ -6,6 +6,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
+    ProfileNotFound,
     ReadTimeoutError,
 )
 
@@ -53,6 +54,24 @@ def refused(code: str, operation: str, message: str = "No.") -> ClientError:
             NoCredentialsError(),
             "no AWS credentials were found: set them in the environment, a profile or an instance role",
             id="no credentials",
+        ),
+        pytest.param(
+            refused("ExpiredTokenException", "Query", "The security token included in the request is expired"),
+            "the AWS credentials have expired, or this machine's clock is wrong: log in again, or renew them: An error "
+            "occurred (ExpiredTokenException) when calling the Query operation: The security token included in the "
+            "request is expired",
+            id="expired credentials",
+        ),
+        pytest.param(
+            refused("ExpiredToken", "AssumeRole", "Expired."),
+            "the AWS credentials have expired, or this machine's clock is wrong: log in again, or renew them: An error "
+            "occurred (ExpiredToken) when calling the AssumeRole operation: Expired.",
+            id="a role is to be assumed with expired credentials",
+        ),
+        pytest.param(
+            ProfileNotFound(profile="audit"),
+            "The config profile (audit) could not be found: `aws configure list-profiles` lists those that are there",
+            id="no such profile",
         ),
         pytest.param(
             EndpointConnectionError(endpoint_url="https://ec2.mars-1.amazonaws.com/"),
