@@ -30,7 +30,7 @@ from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.lock import login_name
 from library.aws.session import Sessions
 from library.documents.text import printable
-from library.issues.times import format_time
+from library.issues.times import format_time, parse_time, shown_time
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
@@ -234,7 +234,7 @@ def _end(config: Configuration, sessions: Sessions, table: IssueTable, exemption
         typer.echo(f"hammer: note: its issue {printable(problem)}: no ticket and no message says so", err=True)
     else:
         fresh = exemption_of_id(table.items, exemption_id) or record
-        how = f"{fresh.ended} ended it" if fresh.ended else f"its day came on {fresh.until}"
+        how = f"{_ended(fresh.ended)} ended it" if fresh.ended else f"its day came on {fresh.until}"
         typer.echo(f"hammer: {printable(exemption_id)} is over already: {printable(how)}", err=True)
         raise typer.Exit(Exit.INCOMPLETE)
     typer.echo(f"{exemption_id} is ended: the next scan finds {record.group_id} exposed, unless it is fixed by then")
@@ -269,8 +269,25 @@ def _show(to: Console, rows: Sequence[Row], *, more: bool) -> None:
     for row in rows:
         what = (row.id, row.group, ", ".join(row.ports) or "all", ", ".join(row.cidrs) or "all")
         who = (str(row.until or "never ends"), row.by, row.source, row.reason)
-        lines.append((*what, *who, *((row.at, row.ended) if more else ())))
+        lines.append((*what, *who, *((_shown(row.at), _ended(row.ended)) if more else ())))
     show_table(to, [*map(Column, headings), Column("reason", wraps=True), *added], lines, "Exemptions")
+
+
+def _shown(time: str) -> str:
+    try:
+        return shown_time(parse_time(time or None))
+    except ValueError:
+        return time
+
+
+def _ended(ended: str) -> str:
+    """Who ended an exemption, and when, as the record has it; the time as people read it.
+
+    >>> _ended("jane at home at 2026-11-30T18:56:16.364060+00:00"), _ended("its day came: 2026-12-07")
+    ('jane at home at 2026-11-30 18:56 UTC', 'its day came: 2026-12-07')
+    """
+    who, at, time = ended.rpartition(" at ")
+    return f"{who}{at}{_shown(time)}"
 
 
 def _text(rows: Sequence[Row], output_format: RegisterFormat, *, more: bool) -> str:

@@ -94,17 +94,19 @@ def command(
     expect_many_objects()
     output_format = chosen_format(asked_format, output)
     take, sort = wanted(severity, port, owner), order(sort, output_format)
+    filtered = take.leaves_out_open or bool(group)
     check_output(output)
     now = datetime.now(UTC)
     if plan_file is not None or template is not None or parameter:
         if account or region:
             raise WrongUsageError("a plan or template has no account and region: leave out --account and --region")
         judged = _judge_file(config, plan_file, template, parameter or (), group or (), now)
-        _show(replace(judged, issues=chosen(judged.issues, take, sort)), output_format, output, fail_on)
+        listing = replace(judged, issues=chosen(judged.issues, take, sort), filtered=filtered)
+        _show(listing, output_format, output, fail_on)
     plan = plan_scan(config, account or (), region or (), now.date())
     with _progress(len(plan.targets)) as advance:
         seen = scan(plan, group or (), now, advance)
-    listing = replace(seen, issues=chosen(seen.issues, take, sort))
+    listing = replace(seen, issues=chosen(seen.issues, take, sort), filtered=filtered)
     write(listing, output_format, output, lambda: plan.sessions.client("s3"))
     if plan.note:
         print(f"hammer: note: {printable(plan.note)}", file=sys.stderr)

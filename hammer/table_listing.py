@@ -98,6 +98,7 @@ def list_issues(
         failed=(*found.failed, *failed),
         never_scanned=tuple(never),
         whitelisted=exempt.total(),
+        filtered=take.leaves_out_open or bool(selection.groups),
     )
 
 

@@ -201,9 +201,13 @@ class RemediationSummary:
     @property
     def text(self) -> str:
         """The run in one line."""
+        return f"{self.remediated} remediated, {self.left} left as they are{self.skipped}"
+
+    @property
+    def skipped(self) -> str:
+        """What the run did not look at, as the end of that line."""
         waiting = ", ".join(f"{number} {cause}" for cause, number in sorted(self.not_due.items()))
-        skipped = f"; not looked at: {waiting}" if waiting else ""
-        return f"{self.remediated} remediated, {self.left} left as they are{skipped}"
+        return f"; not looked at: {waiting}" if waiting else ""
 
 
 def report_outcome(

@@ -20,7 +20,7 @@ _RULES_SHOWN = 10
 def pieces(listing: Listing) -> Iterator[str]:
     """The comment: a table of the exposed groups, and what could not be judged."""
     found = listing.open_issues
-    yield f"### Hammer: {_summary(len(found))}\n"
+    yield f"### Hammer: {_summary(len(found), listing)}\n"
     left = _BYTES_LIMIT
     if found:
         yield "\n| severity | group | exposes | status |\n| --- | --- | --- | --- |\n"
@@ -31,14 +31,14 @@ def pieces(listing: Listing) -> Iterator[str]:
             yield f"\nAnd {len(found) - position} more.\n"
             break
         yield row
-    if listing.failed:
+    if listing.unread:
         yield "\nNot judged, and so not known to be safe:\n\n"
-    for position, failed in enumerate(listing.failed):
+    for position, failed in enumerate(listing.unread):
         where = " ".join(part for part in (failed.account_id, failed.region) if part)
         line = f"- {code(f'{where}: {failed.reason}' if where else failed.reason)}\n"
         left -= len(line)
         if left < 0:
-            yield f"- and {len(listing.failed) - position} more\n"
+            yield f"- and {len(listing.unread) - position} more\n"
             break
         yield line
     whitelisted = sum(issue.status is Status.WHITELISTED for issue in listing.issues)
@@ -46,11 +46,14 @@ def pieces(listing: Listing) -> Iterator[str]:
         yield f"\n{counted(whitelisted, 'more group')} {'is' if whitelisted == 1 else 'are'} exempt.\n"
 
 
-def _summary(count: int) -> str:
+def _summary(count: int, listing: Listing) -> str:
+    asked = "of what was asked for, " if listing.filtered else ""
+    if not count and listing.unread:
+        return f"{asked}no security group is known to expose a restricted port, but not everything could be judged"
     if not count:
-        return "no security group exposes a restricted port"
+        return f"{asked}no security group exposes a restricted port"
     verb = "exposes" if count == 1 else "expose"
-    return f"{counted(count, 'security group')} {verb} restricted ports"
+    return f"{asked}{counted(count, 'security group')} {verb} restricted ports"
 
 
 def _row(issue: ListedIssue) -> str:

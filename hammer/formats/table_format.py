@@ -167,7 +167,7 @@ def summary(listing: Listing) -> str:
     text = counted(groups, "group")
     if accounts != {""}:  # a plan or template has none
         text += f" in {counted(len(regions), 'region')} of {counted(len(accounts), 'account')}"
-    text += f": {len(listing.open_issues):,} with issues"
+    text += f": {len(listing.open_issues):,} with issues{' that were asked for' if listing.filtered else ''}"
     if listing.whitelisted:
         text += f", {listing.whitelisted:,} more {'is' if listing.whitelisted == 1 else 'are'} exempt"
     return text

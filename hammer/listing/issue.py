@@ -263,6 +263,7 @@ class Listing:
     Attributes:
         generated: when it was made, in UTC.
         whitelisted: how many exempt issues there are, listed or not.
+        filtered: whether open issues may be missing because nobody asked for them.
         unjudged: where it is not known of some issues who can connect, and why. Every group was read all the same.
         change: what changed since an earlier day; None: there is no history, as in a scan.
         trend: how many issues were open on each day of the history, the oldest first.
@@ -276,6 +277,7 @@ class Listing:
     scanned: tuple[Scanned, ...] = ()
     failed: tuple[Failed, ...] = ()
     whitelisted: int = 0
+    filtered: bool = False
     unjudged: tuple[Failed, ...] = ()
     change: ChangeSince | None = None
     trend: tuple[tuple[date, int], ...] = ()
@@ -445,6 +447,13 @@ class Wanted:
     ports: PortSet = field(default_factory=PortSet)
     owners: frozenset[str] = frozenset()
     statuses: frozenset[Status] = frozenset()
+
+    @property
+    def leaves_out_open(self) -> bool:
+        """Whether there may be open issues that are not wanted."""
+        return bool(
+            self.severities or self.ports or self.owners or (self.statuses and Status.OPEN not in self.statuses)
+        )
 
     def takes(self, issue: ListedIssue) -> bool:
         """Whether an issue is wanted."""

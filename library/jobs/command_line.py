@@ -206,7 +206,9 @@ def location_of_group(
             raise NotThereError(f"{error}: name --account and --region") from error
         if issue is not None and (not regions or issue.details.region in regions):
             return account_id, issue.details.region
-    raise NotThereError(f"the issue table has no issue of {group_id}: name its --account and --region, too")
+    where = ", ".join((*accounts[:1], *regions[:1]))
+    searched = f" in {where}" if where else ""
+    raise NotThereError(f"the issue table has no issue of {group_id}{searched}: name its --account and --region, too")
 
 
 def utc_now() -> datetime:

@@ -204,12 +204,16 @@ def headline(listing: Listing) -> tuple[str, bool]:
     issues, now = listing.open_issues, listing.generated
     if not issues:
         unread = listing.unread or not listing.scanned
+        if listing.filtered:
+            rest = ", but not everything could be read" if unread else ""
+            return f"No open issue is {'known ' if unread else ''}among those that were asked for{rest}.", False
         are = "is" if listing.whitelisted == 1 else "are"
         exempt = f"; {listing.whitelisted:,} {are} exempt" if listing.whitelisted else ""
         if unread:
             return f"No open issue is known{exempt}, but not everything could be read.", False
         return f"No security group is open to the Internet{exempt}.", True
     reachable, alone = _reachable(listing), len(issues) == 1
+    asked = "Of what was asked for, " if listing.filtered else ""
     groups = counted(len(issues), "group" if all(issue.is_group for issue in issues) else "issue")
     if alone:
         text = f"{groups} is open " + (
@@ -225,7 +229,7 @@ def headline(listing: Listing) -> tuple[str, bool]:
     ages = [age for issue in issues if (age := issue.age(now)) is not None]
     if oldest := max(ages, default=0):
         text += f"; {'it' if alone else 'the oldest'} was found {counted(oldest, 'day')} ago"
-    return f"{text}.", False
+    return f"{asked}{text}.", False
 
 
 def issue_count(statuses: Sequence[str]) -> str:

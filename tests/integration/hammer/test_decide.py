@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -432,6 +433,8 @@ def test_an_exemption_that_people_decided_is_ended_by_a_decision(here: World) ->
     assert done.exit_code == 0, done.output
     assert listed(here) == []
     assert listed(here, "--all")[0]["ended"].startswith("jane at ")
+    register = run(exemptions, "--config", str(here.folder), "--all").stdout
+    assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d UTC +jane at \d{4}-\d\d-\d\d \d\d:\d\d UTC ", register), register
     assert [kind for kind, *_ in results(here.stored(group))] == ["exempt", "end"]
     again = run(exemptions, "--config", str(here.folder), "--end", entry["id"])
     assert (again.exit_code, "is over already" in again.output) == (1, True)

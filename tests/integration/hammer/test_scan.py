@@ -150,6 +150,19 @@ def test_json_is_the_contracts_object_and_nothing_else(tmp_path: Path) -> None:
     assert result.exit_code == 3
 
 
+@pytest.mark.parametrize("options", [["--severity", "critical"], ["--port", "3389"], ["--owner", "nobody"]])
+def test_what_is_not_asked_for_is_not_said_to_be_safe(tmp_path: Path, options: list[str]) -> None:
+    open_group(SLAVE, "us-east-1")
+    arguments = ["scan", "--config", write_config(tmp_path), *options]
+    text = "5 groups in 2 regions of 2 accounts: 0 with issues that were asked for\n"
+    assert hammer(*arguments).stdout == text
+    heading = "### Hammer: of what was asked for, no security group exposes a restricted port\n"
+    assert hammer(*arguments, "--format", "markdown").stdout == heading
+    page = hammer(*arguments, "--format", "html").stdout
+    assert "No open issue is among those that were asked for." in page
+    assert "No security group is open" not in page
+
+
 def test_nothing_exposed_is_0(tmp_path: Path) -> None:
     open_group(SLAVE, "us-east-1", cidr="10.0.0.0/8")
     result = hammer("scan", "--config", write_config(tmp_path))

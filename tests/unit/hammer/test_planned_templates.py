@@ -368,6 +368,13 @@ def test_a_comment_names_what_is_open_and_what_was_not_judged(tmp_path: Path) ->
     assert "Not judged, and so not known to be safe:\n\n- `Web: the CidrIp of a rule of Web" in comment
 
 
+def test_a_comment_of_what_could_not_be_judged_is_no_good_news(tmp_path: Path) -> None:
+    comment = render(Format.MARKDOWN, judged(tmp_path, HEAD % (22, "CidrIp: !ImportValue open")))
+    assert comment.startswith(
+        "### Hammer: no security group is known to expose a restricted port, but not everything could be judged\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "span"),
     [("a|b", "`a\\|b`"), ("x`y", "`` x`y ``"), ("@team <b>\nx", "`@team <b> x`"), ("", "` `")],

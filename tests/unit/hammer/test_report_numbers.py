@@ -96,6 +96,24 @@ def page_text(listing: Listing) -> str:
             id="several",
         ),
         pytest.param(
+            replace(a_listing(failed=()), filtered=True),
+            "No open issue is among those that were asked for.",
+            False,
+            id="none of those that were asked for",
+        ),
+        pytest.param(
+            replace(a_listing(), filtered=True),
+            "No open issue is known among those that were asked for, but not everything could be read.",
+            False,
+            id="none of those that were asked for, and not all was read",
+        ),
+        pytest.param(
+            replace(a_listing(OPEN), filtered=True),
+            "Of what was asked for, 1 group is open to the Internet, and not known to be reachable from there now.",
+            False,
+            id="one of those that were asked for",
+        ),
+        pytest.param(
             a_listing(OPEN, FINDING),
             "2 issues are open to the Internet, 0 of them reachable from the Internet now.",
             False,

@@ -54,8 +54,8 @@ def test_the_table_tells_where_a_group_is() -> None:
     assert location_of_group("sg-1", (), (), KNOWN, TABLE) == ("210987654321", "eu-west-1")
     assert location_of_group("sg-1", ["210987654321"], (), KNOWN, TABLE) == ("210987654321", "eu-west-1")
     assert location_of_group("sg-2", ["123456789012"], ["us-east-1"], KNOWN, TABLE) == ("123456789012", "us-east-1")
-    for accounts, regions in ((["123456789012"], []), ([], ["us-east-1"])):
-        with pytest.raises(NotThereError, match="name its --account and --region, too"):
+    for accounts, regions, named in ((["123456789012"], [], "123456789012"), ([], ["us-east-1"], "us-east-1")):
+        with pytest.raises(NotThereError, match=f"of sg-1 in {named}: name its --account and --region, too"):
             location_of_group("sg-1", accounts, regions, KNOWN, TABLE)
 
 
