@@ -39,10 +39,11 @@ def check_config(config_uri: str) -> int:
         print(error, file=sys.stderr)
         return Exit.WRONG
     today, note = datetime.now(UTC).date(), ""
+    of_organization = list(organization_warnings(config))
     if config.decisions.enabled:
         config, note = _with_decided(config)
     print(f"{config_uri} is valid.\n\n{summary(config, today)}")
-    for warning in warnings(config, today):
+    for warning in (*of_organization, *warnings(config, today)):
         print(f"\nwarning: {warning}")
     if note:
         print(f"\nnote: {printable(note)}")
@@ -66,6 +67,7 @@ def summary(config: Configuration, today: date) -> str:
 # JIRA's keys begin with a letter; a JIRA of one's own may allow digits and underscores in a project's key.
 _PROJECT_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TICKET_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*-[0-9]+")
+_UNIT = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}")  # Organizations API Reference, ListChildren
 _CHANNEL = re.compile(r"#|[CG][A-Z0-9]{8,}\Z")  # by its name, or by its id
 
 
@@ -103,6 +105,19 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
             yield f"whitelist: account {account} is not looked at"
             continue
         yield from exemption_warnings(account, review(exemptions, today))
+
+
+def organization_warnings(config: Configuration) -> Iterator[str]:
+    """What chooses accounts of the organization and cannot: in a configuration whose accounts are not read yet."""
+    if config.needs_organization:
+        for unit in config.aws.organizational_units:
+            if not _UNIT.fullmatch(unit):
+                named = f'aws.organizational_units: "{printable(unit)}"'
+                yield f"{named} is no id of a unit: write ou-…, or r-… for the root"
+        return
+    for key in ("ignore_accounts", "include_accounts", "organizational_units"):
+        if getattr(config.aws, key):
+            yield f'aws.{key} does nothing: aws.accounts lists the accounts, and is not "organization"'
 
 
 def _ticket_warnings(owners: TicketOwners) -> Iterator[str]:

@@ -90,7 +90,8 @@ def command(
     account_id = account_named(configuration, (account or [""])[0])
     limits = limits_of(configuration, account_id)
     if wrong := wrong_fields(decided, limits, now.date(), until=ends, reason=reason, owner=owner):
-        raise WrongUsageError("; ".join(f"--{name}: {text}" for name, text in wrong.items()))
+        options = {"until": "until" if days is None else "days"}
+        raise WrongUsageError("; ".join(f"--{options.get(name, name)}: {text}" for name, text in wrong.items()))
     issue = _issue(table, account_id, named[1], named[2])
     if decided is DecisionKind.RESTORE and issue.decided.restore:
         # The process that was to carry it out died, or is about it.

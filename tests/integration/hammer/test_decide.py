@@ -339,6 +339,13 @@ def test_wrong_fields_end_with_2_and_leave_no_record(here: World, options: tuple
     assert results(here.stored(group)) == []
 
 
+def test_a_wrong_end_is_said_of_the_option_that_was_given(here: World) -> None:
+    group = an_issue(here)
+    for option, value in (("--days", "8"), ("--until", "2020-01-01")):
+        wrong = decided(here, "exempt", group, option, value, "--reason", REASON)
+        assert f"{option}: The exemption ends tomorrow" in wrong.output
+
+
 def test_what_is_not_there_ends_with_2(here: World) -> None:
     group = an_issue(here)
     assert decided(here, "close-now", "sg-0000").exit_code == 2

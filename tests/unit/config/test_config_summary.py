@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from hammer.check_config import port_set_text, summary, warnings
+from hammer.check_config import organization_warnings, port_set_text, summary, warnings
 from library.network.ports import PortSet
 from tests.builders.config_files import config_with, parse
 
@@ -134,6 +134,23 @@ def test_the_accounts_of_an_organization() -> None:
 )
 def test_what_is_hardly_meant(path: str, written: object, expected: str) -> None:
     assert list(warnings(parse(config_with({path: written})), TODAY)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({"aws/ignore_accounts": ["210987654321"]}, ["aws.ignore_accounts"]),
+        ({"aws/include_accounts": ["210987654321"]}, ["aws.include_accounts"]),
+        ({"aws/organizational_units": ["ou-ab12-12345678"]}, ["aws.organizational_units"]),
+        ({"aws/accounts": "organization", "aws/ignore_accounts": ["210987654321"]}, []),
+        ({"aws/accounts": "organization", "aws/organizational_units": ["ou-ab12-12345678", "r-ab12"]}, []),
+        ({"aws/accounts": "organization", "aws/organizational_units": ["Production"]}, ['"Production" is no id']),
+    ],
+)
+def test_what_chooses_accounts_of_an_organization_in_vain(written: dict[str, object], expected: list[str]) -> None:
+    said = list(organization_warnings(parse(config_with(written))))
+    assert len(said) == len(expected)
+    assert all(part in text for part, text in zip(expected, said, strict=True))
 
 
 def test_accounts_that_are_named_where_they_have_no_effect() -> None:
