@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from library.aws.failures import AWS_ERRORS, explain
+from library.aws.session import SdkSettingsError
 from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.config.decided_exemptions import with_readable_exemptions
 from library.config.models import EVERY_ACCOUNT, Aws, OwnerFields, TicketOwners
@@ -55,7 +56,7 @@ def _with_decided(config: Configuration) -> tuple[Configuration, str]:
     try:
         access = open_table(config)
         return with_readable_exemptions(access.config, access.table)
-    except AWS_ERRORS as error:
+    except (*AWS_ERRORS, SdkSettingsError) as error:
         return config, f"what people decided to exempt is not known: {explain(error)}"
 
 

@@ -268,3 +268,12 @@ def test_a_setting_that_the_sdk_cannot_use_is_named_in_one_line(
     assert errors.startswith(b"hammer: a setting of the AWS SDK, in a variable AWS_")
     assert value.encode() in errors
     assert errors.count(b"\n") == 1
+
+
+def test_a_folder_is_checked_whatever_the_settings_of_the_sdk_are(location: str) -> None:
+    file = Path(location, "config.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "decisions": {"enabled": True}}))
+    with process("check-config", HAMMER_CONFIG=location, AWS_ENDPOINT_URL="localhost:4566") as run:
+        shown, errors = run.communicate(timeout=300)
+    assert (run.returncode, errors) == (0, b"")
+    assert b"note: what people decided to exempt is not known: a setting of the AWS SDK" in shown
