@@ -14,6 +14,7 @@ those of load balancers, databases and auto scaling groups where any of these is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -26,6 +27,7 @@ from identification.reachability.network import (
     ElbAnswers,
     Interface,
     RegionNetwork,
+    RouteTables,
     TargetNames,
     groups_of,
     is_entrance,
@@ -35,6 +37,7 @@ from identification.reachability.network import (
     parse_classic,
     parse_interface,
     parse_odd_interface,
+    parse_route_tables,
     region_network,
 )
 from identification.reachability.verdict import Judge
@@ -242,9 +245,9 @@ class Sweep:
         self._prefix_lists = prefix_lists
         self._whole = whole_region
         self._failed = FailedReads()
-        self._users: list[Raw] = []
+        self._users: dict[str, Raw] = {}
         self._in_use: set[str] = set()
-        self._interface_pages = 0
+        self._pages_read: Counter[str] = Counter()
         self._balancers = BalancerSweep(clients, self._failed)
 
     def run(self) -> Swept:
@@ -262,8 +265,8 @@ class Sweep:
         )
         if not matters:
             network = RegionNetwork(interfaces=tuple(interfaces), unread=self._failed.reasons)
-            return Swept(network, self._users, {}, self._failed.notes)
-        tables = self._read("route tables", "describe_route_tables", "RouteTables", _ROUTE_TABLES_A_PAGE, vpcs)
+            return Swept(network, [*self._users.values()], {}, self._failed.notes)
+        tables = self._route_tables([each for each in (*users, *entrances) if each.addresses], vpcs)
         balancers = self._balancers.read(users, entrances)
         groups = self._groups(entrances, balancers)
         self._read_prefix_lists(tables, groups)
@@ -285,7 +288,8 @@ class Sweep:
         except NOT_UNDERSTOOD as error:
             self._failed.add(_INTERFACES, error)
             network = RegionNetwork(interfaces=None, unread=self._failed.reasons)
-        return Swept(network, self._users, self._balancers.described, self._failed.notes, self._users_throttled)
+        described = self._balancers.described
+        return Swept(network, [*self._users.values()], described, self._failed.notes, self._users_throttled)
 
     @property
     def _users_throttled(self) -> bool:
@@ -298,13 +302,13 @@ class Sweep:
         try:
             for filters in self._interface_filters():
                 for raw in self._pages("describe_network_interfaces", "NetworkInterfaces", _A_PAGE, filters):
-                    if raw["NetworkInterfaceId"] in found:
-                        continue
+                    # Of two answers about an interface the later one counts: it may have been attached between them.
                     interface = found[raw["NetworkInterfaceId"]] = self._interface(raw)
+                    self._users.pop(interface.interface_id, None)
                     if interface.attached:
                         self._in_use |= interface.groups & self._exposed
                     if interface.is_understood and interface.groups & self._exposed:
-                        self._users.append(raw)
+                        self._users[interface.interface_id] = raw
         except self._failed.catches as error:
             self._failed.add(_INTERFACES, error)
             return None
@@ -324,7 +328,7 @@ class Sweep:
             yield ()
             # Each page shows EC2 at a time of its own: where interfaces go in between, one may be on no page. A group
             # that seems to be unused is asked for once more.
-            if self._interface_pages < 2:
+            if self._pages_read["describe_network_interfaces"] < 2:
                 return
             asked = self._exposed - self._in_use
         # A group may be used in VPCs other than its own (AssociateSecurityGroupVpc).
@@ -332,9 +336,31 @@ class Sweep:
             yield [{"Name": "group-id", "Values": list(ids)}]
         if self._whole:
             return
-        vpcs = {raw.get("VpcId", "") for raw in self._users}
+        vpcs = {raw.get("VpcId", "") for raw in self._users.values()}
         for ids in chunks(sorted(vpcs), VALUES_A_FILTER):
             yield [{"Name": "vpc-id", "Values": list(ids)}]
+
+    def _route_tables(self, entered: Iterable[Interface], vpcs: Sequence[str]) -> list[Raw]:
+        """The route tables of the VPCs that matter, or of the region.
+
+        Each page shows EC2 at a time of its own: where tables go in between, one may be on no page. If the subnet of an
+        `entered` interface seems to have its VPC's main table, and that leads to no gateway, its own is asked for.
+        """
+        what, operation, key = "route tables", "describe_route_tables", "RouteTables"
+        tables = self._read(what, operation, key, _ROUTE_TABLES_A_PAGE, vpcs)
+        if self._pages_read[operation] < 2:
+            return tables
+
+        def of_subnets() -> list[Raw]:
+            asked = sorted(_subnets_without_way_in(entered, parse_route_tables(tables, {})))
+            filters = [
+                [{"Name": "association.subnet-id", "Values": list(ids)}] for ids in chunks(asked, VALUES_A_FILTER)
+            ]
+            return [raw for each in filters for raw in self._pages(operation, key, _ROUTE_TABLES_A_PAGE, each)]
+
+        found = self._failed.read(what, of_subnets)
+        # Without it the main table would count where it may not.
+        return [] if found is None else [*tables, *found]
 
     def _read(self, what: str, operation: str, key: str, page_size: int, vpcs: Sequence[str]) -> list[Raw]:
         """Everything of one kind in the VPCs that matter, or in the region; what fails is noted."""
@@ -351,7 +377,7 @@ class Sweep:
         paginator: Any = self._ec2.get_paginator(operation)  # type: ignore[call-overload]
         arguments: dict[str, Any] = {"Filters": list(filters)} if filters else {}
         for page in paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size}):
-            self._interface_pages += operation == "describe_network_interfaces"
+            self._pages_read[operation] += 1
             yield from page[key]
 
     def _groups(self, entrances: Iterable[Interface], balancers: Mapping[str, Balancer]) -> list[SecurityGroup]:
@@ -372,6 +398,12 @@ class Sweep:
         wanted = {route.get("DestinationPrefixListId", "") for table in tables for route in table.get("Routes", ())}
         wanted |= {rule.prefix_list_id for group in groups for rule in group.ingress}
         self._failed.read("prefix lists", lambda: self._prefix_lists.read(wanted - {""}))
+
+
+def _subnets_without_way_in(interfaces: Iterable[Interface], read: RouteTables) -> set[str]:
+    """The subnets of these interfaces for which the main route table counts, and that one leads to no gateway."""
+    leading = {vpc_id for vpc_id, table in read.main_tables.items() if any(route.gateway for route in table.routes)}
+    return {each.subnet_id for each in interfaces if each.vpc_id not in leading} - read.tables.keys() - {""}
 
 
 def _is_entrance(interface: Interface) -> bool:

@@ -202,6 +202,47 @@ def test_a_detached_interface_hides_none_that_moves_between_two_pages() -> None:
     assert verdict(sweep(StubbedAws(region(ec2_DescribeNetworkInterfaces=interfaces)))).verdict == "internet"
 
 
+def test_a_group_that_an_interface_gets_between_two_calls_is_used() -> None:
+    """The interface was on the first page already, with another group. It is asked for again, by the group."""
+    others = [interface(f"eni-{number}", groups=["sg-other"]) for number in range(1000)]
+
+    def interfaces(asked: Mapping[str, str]) -> Sequence[Raw]:
+        if any(name.startswith("Filter.") for name in asked):
+            return [interface("eni-late")]
+        return [interface("eni-late", groups=["sg-other"]), *others]
+
+    assert verdict(sweep(StubbedAws(region(ec2_DescribeNetworkInterfaces=interfaces)))).verdict == "internet"
+
+
+@pytest.mark.parametrize(("is_told", "expected"), [(True, "internet"), (False, "unknown")])
+def test_a_route_table_that_moves_between_two_pages_makes_no_way_closed(is_told: bool, expected: str) -> None:
+    """Another table is gone before the second page is asked for. The main one, which leads nowhere, seems to count."""
+    others = [route_table(f"rtb-{number}", vpc="vpc-2", main=False) for number in range(99)]
+    main, own = (
+        route_table("rtb-main", ["172.31.0.0/16 local"]),
+        route_table("rtb-own", main=False, subnets=["subnet-1"]),
+    )
+    filters: list[tuple[str, ...]] = []
+
+    def tables(asked: Mapping[str, str]) -> Sequence[Raw]:
+        filters.append(tuple(value for name, value in asked.items() if name.startswith("Filter.")))
+        if filters[-1] and not is_told:
+            raise ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": "no"}}, "DescribeRouteTables")
+        if filters[-1]:
+            return [own]
+        return [main, *(others[1:] if "NextToken" in asked else others), own, *others[:1]]
+
+    assert verdict(sweep(StubbedAws(region(ec2_DescribeRouteTables=tables)))).verdict == expected
+    assert filters == [(), (), ("association.subnet-id", "subnet-1")]
+
+
+def test_subnets_whose_main_route_table_leads_out_are_not_asked_about() -> None:
+    others = [route_table(f"rtb-{number}", vpc="vpc-2", main=False) for number in range(100)]
+    aws = StubbedAws(region(ec2_DescribeRouteTables=[route_table(), *others]))
+    assert verdict(sweep(aws)).verdict == "internet"
+    assert aws.counted() == EC2_SWEEP | {"ec2.DescribeRouteTables": 2}
+
+
 def test_a_look_at_a_group_reads_its_vpcs_only() -> None:
     filters: list[tuple[str, ...]] = []
 
