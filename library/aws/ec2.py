@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 GROUPS_A_PAGE = 1000  # DescribeSecurityGroups, MaxResults
 VALUES_A_FILTER = 200  # EC2 API Reference, "Filter": values of all filters of a request
 _PREFIX_LISTS_A_CALL = 100  # DescribeManagedPrefixLists, MaxResults
+_ENTRIES_A_PAGE = 100  # GetManagedPrefixListEntries, MaxResults: the default, too
 _GONE = frozenset({"InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"})  # EC2 spells it in both ways
 
 
@@ -120,28 +121,31 @@ class PrefixListReader:
         """
         wanted = sorted(set(prefix_list_ids) - self.entries.keys() - self._missing)
         for ids in chunks(wanted, _PREFIX_LISTS_A_CALL):
-            for prefix_list_id, owner in self._owners(ids).items():
+            for prefix_list_id, listed in self._listed(ids).items():
                 try:
-                    self.entries[prefix_list_id] = () if owner == "AWS" else self._entries(prefix_list_id)
+                    self.entries[prefix_list_id] = () if listed["OwnerId"] == "AWS" else self._entries(listed)
                 except ClientError as error:
                     if error_code(error) not in _GONE:  # deleted, or not shared any more, since it was listed
                         raise
             self._missing |= set(ids) - self.entries.keys()
 
-    def _owners(self, ids: Sequence[str]) -> dict[str, str]:
+    def _listed(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         # A filter, unlike PrefixListIds, does not fail for all when one of them is gone.
         paginator = self._client.get_paginator("describe_managed_prefix_lists")
-        owners: dict[str, str] = {}
-        for page in paginator.paginate(Filters=[{"Name": "prefix-list-id", "Values": list(ids)}]):
-            for listed in page["PrefixLists"]:
-                owners[listed["PrefixListId"]] = listed["OwnerId"]
-        return owners
+        return {
+            listed["PrefixListId"]: listed
+            for page in paginator.paginate(Filters=[{"Name": "prefix-list-id", "Values": list(ids)}])
+            for listed in page["PrefixLists"]
+        }
 
-    def _entries(self, prefix_list_id: str) -> tuple[Network, ...]:
+    def _entries(self, listed: Mapping[str, Any]) -> tuple[Network, ...]:
+        # Pages of a list that changes between them do not fit together, unless all of them are of one version.
+        version, is_long = listed.get("Version"), listed.get("MaxEntries", 0) > _ENTRIES_A_PAGE
+        pinned: Any = {"TargetVersion": version} if version and is_long else {}
         paginator = self._client.get_paginator("get_managed_prefix_list_entries")
         return tuple(
             parse_network(entry["Cidr"])
-            for page in paginator.paginate(PrefixListId=prefix_list_id)
+            for page in paginator.paginate(PrefixListId=listed["PrefixListId"], **pinned)
             for entry in page["Entries"]
         )
 

@@ -42,7 +42,12 @@ _LISTS_OF = {
     ("elb", "DescribeTags"): "TagDescriptions",
     ("autoscaling", "DescribeTags"): "Tags",
 }
-_LARGEST_PAGES = {"DescribeRouteTables": 100, "DescribeLoadBalancers": 400, "DescribeTargetGroups": 400}
+_LARGEST_PAGES = {
+    "DescribeRouteTables": 100,
+    "DescribeLoadBalancers": 400,
+    "DescribeTargetGroups": 400,
+    "GetManagedPrefixListEntries": 100,
+}
 
 
 class StubbedAws:

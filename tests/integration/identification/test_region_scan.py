@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -13,6 +14,7 @@ from library.aws.session import Sessions
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator
+from tests.builders.stubbed_aws import StubbedAws
 from tests.worlds.emulated_aws import Call, EmulatedAws, Rejection
 from tests.worlds.identification_world import IRELAND, MAIN, VIRGINIA, World
 
@@ -94,6 +96,23 @@ def test_a_list_that_is_missing_is_asked_for_once_and_takes_no_other_with_it(wor
         there: ["8.8.8.0/24"]
     }
     assert world.aws.operations() == ["DescribeManagedPrefixLists", "GetManagedPrefixListEntries"]
+
+
+def test_the_pages_of_a_long_list_are_of_one_version() -> None:
+    """Version 2 moves the Internet's entry from the second page to the first, after the first page was read."""
+    few = [{"Cidr": f"8.8.{number}.0/24"} for number in range(100)]
+    versions = {"1": [*few, {"Cidr": "0.0.0.0/0"}], "2": [{"Cidr": "0.0.0.0/0"}, *few]}
+
+    def entries(asked: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+        now = "2" if "NextToken" in asked else "1"
+        return versions[str(asked.get("TargetVersion", now))]
+
+    listed = {"PrefixListId": "pl-1", "OwnerId": MAIN, "MaxEntries": 1000, "Version": 1}
+    aws = StubbedAws({"ec2.DescribeManagedPrefixLists": [listed], "ec2.GetManagedPrefixListEntries": entries})
+    reader = PrefixListReader(aws("ec2"))
+    reader.read(["pl-1"])
+    assert [str(entry) for entry in reader.entries["pl-1"]] == [entry["Cidr"] for entry in versions["1"]]
+    assert aws.calls == ["ec2.DescribeManagedPrefixLists", *["ec2.GetManagedPrefixListEntries"] * 2]
 
 
 def test_only_the_groups_asked_for(world: World) -> None:
