@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -139,13 +140,19 @@ class PrefixListReader:
         }
 
     def _entries(self, listed: Mapping[str, Any]) -> tuple[Network, ...]:
-        # Pages of a list that changes between them do not fit together, unless all of them are of one version.
-        version, is_long = listed.get("Version"), listed.get("MaxEntries", 0) > _ENTRIES_A_PAGE
-        pinned: Any = {"TargetVersion": version} if version and is_long else {}
+        prefix_list_id, version = listed["PrefixListId"], listed.get("Version")
+        if version and listed.get("MaxEntries", 0) > _ENTRIES_A_PAGE:
+            # Pages of a list that changes between them do not fit together, unless all of them are of one version.
+            # Where EC2 refuses it (AWS does not say who may read versions of a shared list): the current one.
+            with suppress(ClientError):
+                return self._entries_of(prefix_list_id, TargetVersion=version)
+        return self._entries_of(prefix_list_id)
+
+    def _entries_of(self, prefix_list_id: str, **version: int) -> tuple[Network, ...]:
         paginator = self._client.get_paginator("get_managed_prefix_list_entries")
         return tuple(
             parse_network(entry["Cidr"])
-            for page in paginator.paginate(PrefixListId=listed["PrefixListId"], **pinned)
+            for page in paginator.paginate(PrefixListId=prefix_list_id, **version)
             for entry in page["Entries"]
         )
 

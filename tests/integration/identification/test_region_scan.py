@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from identification.scan import RegionScan, scan_region
 from library.aws.ec2 import PrefixListReader, enabled_regions, region_is_enabled, security_group_pages
@@ -113,6 +114,21 @@ def test_the_pages_of_a_long_list_are_of_one_version() -> None:
     reader.read(["pl-1"])
     assert [str(entry) for entry in reader.entries["pl-1"]] == [entry["Cidr"] for entry in versions["1"]]
     assert aws.calls == ["ec2.DescribeManagedPrefixLists", *["ec2.GetManagedPrefixListEntries"] * 2]
+
+
+def test_a_long_list_whose_version_is_refused_is_read_as_it_is() -> None:
+    def entries(asked: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+        if "TargetVersion" in asked:
+            raise ClientError(
+                {"Error": {"Code": "InvalidParameterValue", "Message": "no"}}, "GetManagedPrefixListEntries"
+            )
+        return [{"Cidr": "8.8.8.0/24"}]
+
+    listed = {"PrefixListId": "pl-1", "OwnerId": MAIN, "MaxEntries": 1000, "Version": 2}
+    aws = StubbedAws({"ec2.DescribeManagedPrefixLists": [listed], "ec2.GetManagedPrefixListEntries": entries})
+    reader = PrefixListReader(aws("ec2"))
+    reader.read(["pl-1"])
+    assert [str(entry) for entry in reader.entries["pl-1"]] == ["8.8.8.0/24"]
 
 
 def test_only_the_groups_asked_for(world: World) -> None:
