@@ -149,7 +149,7 @@ class PrefixListReader:
         return self._entries_of(prefix_list_id)
 
     def _entries_of(self, prefix_list_id: str, **version: int) -> tuple[Network, ...]:
-        paginator = self._client.get_paginator("get_managed_prefix_list_entries")
+        paginator: Any = self._client.get_paginator("get_managed_prefix_list_entries")
         return tuple(
             parse_network(entry["Cidr"])
             for page in paginator.paginate(PrefixListId=prefix_list_id, **version)
