@@ -171,7 +171,8 @@ def build_context(config: Configuration) -> RemediationContext:
 
 def has_terminal() -> bool:
     """Whether there is somebody to ask."""
-    return sys.stdin.isatty()
+    # Python has no stdin where whoever started it closed it.
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 class Prompt:
@@ -188,8 +189,11 @@ class Prompt:
 
     def confirm(self, question: str) -> str:
         """The answer, in small letters and without white space around it; `q` at the end of the input."""
-        self._console.print(question, markup=False, end=" ")
-        try:
-            return input().strip().lower()
-        except EOFError:
-            return "q"
+        while True:
+            self._console.print(question, markup=False, end=" ")
+            try:
+                return input().strip().lower()
+            except EOFError:
+                return "q"
+            except UnicodeDecodeError:  # the terminal's encoding is not the environment's
+                self.show("not understood")

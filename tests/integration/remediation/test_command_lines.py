@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from hammer import decide
 from library.jobs.command_line import application
-from remediation import restore_security_groups
+from remediation import clean_security_groups, restore_security_groups
 from remediation.context import Prompt
 from tests.worlds.remediation_world import ANYWHERE, BUCKET, MEMBER, REGION, World, permission, world
 
@@ -191,6 +192,31 @@ def test_what_aws_says_cannot_move_the_cursor(
     assert "\x1b" not in result.output
     Prompt().show("two\x1b[2J\nlines")
     assert capsys.readouterr().out == "two\\x1b[2J\nlines\n"
+
+
+@pytest.mark.parametrize("program", [restore_security_groups, clean_security_groups], ids=lambda each: each.__name__)
+def test_without_any_input_there_is_nobody_to_ask(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: Any
+) -> None:
+    options = ["--group", closed(world), "--config", str(world.folder)]
+    monkeypatch.setattr("sys.argv", ["hammer", *options])
+    monkeypatch.setattr(sys, "stdin", None)  # Python's, where a shell or scheduler closed it (`<&-`)
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == 2
+    assert "there is no terminal to ask at" in capsys.readouterr().err
+
+
+def test_an_answer_in_another_encoding_is_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = closed(world)
+    typed = iter([b"\xfc", b"y"])
+    monkeypatch.setattr("builtins.input", lambda: next(typed).decode())
+    monkeypatch.setattr(restore_security_groups, "has_terminal", lambda: True)
+    restore_security_groups.command(str(world.folder), [MEMBER], [REGION], [group])
+    assert capsys.readouterr().out.count("Restore it?") == 2
+    assert world.rules(group, MEMBER) >= OPEN
 
 
 def test_who_asks_again_for_what_cannot_be_kept_is_refused_again(world: World) -> None:
