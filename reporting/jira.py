@@ -159,7 +159,10 @@ class Tickets:
             pending = issue.jira_details.get("still")
             return state_after_update(step, update, kept) | ({"still": pending} if pending else {})
         if update is not None and update.ends:
-            return state_after_update(step, update, kept) | self._end(step, context, ticket, resumed=resumed)
+            ended = self._end(step, context, ticket, resumed=resumed)
+            if other := self._find_replacement(issue, left_over, known, ticket):
+                ended = self._end(step, context, other, resumed=resumed)
+            return state_after_update(step, update, kept) | ended
         notified = {
             **state_as_notified(issue, closed=False, at_once=step.at_once),
             "told": [exposure_line(perm) for perm in issue.details.perms],
@@ -177,10 +180,11 @@ class Tickets:
                 else pending
             )
         if not key:
-            # JIRA finds a ticket that was moved under the key that it has now.
-            useless = {known, ticket.key} if ticket else {known}
-            other = self._find_unrecorded(issue, left_over, useless) if known and left_over else None
+            other = self._find_replacement(issue, left_over, known, ticket)
             key, assignee = (other.key, None) if other else self._file(step, context)
+            if other and {*_begun(issue)} - {self.marker}:
+                # The run that filed it was to tell something else.
+                self._comment_if_possible(issue, key, _comment_on(step, context), resumed=resumed)
             pending = self._set_followups(key, pending_followups(context), assignee)
             notified |= {} if other else use_notified(issue)
             if self.unknown_since:
@@ -239,6 +243,15 @@ class Tickets:
         if chosen and left_over:
             self._close_duplicates(found, chosen.key)
         return chosen
+
+    def _find_replacement(
+        self, issue: Issue, left_over: Mapping[str, Any], known: str, ticket: Ticket | None
+    ) -> Ticket | None:
+        """The ticket that a run filed in place of the one that the item knows (`known`), and did not record."""
+        if not (known and left_over):
+            return None
+        # JIRA finds a ticket that was moved under the key that it has now.
+        return self._find_unrecorded(issue, left_over, {known, ticket.key} if ticket else {known})
 
     def _searched_duplicates(self, issue: Issue, key: str, since: str) -> bool:
         """Close other open tickets of the issue. Returns whether none can appear any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -147,6 +148,59 @@ def test_killed_anywhere(story: Callable[[World], None], monkeypatch: pytest.Mon
             assert summary.problems == []
             assert summary.notes == [] or story in ARCHIVED
             assert outcome(world) == expected, f"killed at step {at}"
+            assert world.report().notified == {}
+        at += 1
+    assert at > 3
+
+
+REPLACED = (changed_without_its_ticket, *ARCHIVED, found_again_after_an_old_ticket)
+
+
+@pytest.mark.parametrize("ended", ["fixed", "exempt"])
+@pytest.mark.parametrize("story", REPLACED)
+def test_a_replacement_that_nobody_recorded_is_closed_when_the_issue_is_over(
+    story: Callable[[World], None], ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run filed a ticket in place of one that cannot be used, and was killed."""
+    at, killed = 0, True
+    while killed:
+        with reporting_world() as world:
+            story(world)
+            try:
+                with killing(monkeypatch, Killer(at)):
+                    world.report()
+                killed = False
+            except Killed:
+                world.passes(seconds=1)
+            world.fixed() if ended == "fixed" else world.found(exempt=True)
+            assert world.report().problems == []
+            tickets = [ticket for ticket in world.jira.tickets.values() if ticket.labels and not ticket.archived]
+            assert {ticket.status for ticket in tickets} <= {"Done"}, f"killed at step {at}"
+            assert world.report().notified == {}
+        at += 1
+    assert at > 3
+
+
+@pytest.mark.parametrize("now_open", [(SSH, FTP), (SSH,)], ids=["something else", "as before"])
+def test_a_replacement_that_nobody_recorded_is_told_what_changed_since_it_was_filed(
+    now_open: tuple[Exposure, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, killed = 0, True
+    while killed:
+        with reporting_world() as world:
+            changed_without_its_ticket(world)
+            try:
+                with killing(monkeypatch, Killer(at)):
+                    world.report()
+                killed = False
+            except Killed:
+                world.passes(seconds=1)
+            world.found("sg-1", *now_open)
+            assert world.report().problems == []
+            if ticket := world.jira.tickets.get("SEC-2"):
+                last = [ticket.fields["description"], *ticket.comments][-1]
+                assert "3389" not in ticket.fields["description"] or ticket.comments, f"killed at step {at}"
+                assert bool(re.search(r"\b21\b", last)) is (FTP in now_open), f"killed at step {at}"
             assert world.report().notified == {}
         at += 1
     assert at > 3
