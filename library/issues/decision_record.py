@@ -204,6 +204,7 @@ class Exempted:
         occurrence: of the issue, when it was exempted.
         digest: of what the issue exposed (`library.issues.decision_rules.exposure_digest`).
         until: the first day, in UTC, on which it no longer counts.
+        at: when that was carried out.
     """
 
     number: int

@@ -296,8 +296,9 @@ def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Rul
     if request.kind is DecisionKind.NOT_MINE:
         return Ruling(decision, replace(after, owner=decision.owner))
     exemption = _exemption(issue, decision, after.number, limits)
+    # A label may be older than the last scan, which knew of no exemption.
     exempted = Exempted(
-        exemption.number, exemption.occurrence, exposure_digest(issue), exemption.until, exemption.by, exemption.at
+        exemption.number, exemption.occurrence, exposure_digest(issue), exemption.until, exemption.by, now
     )
     # Who exempts what somebody wanted closed at once takes that back: it is not closed at once when that ends.
     exempt = replace(after.with_exempted(exempted, now.date()), close_now=None)

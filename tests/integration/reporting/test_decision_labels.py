@@ -11,12 +11,13 @@ import pytest
 from library.aws.conditional_writes import Items
 from library.aws.decision_store import exemption_records
 from library.aws.issue_table import IssueTable
+from library.issues.decision_rules import exempt_until
 from library.issues.issue import Status
 from library.issues.times import format_time
 from reporting.run import Reporter
 from tests.standins.jira import Ticket
 from tests.standins.server import Answer, Fault, Request
-from tests.worlds.reporting_world import MAIN, RDP, SSH, World, reporting_world
+from tests.worlds.reporting_world import MAIN, RDP, SSH, START, World, reporting_world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
 
@@ -546,3 +547,15 @@ def test_a_decision_that_the_ticket_of_a_closed_issue_does_not_take_is_named_onc
     assert here.issue().status is Status.CLOSED
     here.report()
     assert here.report().problems == []
+
+
+def test_an_exemption_counts_from_when_it_was_carried_out(here: World) -> None:
+    """A look at the group came between the label and the run: it knew of no exemption."""
+    ticket(here).show_text(person(here)["author"], "migration until Friday", AT)
+    ticket(here).label("hammer-exempt-3d", AT, **person(here))
+    here.table.record_seen(here.issue(), START + timedelta(minutes=45))
+    here.report()
+    assert results(here) == [("exempt", "done")]
+    exempted = exempt_until(here.issue(), here.clock.date())
+    assert exempted is not None
+    assert str(exempted.until) == "2026-11-25"
