@@ -200,6 +200,7 @@ def _name(thing: Mapping[str, Any] | None) -> str:
 _OPTIONAL_FIELDS = ("assignee", "components", "duedate", "priority", "security")
 _TICKETS_A_SEARCH = 50
 _COMMENTS_A_PAGE = 100
+_OWN_REFERENCE = re.compile(r"Reference: (?:(?:decision|cut off) )?[0-9a-f]{16}\s*\Z")
 # Cloud took the old search away (410); Data Center does not have the new one.
 _SEARCHES = {True: (("2", "search/jql"), ("3", "search/jql")), False: (("2", "search"), ("2", "search/jql"))}
 
@@ -315,12 +316,20 @@ class JiraClient:
         return {**ticket, "changelog": {"histories": histories}}
 
     def newest_comment(self, key: str, author_ids: Sequence[str]) -> str:
-        """The text of the newest comment of one author, by account id, or name and key; empty: there is none."""
-        by_author = [comment for comment in self._comments(key) if comment.author_ids & {*author_ids}]
+        """The text of the newest comment of one author, by account id, or name and key; empty: there is none.
+
+        Hammer's own comments are nobody's: its login may be a person's. What somebody else edited last is not the
+        author's any more, and counts as empty.
+        """
+        by_author = [
+            comment for comment in self._comments(key) if comment.author_ids & {*author_ids} and not comment.is_own
+        ]
         first = datetime.min.replace(tzinfo=UTC)
         # As times: Data Center writes them with the server's offset, which is another in summer.
         newest = max(by_author, key=lambda each: (stored_time(each.created) or first, each.created), default=None)
-        return str(newest.body) if newest else ""
+        if newest is None or (newest.editor_ids and not newest.editor_ids & {*author_ids}):
+            return ""
+        return str(newest.body)
 
     def commented_at(self, key: str, marker: str) -> datetime | None:
         """When the comment with a marker was written, by JIRA's clock; None: there is none, or JIRA does not tell."""
@@ -421,11 +430,20 @@ class JiraClient:
 
 @dataclass(frozen=True, slots=True)
 class _Comment:
-    """A comment. `body`: as JIRA gives it; `author_ids`: the account id, or name and key, of who wrote it."""
+    """A comment. `body`: as JIRA gives it; `author_ids`: the account id, or name and key, of who wrote it.
+
+    `editor_ids`: the same of who changed it last; empty: JIRA does not tell.
+    """
 
     created: str
     body: Any
     author_ids: frozenset[str]
+    editor_ids: frozenset[str] = frozenset()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether Hammer wrote it: all that it writes into an issue's ticket ends with a reference."""
+        return isinstance(self.body, str) and _OWN_REFERENCE.search(self.body) is not None
 
     def has(self, marker: str) -> bool:
         """Whether a marker is in it, however JIRA renders the rest of its text."""
@@ -439,7 +457,12 @@ def _comment_page(key: str, start: int) -> Callable[[Any], tuple[list[_Comment],
     def get_json(client: Any) -> tuple[list[_Comment], bool]:
         found = client.get_json(f"issue/{key}/comment", **params)
         page = [
-            _Comment(str(comment.get("created") or ""), comment["body"], _user_ids(comment.get("author")))
+            _Comment(
+                str(comment.get("created") or ""),
+                comment["body"],
+                _user_ids(comment.get("author")),
+                _user_ids(comment.get("updateAuthor")),
+            )
             for comment in found["comments"]
         ]
         is_last = start + len(page) >= int(found["total"]) if "total" in found else len(page) < _COMMENTS_A_PAGE

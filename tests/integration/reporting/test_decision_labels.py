@@ -559,3 +559,26 @@ def test_an_exemption_counts_from_when_it_was_carried_out(here: World) -> None:
     exempted = exempt_until(here.issue(), here.clock.date())
     assert exempted is not None
     assert str(exempted.until) == "2026-11-25"
+
+
+def test_what_hammer_wrote_itself_is_no_reason(here: World) -> None:
+    """The login of JIRA is that of a person, who decides, too."""
+    author = person(here)["author"]
+    ticket(here).show_text(author, "migration until Friday", "2026-11-22T03:10:00.000+0000")
+    here.found("sg-1", SSH, RDP)
+    here.report()
+    ticket(here).written[1] = {"author": author, "created": "2026-11-22T03:20:00.000+0000"}
+    ticket(here).label("hammer-exempt-3d", AT, **person(here))
+    here.report()
+    (record,) = exemption_records(here.table.items, MAIN)
+    assert record.reason == "migration until Friday"
+
+
+@pytest.mark.parametrize("by_author", [True, False])
+def test_a_comment_that_somebody_else_edited_is_not_the_authors(here: World, *, by_author: bool) -> None:
+    author = person(here)["author"]
+    ticket(here).show_text(author, "migration until Friday", AT)
+    ticket(here).written[0]["updateAuthor"] = author if by_author else {"accountId": SEC, "name": "sec"}
+    ticket(here).label("hammer-exempt-3d", AT, **person(here))
+    here.report()
+    assert [result == "done" for _, result in results(here)] == [by_author]
