@@ -51,6 +51,7 @@ from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import SlackError
 from reporting.decision_messages import buttons, decide_command
 from reporting.decision_notifications import DecisionNotifications
+from reporting.jira import unrecorded_changes
 from reporting.plan import channel_digest
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class LabelEntry:
 
     Attributes:
         days: of `hammer-exempt-<n>d`; 0: it is none.
+        at: when it was set, and at the latest now: JIRA's clock may be ahead.
         entry_id: of the history; empty: no entry says who set it.
+        set_at: when it was set by JIRA's clock, as comments have their times.
     """
 
     label: str
@@ -105,6 +108,7 @@ class LabelEntry:
     author: Author
     at: datetime
     entry_id: str
+    set_at: datetime
 
 
 def wanted_by(label: str) -> tuple[DecisionKind, int] | None:
@@ -139,9 +143,11 @@ def _entry(label: str, wanted: tuple[DecisionKind, int], ticket: Mapping[str, An
         if at and any(_sets(item, label) for item in history.get("items") or ()) and (not setting or at >= setting[0]):
             setting = at, history
     if setting is None:
-        return LabelEntry(label, *wanted, Author((), "the ticket's history does not say who set the label"), now, "")
+        unknown_author = Author((), "the ticket's history does not say who set the label")
+        return LabelEntry(label, *wanted, unknown_author, now, entry_id="", set_at=now)
     at, history = setting
-    return LabelEntry(label, *wanted, author_of(history), min(at, now), str(history.get("id") or at.isoformat()))
+    entry_id = str(history.get("id") or at.isoformat())
+    return LabelEntry(label, *wanted, author_of(history), min(at, now), entry_id, set_at=at)
 
 
 def _sets(item: Mapping[str, Any], label: str) -> bool:
@@ -250,7 +256,8 @@ class DecisionLabels:
             reason=reason,
             until=until,
             owner=owner,
-            key=f"jira:{key}:{entry.label[:_LABEL_IN_KEY]}:{entry.entry_id or entry.at.isoformat()}",
+            # Without an entry nobody knows one label from the next: it is answered once a day at most.
+            key=f"jira:{key}:{entry.label[:_LABEL_IN_KEY]}:{entry.entry_id or entry.at.date()}",
             label=entry.label,
         )
         outcome = Decisions(self.notification.table, self.notification.now).carry_out(
@@ -270,11 +277,17 @@ class DecisionLabels:
         """What the ticket said when the label was set.
 
         A run that read the labels goes on to write into tickets: what it wrote after the label was set nobody saw.
+        A run that broke off may have told another change before the label was set, which is not so any more.
         """
         seen = _seen(issue)
+        if not seen.digest:
+            return seen
         change = str(issue.jira_details.get("change") or "")
-        changed = self.jira.commented_at(key, change) if change and seen.digest else None
-        return replace(seen, digest="") if changed and changed >= entry.at else seen
+        changed = self.jira.commented_at(key, change) if change else None
+        if changed and changed >= entry.set_at:
+            return replace(seen, digest="")
+        unrecorded = (self.jira.commented_at(key, marker) for marker in unrecorded_changes(issue))
+        return replace(seen, digest="") if any(at and at < entry.set_at for at in unrecorded) else seen
 
     def _rights(self, entry: LabelEntry, reason: str, ticket: Mapping[str, Any]) -> Rights:
         """What the author of a label may do."""

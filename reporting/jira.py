@@ -492,6 +492,12 @@ def _begun(issue: Issue) -> list[str]:
     return [str(marker) for marker in (issue.jira_details.get("intent") or {}).get("markers", ())]
 
 
+def unrecorded_changes(issue: Issue) -> list[str]:
+    """The markers of comments that may say that something else is open than the issue's item has as told."""
+    intent = issue.jira_details.get("intent") or {}
+    return _begun(issue) if intent.get("news") == Update.CHANGED else []
+
+
 def _was_notified(step: Step) -> bool:
     """Whether the ticket was told all of this, so far as is recorded."""
     kept, now = step.issue.jira_details, state_as_notified(step.issue, closed=False, at_once=step.at_once)

@@ -549,6 +549,21 @@ def test_a_decision_that_the_ticket_of_a_closed_issue_does_not_take_is_named_onc
     assert here.report().problems == []
 
 
+@pytest.mark.parametrize("ahead", [-3, 3], ids=["behind", "ahead"])
+def test_comment_and_label_are_compared_by_the_clock_of_jira(here: World, ahead: int) -> None:
+    """JIRA's clock is hours off. The label was set after the comment."""
+    here.found("sg-1", SSH, RDP)
+    here.report()
+    times = [(here.clock + timedelta(hours=ahead, minutes=minutes)).isoformat() for minutes in (0, 10)]
+    ticket(here).written[0] = {"created": times[0]}
+    ticket(here).label("hammer-close-now", times[1], **person(here))
+    here.passes(minutes=20)
+    now = here.clock
+    here.report()
+    assert results(here) == [("close-now", "done")]
+    assert here.issue().decided.decisions[0].at <= now
+
+
 def test_an_exemption_counts_from_when_it_was_carried_out(here: World) -> None:
     """A look at the group came between the label and the run: it knew of no exemption."""
     ticket(here).show_text(person(here)["author"], "migration until Friday", AT)
@@ -582,3 +597,30 @@ def test_a_comment_that_somebody_else_edited_is_not_the_authors(here: World, *, 
     ticket(here).label("hammer-exempt-3d", AT, **person(here))
     here.report()
     assert [result == "done" for _, result in results(here)] == [by_author]
+
+
+def test_a_label_without_history_that_jira_does_not_let_go_is_answered_once_a_day(here: World) -> None:
+    ticket(here).fields["labels"].append("hammer-close-now")
+    refused = Answer({"errors": {"labels": "Field 'labels' cannot be set."}}, 400)
+    here.jira.faults.append(Fault("PUT /issue/SEC-1", refused, times=999))
+    for _ in range(5):
+        here.report()
+        here.passes(hours=1)
+    assert len(results(here)) == len(ticket(here).comments) == 1
+
+
+@pytest.mark.parametrize("label_first", [True, False], ids=["after the label", "before the label"])
+def test_what_a_dead_run_told_before_a_label_may_be_what_the_person_saw(
+    here: World, monkeypatch: pytest.MonkeyPatch, *, label_first: bool
+) -> None:
+    """The run told of a second port, and died. The port is closed again when the next run reads the label."""
+    here.found("sg-1", SSH, RDP)
+    with monkeypatch.context() as patched:
+        patched.setattr(Reporter, "_record", lambda *_, **__: False)
+        here.report()
+    assert len(ticket(here).comments) == 1
+    ticket(here).written[0] = {"created": f"2026-11-22T03:{40 if label_first else 20}:00.000+0000"}
+    here.found("sg-1", SSH)
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    assert [result == "done" for _, result in results(here)] == [label_first]
