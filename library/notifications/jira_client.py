@@ -199,6 +199,7 @@ def _name(thing: Mapping[str, Any] | None) -> str:
 
 _OPTIONAL_FIELDS = ("assignee", "components", "duedate", "priority", "security")
 _TICKETS_A_SEARCH = 50
+_PAGES_A_SEARCH = 20
 _COMMENTS_A_PAGE = 100
 _OWN_REFERENCE = re.compile(r"Reference: (?:(?:decision|cut off) )?[0-9a-f]{16}\s*\Z")
 # Cloud took the old search away (410); Data Center does not have the new one.
@@ -271,7 +272,7 @@ class JiraClient:
         for version, path in searches:
             params = {"jql": jql, "fields": "status,labels", "maxResults": _TICKETS_A_SEARCH}
             try:
-                found = self._connection.read(_search(path, version, params))
+                found = self._pages(path, version, params)
             except JiraError as error:
                 if error.status not in NOT_OFFERED or (version, path) == searches[-1]:
                     raise
@@ -279,6 +280,17 @@ class JiraClient:
                 self._search = version, path
                 return found
         raise AssertionError("unreachable")
+
+    def _pages(self, path: str, version: str, params: Mapping[str, Any]) -> list[Ticket]:
+        """The tickets of all pages of a search, each once. JIRA may give fewer on a page than it is asked for."""
+        found: dict[str, Ticket] = {}
+        position: Mapping[str, Any] = {}
+        for _ in range(_PAGES_A_SEARCH):
+            tickets, position = self._connection.read(_search(path, version, {**params, **position}))
+            found |= {ticket.key: ticket for ticket in tickets if ticket.key not in found}
+            if not position:
+                break
+        return list(found.values())
 
     def get(self, key: str) -> Ticket | None:
         """A ticket under the key that it has now, or None if there is none any more.
@@ -480,16 +492,23 @@ def _user_ids(user: Any) -> frozenset[str]:
     return frozenset(str(found[name]) for name in ("accountId", "name", "key") if found.get(name))
 
 
-def _search(path: str, version: str, params: Mapping[str, Any]) -> Callable[[Any], list[Ticket]]:
+def _search(
+    path: str, version: str, params: Mapping[str, Any]
+) -> Callable[[Any], tuple[list[Ticket], Mapping[str, Any]]]:
     return lambda client: _tickets(client.get_json(path, version, **params))
 
 
-def _tickets(found: Mapping[str, Any]) -> list[Ticket]:
-    """The tickets of a search's answer. Raises KeyError, AttributeError or TypeError if it is no such answer.
+def _tickets(found: Mapping[str, Any]) -> tuple[list[Ticket], Mapping[str, Any]]:
+    """The tickets of a search's answer, and what asks for its next page; empty: it is the last.
 
-    Only where JIRA says so is there no ticket.
+    Raises KeyError, AttributeError, TypeError or ValueError if it is no such answer: only where JIRA says so is there
+    no ticket.
     """
-    return [_ticket(raw) for raw in found["issues"]]
+    tickets = [_ticket(raw) for raw in found["issues"]]
+    if token := found.get("nextPageToken"):  # Cloud
+        return tickets, {"nextPageToken": token}
+    read = int(found.get("startAt") or 0) + len(tickets)
+    return tickets, {"startAt": read} if tickets and read < int(found.get("total") or 0) else {}
 
 
 def _ticket(raw: Mapping[str, Any]) -> Ticket:
