@@ -43,6 +43,7 @@ WITH_VIEW = frozenset({DecisionKind.EXEMPT, DecisionKind.NOT_MINE})
 _LISTED_EXPOSURES = 10
 _LISTED_DECISIONS = 5
 _SECTION_LIMIT = 3000  # Block Kit, "Section block"
+_SECTION_JSON_LIMIT = 9000  # Slack takes about 13,200 of all blocks (`library.documents.slack_message`)
 _METADATA_LIMIT = 3000  # Block Kit, "Modal": private_metadata
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,}")
 
@@ -79,14 +80,31 @@ def issue_message(config: Configuration, issue: Issue, line: str, today: date) -
         if len(exposures) > _LISTED_EXPOSURES:
             parts.append(f"    and {len(exposures) - _LISTED_EXPOSURES} more")
     decided = [decision for decision in issue.decided.decisions if decision.is_done]
-    parts += [_mrkdwn_sentence(decision) for decision in decided[-_LISTED_DECISIONS:]]
+    decisions = [_mrkdwn_sentence(decision) for decision in decided[-_LISTED_DECISIONS:]]
     if issue.decided.restore:
-        parts.append(f"{_mrkdwn_sentence(issue.decided.restore.decision)} It is being carried out.")
-    blocks: list[dict[str, Any]] = [_section("\n".join(parts))]
+        decisions.append(f"{_mrkdwn_sentence(issue.decided.restore.decision)} It is being carried out.")
+    blocks: list[dict[str, Any]] = [_section(_with_newest(parts, decisions))]
     if kinds:
         blocks.append(buttons(issue, kinds, extends=exempt_until(issue, today) is not None))
     text = f"{issue.issue_id}: {printable(state_text(issue, limits, today))}"
     return IssueMessage(text, tuple(blocks), bool(kinds))
+
+
+def _with_newest(parts: Sequence[str], decisions: Sequence[str]) -> str:
+    """The parts, and as many of the decisions as a section has room for, the newest first of all."""
+    for first in range(len(decisions)):
+        text = "\n".join((*parts, *decisions[first:]))
+        if _shortened(text) == text:
+            return text
+    return _shortened("\n".join((*parts, *decisions[-1:])))
+
+
+def _shortened(text: str) -> str:
+    """`mrkdwn` that a section takes, beside buttons, however it is encoded."""
+    limit = _SECTION_LIMIT
+    while len(json.dumps(found := cut(text, limit))) > _SECTION_JSON_LIMIT:
+        limit = limit * 9 // 10
+    return found
 
 
 def state_text(issue: Issue, limits: Limits, today: date) -> str:

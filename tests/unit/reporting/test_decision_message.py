@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from library.issues.decision_record import Decision, DecisionKind, DecisionState, Via
+from library.documents.slack_message import slack_literal
+from library.documents.text import utf16_size
+from library.issues.decision_record import Decision, DecisionKind, DecisionState, RestoreRequest, Via
 from library.issues.decision_rules import ButtonValue, button_value, read_button, seen_now
 from library.issues.issue import Issue
 from reporting.decision_messages import issue_message
@@ -64,3 +67,25 @@ def test_messages_have_buttons_where_somebody_may_listen(*, decisions: bool, app
     slack = cast(Any, SimpleNamespace(has_app_token=app_token))
     assert DecisionNotifications(config, cast(Any, None), None, slack, lambda: NOW).has_buttons is expected
     assert not DecisionNotifications(config, cast(Any, None), None, None, lambda: NOW).has_buttons
+
+
+@pytest.mark.parametrize(
+    "text", ["&", "*", "移", "\U0001f525", "why "], ids=["entity", "effect", "CJK", "emoji", "plain"]
+)
+@pytest.mark.parametrize("restores", [False, True])
+def test_the_newest_decision_is_always_shown_and_slack_takes_the_message(text: str, *, restores: bool) -> None:
+    """Five decisions with reasons of 500 characters, some of which Slack is given as five or more."""
+    issue = an_issue()
+    reason = text * (500 // len(text))
+    decisions = [
+        Decision(DecisionKind.NOT_MINE, f"U000000{number}", Via.SLACK, NOW, issue.occurrence, reason, owner=reason)
+        for number in range(5)
+    ]
+    newest = RestoreRequest(replace(decisions[-1], kind=DecisionKind.RESTORE), "change") if restores else None
+    issue = replace(issue, decided=DecisionState(decisions=tuple(decisions), restore=newest))
+    line = slack_literal(text * 80)
+    message = issue_message(parse(config_with(ON)), issue, line, NOW.date())
+    shown = message.blocks[0]["text"]["text"]
+    assert "<@U0000004> decided to restore" in shown if restores else "<@U0000004> handed it on" in shown
+    assert utf16_size(shown) <= 3000
+    assert len(json.dumps(message.blocks)) <= 12_000
