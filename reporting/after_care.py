@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.documents.document import Bullets, Document, Section, fitted, jira_markup, paragraph, plain_text
+from library.documents.document import Bullets, Document, Section, paragraph, plain_text
 from library.documents.slack_message import Alert, slack_literal
 from library.issues.after_care import ITEM_PREFIX, NAMED_SUFFIX, AfterCare, after_care_sentences, changed_last
 from library.issues.issue import Issue
 from library.issues.times import format_time
 from library.issues.trends import restored_at
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
+from library.notifications.change_delivery import comment_with_reference
 from library.notifications.jira_connection import JiraError
 
 if TYPE_CHECKING:
@@ -112,12 +113,11 @@ def _notify_ticket(
     document = document_of(issue, care)
     ticket = str(issue.jira_details.get("ticket") or "")
     if services.jira is not None and ticket:
-        end = f"\n\nReference: {_marker(issue, care)}\n"
-        body = fitted(document, jira_markup, config.jira.text_field_character_limit - len(end)).rstrip() + end
+        limit = config.jira.text_field_character_limit
         try:
             # A run that died after its comment, or got no answer to it, recorded nothing.
             if not services.jira.has_comment(ticket, _marker(issue, care)):
-                services.jira.comment(ticket, body)
+                comment_with_reference(services.jira, ticket, document, _marker(issue, care), limit)
             summary.count("cut off")
         except JiraError as error:
             summary.problem(f"{issue.issue_id}: no comment on {ticket}: {error}")

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decision_store import Decisions
 from library.aws.failures import AWS_ERRORS, explain
-from library.documents.document import fitted, jira_markup
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import Decision, DecisionKind, Untold
 from library.notifications.broadcast import issue_line
+from library.notifications.change_delivery import comment_with_reference
 from library.notifications.jira_connection import JiraError
 from library.notifications.slack_connection import (
     SlackDestinationError,
@@ -146,11 +146,10 @@ class DecisionNotifications:
         # JIRA Cloud gives back another text than it was given: the comment is known again by its marker.
         text = f"{issue.account_id} {issue.issue_id} {untold.number}"
         marker = f"decision {hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        limit = self.config.jira.text_field_character_limit - len(marker) - 20
-        body = fitted(comment(untold.decision), jira_markup, limit)
+        limit = self.config.jira.text_field_character_limit
         if not self.jira.has_comment(key, marker):
             try:
-                self.jira.comment(key, f"{body.rstrip()}\n\nReference: {marker}\n")
+                comment_with_reference(self.jira, key, comment(untold.decision), marker, limit)
             except JiraError as error:
                 if not error.refuses_text:
                     raise

@@ -24,6 +24,7 @@ from library.documents.document import Document, fitted, jira_markup
 from library.documents.text import ascii_only, printable
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
+from library.notifications.change_delivery import PLAIN_LIMIT
 from library.notifications.jira_client import (
     CreatedTicket,
     JiraCannotCloseError,
@@ -45,7 +46,6 @@ from reporting.ticket_facts import TicketFacts
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
 
-_PLAIN_LIMIT = 1500
 _REFERENCE = "Reference: "
 _T = TypeVar("_T")
 _WATCH, _LINK = "watch", "link"
@@ -362,7 +362,7 @@ class Tickets:
 
     def _write(self, issue: Issue, document: Document, write: Callable[..., _T], kept_free: int = 0) -> _T:
         """Write a text, or a short plain one where JIRA refuses it or failed at it before. Raises JiraError."""
-        plain = ascii_only(fitted(document, jira_markup, min(self.limit, _PLAIN_LIMIT) - kept_free))
+        plain = ascii_only(fitted(document, jira_markup, min(self.limit, PLAIN_LIMIT) - kept_free))
         if self.plain:
             return write(plain, plain=True)
         try:

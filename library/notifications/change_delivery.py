@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import Document, Section, fitted, jira_markup, paragraph
 from library.documents.slack_message import Alert, slack_literal
+from library.documents.text import ascii_only
 from library.errors import ConflictError
 from library.issues.change_notifications import ChangeNotification, Channel, claimed_at, is_held, new_claim, released
 from library.issues.issue import Issue
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from library.notifications.webhook_events import WebhookEvent
 
 _log = logging.getLogger(__name__)
+
+PLAIN_LIMIT = 1500
+"""Characters of a short text, for a JIRA that refuses a longer one."""
 
 CHANGES = "Hammer changed security groups"
 """What a message about changes begins with."""
@@ -166,10 +170,22 @@ def notification_document(notification: ChangeNotification) -> Document:
     return (Section("", tuple(paragraph(sentence) for sentence in (notification.text, *notification.details))),)
 
 
-def _comment_body(notification: ChangeNotification, limit: int) -> str:
-    """A comment as JIRA takes it, in at most `limit` characters. It ends with the key by which it is known again."""
-    end = f"\n\nReference: {notification.key}\n"
-    return fitted(notification_document(notification), jira_markup, limit - len(end)).rstrip() + end
+def comment_with_reference(jira: JiraClient, ticket: str, document: Document, reference: str, limit: int) -> None:
+    """Comment on a ticket in at most `limit` characters, ending with what the comment is known again by.
+
+    JIRA may refuse a character, or take less than the configuration says: then the comment is short and plain.
+
+    Raises:
+        JiraError: it was not done, or nobody knows whether it was.
+    """
+    end = f"\n\nReference: {reference}\n"
+    try:
+        jira.comment(ticket, fitted(document, jira_markup, limit - len(end)).rstrip() + end)
+    except JiraError as error:
+        if not error.refuses_text:
+            raise
+        short = fitted(document, jira_markup, min(limit, PLAIN_LIMIT) - len(end))
+        jira.comment(ticket, ascii_only(short).rstrip() + end)
 
 
 def notification_alert(
@@ -197,7 +213,7 @@ def comment_once(
     if not delivery.begin():
         return False
     try:
-        jira.comment(ticket, _comment_body(notification, limit))
+        comment_with_reference(jira, ticket, notification_document(notification), notification.key, limit)
     except JiraError:
         delivery.give_back()
         raise

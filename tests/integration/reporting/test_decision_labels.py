@@ -624,3 +624,13 @@ def test_what_a_dead_run_told_before_a_label_may_be_what_the_person_saw(
     ticket(here).label("hammer-close-now", AT, **person(here))
     here.report()
     assert [result == "done" for _, result in results(here)] == [label_first]
+
+
+def test_a_decision_whose_reason_jira_refuses_is_told_in_plain_text(here: World) -> None:
+    """JIRA shows a character that it does not take in a comment."""
+    ticket(here).show_text(person(here)["author"], "migration until Friday \U0001f525", AT)
+    here.jira.refuses = {"\U0001f525": Answer({"errorMessages": ["Incorrect string value"]}, 400)}
+    ticket(here).label("hammer-exempt-3d", AT, **person(here))
+    assert here.report().problems == []
+    (answer,) = [comment for comment in ticket(here).comments if "exempted what is open" in comment]
+    assert "Reason: migration until Friday ?" in answer

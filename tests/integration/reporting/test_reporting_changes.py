@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from library.aws.issue_table import IssueTable
 from library.issues.change_notifications import REMEDIATED, new_notification, record_paths
 from library.issues.issue import Issue, Status
+from tests.standins.server import Answer
 from tests.worlds.reporting_world import World, reporting_world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
@@ -48,3 +49,22 @@ def test_a_table_that_fails_once_keeps_no_other_issue_untold(failing: int, monke
         assert sum("Hammer replaced a rule." in message.shown for message in world.slack.messages) == 1
         assert world.issue("sg-1").status is Status.CLOSED
         assert world.jira.tickets["SEC-1"].status == "Done"
+
+
+def test_what_jira_refuses_of_a_change_is_told_short_and_plain() -> None:
+    with reporting_world() as world:
+        world.found()
+        world.report()
+        issue = world.issue()
+        text, details = "Hammer replaced a rule (\U0001f525).", [f"Revoked: tcp/{port}" for port in range(500)]
+        notification = new_notification(issue.occurrence, world.clock, REMEDIATED, text, details)
+        sets, removes = record_paths((), notification)
+        world.table.update(issue, sets, removes=removes)
+        world.jira.refuses = {"\U0001f525": Answer({"errorMessages": ["Incorrect string value"]}, 400)}
+        assert world.report().problems == []
+        (comment,) = world.jira.tickets["SEC-1"].comments
+        assert "Hammer replaced a rule" in comment
+        assert comment.endswith(f"\n\nReference: {notification.key}\n")
+        assert len(comment) <= 1500
+        assert world.report().notified == {}
+        assert len(world.jira.tickets["SEC-1"].comments) == 1
