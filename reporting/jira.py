@@ -168,7 +168,9 @@ class Tickets:
             "told": [exposure_line(perm) for perm in issue.details.perms],
         }
         key, pending = "", dict(issue.jira_details.get("still") or {})
-        if ticket is not None:
+        is_usable = ticket is not None and not ticket.done
+        other = None if is_usable else self._find_replacement(issue, left_over, known, ticket)
+        if ticket is not None and not other:
             key, filed = self._update_existing(step, ticket, context, resumed=resumed)
             if filed:
                 pending = pending_followups(context)
@@ -180,11 +182,12 @@ class Tickets:
                 else pending
             )
         if not key:
-            other = self._find_replacement(issue, left_over, known, ticket)
+            other = other or self._find_replacement(issue, left_over, known, ticket)
             key, assignee = (other.key, None) if other else self._file(step, context)
             if other and {*_begun(issue)} - {self.marker}:
                 # The run that filed it was to tell something else.
                 self._comment_if_possible(issue, key, _comment_on(step, context), resumed=resumed)
+                notified["change"] = self.marker
             pending = self._set_followups(key, pending_followups(context), assignee)
             notified |= {} if other else use_notified(issue)
             if self.unknown_since:

@@ -181,6 +181,30 @@ def test_a_replacement_that_nobody_recorded_is_closed_when_the_issue_is_over(
     assert at > 3
 
 
+def test_a_ticket_that_can_be_reopened_again_is_left_closed_beside_its_replacement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run filed another ticket because nothing led out of Done. By the next run somebody mended the workflow."""
+    at, killed = 0, True
+    while killed:
+        with reporting_world() as world:
+            found_again(world)
+            world.jira.dead_end = True
+            try:
+                with killing(monkeypatch, Killer(at)):
+                    world.report()
+                killed = False
+            except Killed:
+                world.passes(seconds=1)
+            world.jira.dead_end = False
+            assert world.report().problems == []
+            in_use = [ticket.key for ticket in world.jira.tickets.values() if ticket.status != "Done"]
+            assert in_use == [world.issue().jira_details["ticket"]], f"killed at step {at}"
+            assert world.report().notified == {}
+        at += 1
+    assert at > 3
+
+
 @pytest.mark.parametrize("now_open", [(SSH, FTP), (SSH,)], ids=["something else", "as before"])
 def test_a_replacement_that_nobody_recorded_is_told_what_changed_since_it_was_filed(
     now_open: tuple[Exposure, ...], monkeypatch: pytest.MonkeyPatch
@@ -201,6 +225,9 @@ def test_a_replacement_that_nobody_recorded_is_told_what_changed_since_it_was_fi
                 last = [ticket.fields["description"], *ticket.comments][-1]
                 assert "3389" not in ticket.fields["description"] or ticket.comments, f"killed at step {at}"
                 assert bool(re.search(r"\b21\b", last)) is (FTP in now_open), f"killed at step {at}"
+                # A label that was set before that comment is about something else.
+                change = world.issue().jira_details.get("change")
+                assert not ticket.comments or str(change) in last, f"killed at step {at}"
             assert world.report().notified == {}
         at += 1
     assert at > 3
