@@ -315,24 +315,36 @@ class LogsParts:
         created = int(self._flow_log.created.timestamp()) if self._flow_log.created else 0
 
         def hour(client: Any, some: Sequence[str]) -> None:
-            for page in client.get_paginator("filter_log_events").paginate(
+            is_begun = False
+            pages = client.get_paginator("filter_log_events").paginate(
                 logGroupName=self._flow_log.log_group,
                 logStreamNames=list(some),
                 startTime=max(part.unit * HOUR, created) * 1000,
                 endTime=(part.unit + 1) * HOUR * 1000 - 1,
-            ):
-                messages = [event["message"] for event in page.get("events", ())]
-                budget.take(sum(len(message.encode()) for message in messages))
-                for message in messages:
-                    self._read_message(message, wanted, on_record, on_bad_line)
+            )
+            try:
+                for page in pages:
+                    is_begun = True
+                    messages = [event["message"] for event in page.get("events", ())]
+                    budget.take(sum(len(message.encode()) for message in messages))
+                    for message in messages:
+                        self._read_message(message, wanted, on_record, on_bad_line)
+            except ClientError as error:
+                if is_begun:  # another client would begin anew, and what was read would count twice
+                    raise self._failure(error) from error
+                raise
 
         try:
             for some in chunks(streams, _STREAMS_A_CALL):
                 self._access.call("logs", self._holder, partial(hour, some=some))
         except AWS_ERRORS as error:
-            if error_code(error) in _DENIED | _OF_ANOTHER_CLASS:
-                raise RefusedError(f"log group {self._flow_log.log_group} refuses: {explain(error)}") from error
-            raise FormatError(explain(error)) from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> RefusedError | FormatError:
+        """What it means for an hour that a call failed."""
+        if error_code(error) in _DENIED | _OF_ANOTHER_CLASS:
+            return RefusedError(f"log group {self._flow_log.log_group} refuses: {explain(error)}")
+        return FormatError(explain(error))
 
     def _read_message(self, message: str, wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
         values = message.split()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -11,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from identification.flow_logs import read
 from identification.flow_logs.flow_log import LOGS, FlowLog
-from identification.flow_logs.read import Access, Budget, LimitReachedError, LogsParts
-from identification.flow_logs.records import NEEDED
+from identification.flow_logs.read import Access, Budget, LimitReachedError, LogsParts, Part, RefusedError
+from identification.flow_logs.records import NEEDED, FlowRecord, Wanted
 from identification.flow_logs.run import _rotated
 
 READER = "arn:aws:iam::333333333333:role/logs/reader"
@@ -97,6 +99,39 @@ def test_a_log_group_of_the_same_name_in_the_account_itself_is_another(
     flow_log = FlowLog("fl-1", "vpc-1", LOGS, log_group="flows", log_group_account=account, traffic_type="ALL")
     parts = LogsParts(access, replace(flow_log, names=NEEDED), (), datetime(2026, 11, 29, tzinfo=UTC))
     assert parts._streams_of("eni-1") == ([] if own else ["eni-1-all"])
+
+
+class Events:
+    """Log events in pages, one of which may be refused."""
+
+    def __init__(self, refused_page: int = 0) -> None:
+        self._refused_page = refused_page
+
+    def get_paginator(self, _: str) -> Events:
+        return self
+
+    def paginate(self, **_: Any) -> Iterator[dict[str, Any]]:
+        for page in (1, 2):
+            if page == self._refused_page:
+                raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "FilterLogEvents")
+            yield {"events": [{"message": f"eni-1 9.9.9.{page} 10.0.0.1 50000 22 6 30 3000 1 61 ACCEPT OK"}]}
+
+
+@pytest.mark.parametrize(("refused_page", "found"), [(1, 2), (2, None)], ids=["at first", "in the middle"])
+def test_what_was_read_before_a_refusal_is_not_read_again_by_another_role(
+    access: Access, monkeypatch: pytest.MonkeyPatch, refused_page: int, found: int | None
+) -> None:
+    """It would count twice: a connection of 30 packets each way would be one of 60, and at work."""
+    clients = {"own": Events(refused_page), "logs/reader": Events()}
+    monkeypatch.setattr(Fake, "client", lambda fake, *_: clients[fake.role])
+    access._roles = {"333333333333": READER}
+    flow_log = FlowLog("fl-1", "vpc-1", LOGS, log_group="flows", log_group_account="333333333333", names=NEEDED)
+    parts = LogsParts(access, flow_log, (), datetime(2026, 11, 29, tzinfo=UTC))
+    parts._streams = {"eni-1": ["eni-1-all"]}
+    records: list[FlowRecord] = []
+    with nullcontext() if found else pytest.raises(RefusedError, match="log group flows refuses"):
+        parts.read(Part(0, 3600), Wanted(["eni-1"]), Budget(1000), records.append, lambda _: None)
+    assert found is None or len(records) == found
 
 
 def test_the_budget_counts_nothing_that_is_above_it() -> None:
