@@ -210,6 +210,7 @@ class _Watch:
         run.run(max(first, flow_log.created or first), self.now)
         found: list[tuple[str, tuple[RefusedPort, ...]]] = []
         for reading in readings:
+            self.renew()  # else a run that stalled in its last part would undo what the next one kept
             store.save(account_id, reading.issue_id, name, reading.kept, self.now + KEPT_LONGER)
             together = reading.kept.evidence
             together.merge(reading.recent.evidence)

@@ -321,6 +321,7 @@ class UsageRun:
             if not reading.refused:  # else another flow log tells of the interface, or none
                 for interface_id, hours in issue_reading.left.items():
                     subject.left.setdefault(interface_id, set()).update(hours)
+            self.renew()  # else a run that stalled in its last part would undo what the next one kept
             self._keep(store, access.account_id, flow_log, subject, issue_reading)
         return reading.refused
 

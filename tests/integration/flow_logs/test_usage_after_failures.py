@@ -11,16 +11,29 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from identification.flow_logs.evidence import Interface
 from identification.flow_logs.evidence_store import KeptEvidence
-from identification.flow_logs.read import LogsParts, RefusedError, S3Parts, interfaces_of
+from identification.flow_logs.read import LogsParts, Part, RefusedError, S3Parts, interfaces_of
+from library.aws.issue_table import IssueTable
+from library.aws.lock import LEASE
 from library.issues.use import UseVerdict
 from tests.integration.flow_logs.test_usage_command import ALL_HOURS, logs_world, send
-from tests.worlds.usage_world import BUCKET, HEADER, SCANNER, WORKER, UsageWorld, counts
+from tests.worlds.usage_world import (
+    BUCKET,
+    HEADER,
+    MAIN,
+    REGION,
+    SCANNER,
+    TABLE,
+    WORKER,
+    UsageWorld,
+    counts,
+)
 
 
 def throttled(*_: Any, **__: Any) -> Any:
@@ -400,3 +413,40 @@ def test_the_lock_is_renewed_before_each_object_also_after_a_change(
     world.usage()
     assert done.count("read") == 7  # three that are new, and all four again for whom the change cut off
     assert not any(pair == ("read", "read") for pair in pairwise(done))
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["open", "after a change"])
+def test_a_run_that_stalls_and_wakes_up_does_not_undo_what_the_next_one_kept(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch, *, changed: bool
+) -> None:
+    """The next run may have read an interface that is gone by then: nobody would read it again."""
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    if changed:
+        world.usage()
+        world.changed(hours=3)
+        world.put([world.line(WORKER, 1, action="REJECT")])
+    monkeypatch.setattr("identification.read_security_group_usage.utc_now", lambda: world.now)
+    late = world.put([world.line(WORKER, 1, action="REJECT")])
+    lists, reads, kept = S3Parts.listed, S3Parts.read, []
+
+    def early(*arguments: Any) -> list[Part]:
+        return [part for part in lists(*arguments) if kept or part.key != late]
+
+    def evidence() -> list[Any]:
+        items = KeptEvidence(IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).items)
+        return [each.to_bytes() for _, each in sorted(items.of_issue(MAIN, world.group_id).items())]
+
+    def stalls(parts: S3Parts, part: Part, *arguments: Any) -> None:
+        reads(parts, part, *arguments)
+        # The last object of the run: after that no other is read.
+        if not kept and part.name.endswith("00000001.log.gz"):
+            kept.append(b"")
+            world.now += LEASE + timedelta(seconds=1)
+            assert world.hammer("usage").exit_code == 0
+            kept[:] = evidence()
+
+    monkeypatch.setattr(S3Parts, "listed", early)
+    monkeypatch.setattr(S3Parts, "read", stalls)
+    result = world.hammer("usage")
+    assert (result.exit_code, evidence()) == (1, kept)
+    assert "taken over by another run" in result.output
