@@ -435,11 +435,13 @@ class Issue:
             KeyError: a part that the contract promises is missing.
             ValueError: the kind is unknown, or a status, a time or a count is none.
         """
+        details = kind_of(item["issue_id"]).details.from_item(item["issue_details"])
+        use = Use.from_item(item.get("use"))
         return cls(
             account_id=item["account_id"],
             issue_id=item["issue_id"],
             status=Status(item["status"]),
-            details=kind_of(item["issue_id"]).details.from_item(item["issue_details"]),
+            details=details,
             timestamps=Timestamps.from_item(item["timestamps"]),
             revision=whole_number("revision", item.get("revision", 0)),
             occurrence=whole_number("occurrence", item.get("occurrence", 0)),
@@ -454,7 +456,7 @@ class Issue:
             open_at_report=_texts(item.get("open_at_report")),
             change_notifications=notifications_from_item(item.get("change_news")),
             opener_sought=_number(item.get("looked_up")),
-            use=Use.from_item(item.get("use")),
+            use=use.of_what_is_open(details.perms) if use else None,
             last_seen=parse_time(item.get("last_seen")),
             stored_last_seen=(item["last_seen"],) if "last_seen" in item else (),
             source=_source(item.get("source")),

@@ -8,6 +8,7 @@ that nobody needs a rule.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,16 +16,20 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from library.documents.text import counted, flattened
+from library.documents.text import and_more, counted, flattened
 from library.issues.times import format_time, required_time, shown_time
 from library.security_groups.exposure import source_text, traffic_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from library.security_groups.exposure import Exposure
+
 SOURCES_A_RULE = 20
 GAPS_KEPT = 20
 _GAP_LIMIT = 400
+_RULES_NAMED = 3
+_RULES_LEFT_OUT = re.compile(r"[0-9,]+ more rules? (is|are) left out here\.")  # of `_left_out`
 _RULES_BYTES = 16_000
 _SOURCES_BYTES = 16_000
 # With the gaps some 40 KB: an item of the table, which is copied to two indexes, has 133 KB for all that every job
@@ -232,6 +237,19 @@ class Use:
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
             return None
 
+    def of_what_is_open(self, exposures: Iterable[Exposure]) -> Use:
+        """It where these rules expose the group by now: of one that was not looked at nobody knows who uses it."""
+        read = {_compared(rule) for rule in self.rules}
+        if not read or any(_RULES_LEFT_OUT.fullmatch(gap) for gap in self.gaps):
+            return self  # not all that was looked at is listed
+        unread = [each for each in exposures if _compared(each) not in read]
+        if not unread:
+            return self
+        rules = (UseRule(*_compared(each)).text for each in unread)
+        text = f"flow logs were not yet read for {and_more(list(dict.fromkeys(rules)), _RULES_NAMED)}"
+        use = replace(self, gaps=(f"{text[0].upper()}{text[1:]}.", *self.gaps))
+        return replace(use, verdict=UseVerdict.UNKNOWN, reason=text) if self.verdict is UseVerdict.NONE else use
+
     def sources(self, *classes: SourceClass) -> dict[str, UseSource]:
         """The sources of these classes that no rule which stays admits, by address; of several rules' the latest."""
         found: dict[str, UseSource] = {}
@@ -241,6 +259,10 @@ class Use:
                 if is_wanted and (source.source not in found or found[source.source].last < source.last):
                     found[source.source] = source
         return found
+
+
+def _compared(rule: UseRule | Exposure) -> tuple[str, int | None, int | None, str, str]:
+    return rule.protocol, rule.from_port, rule.to_port, rule.cidr, rule.prefix_list_id
 
 
 def _fitting_rules(rules: Sequence[UseRule]) -> list[UseRule]:

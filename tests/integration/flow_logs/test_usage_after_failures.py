@@ -426,11 +426,11 @@ def test_a_run_that_stalls_and_wakes_up_does_not_undo_what_the_next_one_kept(
         world.changed(hours=3)
         world.put([world.line(WORKER, 1, action="REJECT")])
     monkeypatch.setattr("identification.read_security_group_usage.utc_now", lambda: world.now)
-    late = world.put([world.line(WORKER, 1, action="REJECT")])
+    newest = world.put([world.line(WORKER, 1, action="REJECT")])
     lists, reads, kept = S3Parts.listed, S3Parts.read, []
 
     def early(*arguments: Any) -> list[Part]:
-        return [part for part in lists(*arguments) if kept or part.key != late]
+        return [part for part in lists(*arguments) if kept or part.key != newest]
 
     def evidence() -> list[Any]:
         items = KeptEvidence(IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).items)

@@ -608,3 +608,18 @@ def test_whom_a_change_cut_off_is_told_though_something_else_is_opened(world: Us
     output = world.hammer("report").output
     assert f"{WORKER} on tcp/22, 3 times" in output
     assert WORKER not in world.hammer("report").output
+
+
+def test_of_a_rule_that_was_opened_since_nothing_is_said(world: UsageWorld) -> None:
+    """The job reads once an hour, and less where it fails: nobody looked who uses what is new."""
+    world.put(world.no_data(ALL_HOURS))
+    assert world.usage().verdict is UseVerdict.NONE
+    world.open_too(3389)
+    use, missing = world.issue().use, "flow logs were not yet read for tcp/3389 from 0.0.0.0/0"
+    assert use is not None
+    assert (use.verdict, use.reason) == (UseVerdict.UNKNOWN, missing)
+    shown = " ".join(world.hammer("explain", "--group", world.group_id).output.split())
+    assert missing in shown
+    assert missing in world.hammer("status").output
+    assert world.usage().verdict is UseVerdict.NONE
+    assert world.issue().use == world.stored()

@@ -25,6 +25,7 @@ from library.issues.use import (
     use_sentences,
     use_summary,
 )
+from library.security_groups.exposure import Exposure
 from tests.builders.issues import DETAILS, an_issue
 from tests.worlds.memory_table import size_of
 
@@ -199,3 +200,25 @@ def test_a_notice_of_immediate_mode_counts_whoever_works() -> None:
     notice = ClosingNotice(NOW, issue.occurrence)
     issue = replace(issue, timestamps=replace(issue.timestamps, reported=REPORTED), closing_notice=notice)
     assert remediation_schedule(issue, terms, NOW).due == REPORTED + timedelta(days=21)
+
+
+@pytest.mark.parametrize("verdict", list(UseVerdict))
+def test_what_is_open_and_was_not_looked_at_is_named_and_nobody_is_said_not_to_use_it(verdict: UseVerdict) -> None:
+    known, new = (Exposure("tcp", port, port, "0.0.0.0/0", "open_completely") for port in (22, 3389))
+    found = use(verdict, reason="")
+    assert found.of_what_is_open([known]) == found
+    opened = found.of_what_is_open([known, new, new._replace(cidr="::/0")])
+    text = "low logs were not yet read for tcp/3389 from 0.0.0.0/0, tcp/3389 from ::/0"
+    assert opened.gaps == (f"F{text}.",)
+    assert opened.rules == found.rules
+    expected = (UseVerdict.UNKNOWN, f"f{text}") if verdict is UseVerdict.NONE else (verdict, "")
+    assert (opened.verdict, opened.reason) == expected
+
+
+def test_rules_that_the_table_had_no_room_for_were_looked_at() -> None:
+    port = UseRule("tcp", 1, 1, "0.0.0.0/0")
+    stored = Use.from_item(use(UseVerdict.NONE, rules=tuple(replace(port, to_port=n) for n in range(900))).to_item())
+    assert stored is not None
+    last = Exposure("tcp", 1, 899, "0.0.0.0/0", "open_completely")
+    assert last not in stored.rules
+    assert stored.of_what_is_open([last]) == stored
