@@ -48,6 +48,7 @@ _KEY_SIZE, _CELL_SIZE = _KEY.size, _CELL.size
 _MOST, _MOST_SHORT = 2**63 - 1, 2**32 - 1
 _VERSION = 1
 _ICMP = (1, 58)
+_IPV6 = 16  # bytes
 _TCP, _UDP = 6, 17
 _SYN, _ACK = 2, 16
 
@@ -164,6 +165,10 @@ class Interface:
         if address in self.addresses:
             return True
         return any(len(first) == len(address) and first <= address <= last for first, last in self.prefixes)
+
+    def is_near(self, address: bytes) -> bool:
+        """Whether an IPv6 address is of its /64, and it may have had it; of IPv4 records show the primary one alone."""
+        return len(address) == _IPV6 and any(len(own) == _IPV6 and own[:8] == address[:8] for own in self.addresses)
 
 
 def axis_of(protocol: int, port: int) -> int:
@@ -549,7 +554,10 @@ def _is_ingress(record: FlowRecord, interface: Interface) -> bool | None:
         return record.flow_direction == "ingress"
     if interface.has(record.dstaddr):
         return True
-    return False if interface.has(record.srcaddr) else None
+    if interface.has(record.srcaddr):
+        return False
+    is_to, is_from = interface.is_near(record.dstaddr), interface.is_near(record.srcaddr)
+    return is_to if is_to != is_from else None
 
 
 def _key(kind: int, number: int, protocol: int, local_port: int, peer_port: int, peer: bytes) -> bytes:

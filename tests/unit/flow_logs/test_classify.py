@@ -201,6 +201,12 @@ CASES: dict[str, tuple[list[FlowRecord], tuple[Exposure, ...], dict[str, int]]] 
     "within its first hour": (talk(A, 60, 60, hours_ago=14 * 24), (), {"working": 1}),
     "after the run": (talk(A, 60, 60, hours_ago=-2), (), {}),
     "an interface of another address": (talk(A, 60, 60, local="10.0.7.7"), (), {}),
+    "an address that it has no longer": (
+        talk("2a01:db8::7", 60, 60, 200, local="2a01:db8:2::6"),
+        (SSH_6,),
+        {"working": 1},
+    ),
+    "that of a neighbour": (talk("2a01:db8:2::7", 60, 60, 200, local="2a01:db8:2::6"), (SSH_6,), {}),
     "its direction is told": (talk(A, 60, 60, local="10.0.7.7", direction=True), (), {"working": 1}),
     "nothing": ([], (), {}),
 }
