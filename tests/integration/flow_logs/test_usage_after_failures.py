@@ -427,12 +427,13 @@ def test_a_run_that_stalls_and_wakes_up_does_not_undo_what_the_next_one_kept(
         world.put([world.line(WORKER, 1, action="REJECT")])
     monkeypatch.setattr("identification.read_security_group_usage.utc_now", lambda: world.now)
     newest = world.put([world.line(WORKER, 1, action="REJECT")])
-    lists, reads, kept = S3Parts.listed, S3Parts.read, []
+    lists, reads = S3Parts.listed, S3Parts.read
+    kept: list[bytes] = []
 
     def early(*arguments: Any) -> list[Part]:
         return [part for part in lists(*arguments) if kept or part.key != newest]
 
-    def evidence() -> list[Any]:
+    def evidence() -> list[bytes]:
         items = KeptEvidence(IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).items)
         return [each.to_bytes() for _, each in sorted(items.of_issue(MAIN, world.group_id).items())]
 
