@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
+from library.aws.failures import AWS_ERRORS, THROTTLED, chunks, error_code, explain
 from library.aws.session import read_pages
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
@@ -144,8 +143,11 @@ class PrefixListReader:
         if version and listed.get("MaxEntries", 0) > _ENTRIES_A_PAGE:
             # Pages of a list that changes between them do not fit together, unless all of them are of one version.
             # Where EC2 refuses it (AWS does not say who may read versions of a shared list): the current one.
-            with suppress(ClientError):
+            try:
                 return self._entries_of(prefix_list_id, TargetVersion=version)
+            except ClientError as error:
+                if error_code(error) in THROTTLED:  # the version is not what it refused
+                    raise
         return self._entries_of(prefix_list_id)
 
     def _entries_of(self, prefix_list_id: str, **version: int) -> tuple[Network, ...]:

@@ -131,6 +131,21 @@ def test_a_long_list_whose_version_is_refused_is_read_as_it_is() -> None:
     assert [str(entry) for entry in reader.entries["pl-1"]] == ["8.8.8.0/24"]
 
 
+def test_a_long_list_of_which_a_read_is_throttled_is_not_read_in_two_versions() -> None:
+    def entries(asked: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+        if "NextToken" in asked:
+            raise ClientError(
+                {"Error": {"Code": "RequestLimitExceeded", "Message": "no"}}, "GetManagedPrefixListEntries"
+            )
+        return [{"Cidr": f"8.8.{number}.0/24"} for number in range(101)]
+
+    listed = {"PrefixListId": "pl-1", "OwnerId": MAIN, "MaxEntries": 1000, "Version": 2}
+    aws = StubbedAws({"ec2.DescribeManagedPrefixLists": [listed], "ec2.GetManagedPrefixListEntries": entries})
+    with pytest.raises(ClientError):
+        PrefixListReader(aws("ec2")).read(["pl-1"])
+    assert aws.counted()["ec2.GetManagedPrefixListEntries"] == 2
+
+
 def test_only_the_groups_asked_for(world: World) -> None:
     a, b = (world.group("tcp/22 from 0.0.0.0/0", name=name, account_id=MAIN) for name in "ab")
     scan = scanned([b, "sg-00000000"])
