@@ -203,6 +203,7 @@ class FailedReads:
 
 
 Raw = Mapping[str, Any]
+Filters = Sequence[Mapping[str, Any]]
 ClientMaker = Callable[[str], Any]
 """Gives the client of a service, for the account and region."""
 
@@ -246,7 +247,8 @@ class Sweep:
         self._whole = whole_region
         self._failed = FailedReads()
         self._users: dict[str, Raw] = {}
-        self._in_use: set[str] = set()
+        self._found: dict[str, Interface] = {}
+        self._once_in_use: set[str] = set()
         self._pages_read: Counter[str] = Counter()
         self._balancers = BalancerSweep(clients, self._failed)
 
@@ -298,21 +300,23 @@ class Sweep:
 
     def _interfaces(self) -> list[Interface] | None:
         """The interfaces of the region, or of the VPCs that matter; keeps those of exposed groups as they came."""
-        found: dict[str, Interface] = {}
         try:
             for filters in self._interface_filters():
                 for raw in self._pages("describe_network_interfaces", "NetworkInterfaces", _A_PAGE, filters):
                     # Of two answers about an interface the later one counts: it may have been attached between them.
-                    interface = found[raw["NetworkInterfaceId"]] = self._interface(raw)
+                    interface = self._found[raw["NetworkInterfaceId"]] = self._interface(raw)
                     self._users.pop(interface.interface_id, None)
-                    if interface.attached:
-                        self._in_use |= interface.groups & self._exposed
+                    self._once_in_use |= self._used([interface])
                     if interface.is_understood and interface.groups & self._exposed:
                         self._users[interface.interface_id] = raw
         except self._failed.catches as error:
             self._failed.add(_INTERFACES, error)
             return None
-        return list(found.values())
+        return list(self._found.values())
+
+    def _used(self, interfaces: Iterable[Interface]) -> set[str]:
+        """The exposed groups that these interfaces use."""
+        return {group_id for each in interfaces if each.attached for group_id in each.groups & self._exposed}
 
     def _interface(self, raw: Raw) -> Interface:
         try:
@@ -322,7 +326,7 @@ class Sweep:
             self._failed.add(f"network interface {interface.interface_id}", error)
             return interface
 
-    def _interface_filters(self) -> Iterator[Sequence[Mapping[str, Any]]]:
+    def _interface_filters(self) -> Iterator[Filters]:
         asked = self._exposed
         if self._whole:
             yield ()
@@ -330,15 +334,16 @@ class Sweep:
             # that seems to be unused is asked for once more.
             if self._pages_read["describe_network_interfaces"] < 2:
                 return
-            asked = self._exposed - self._in_use
+            asked = self._exposed - self._once_in_use
         # A group may be used in VPCs other than its own (AssociateSecurityGroupVpc).
-        for ids in chunks(sorted(asked), VALUES_A_FILTER):
-            yield [{"Name": "group-id", "Values": list(ids)}]
-        if self._whole:
-            return
-        vpcs = {raw.get("VpcId", "") for raw in self._users.values()}
-        for ids in chunks(sorted(vpcs), VALUES_A_FILTER):
-            yield [{"Name": "vpc-id", "Values": list(ids)}]
+        yield from _of_each("group-id", asked)
+        if not self._whole:
+            yield from _of_each("vpc-id", {raw.get("VpcId", "") for raw in self._users.values()})
+        # Where a later answer shows that an interface has left a group, another one may have come to it since.
+        again: set[str] = set()
+        while left := self._once_in_use - self._used(self._found.values()) - again:
+            again |= left
+            yield from _of_each("group-id", left)
 
     def _route_tables(self, entered: Iterable[Interface], vpcs: Sequence[str]) -> list[Raw]:
         """The route tables of the VPCs that matter, or of the region.
@@ -352,11 +357,8 @@ class Sweep:
             return tables
 
         def of_subnets() -> list[Raw]:
-            asked = sorted(_subnets_without_way_in(entered, parse_route_tables(tables, {})))
-            filters = [
-                [{"Name": "association.subnet-id", "Values": list(ids)}] for ids in chunks(asked, VALUES_A_FILTER)
-            ]
-            return [raw for each in filters for raw in self._pages(operation, key, _ROUTE_TABLES_A_PAGE, each)]
+            asked = _of_each("association.subnet-id", _subnets_without_way_in(entered, parse_route_tables(tables, {})))
+            return [raw for each in asked for raw in self._pages(operation, key, _ROUTE_TABLES_A_PAGE, each)]
 
         found = self._failed.read(what, of_subnets)
         # Without it the main table would count where it may not.
@@ -364,16 +366,14 @@ class Sweep:
 
     def _read(self, what: str, operation: str, key: str, page_size: int, vpcs: Sequence[str]) -> list[Raw]:
         """Everything of one kind in the VPCs that matter, or in the region; what fails is noted."""
-        filters: list[Sequence[Mapping[str, Any]]] = [()]
-        if not self._whole:
-            filters = [[{"Name": "vpc-id", "Values": list(ids)}] for ids in chunks(vpcs, VALUES_A_FILTER)]
 
         def everything() -> list[Raw]:
+            filters: Iterable[Filters] = [()] if self._whole else _of_each("vpc-id", vpcs)
             return [raw for each in filters for raw in self._pages(operation, key, page_size, each)]
 
         return self._failed.read(what, everything) or []
 
-    def _pages(self, operation: str, key: str, page_size: int, filters: Sequence[Mapping[str, Any]]) -> Iterator[Raw]:
+    def _pages(self, operation: str, key: str, page_size: int, filters: Filters) -> Iterator[Raw]:
         paginator: Any = self._ec2.get_paginator(operation)  # type: ignore[call-overload]
         arguments: dict[str, Any] = {"Filters": list(filters)} if filters else {}
         for page in paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size}):
@@ -398,6 +398,12 @@ class Sweep:
         wanted = {route.get("DestinationPrefixListId", "") for table in tables for route in table.get("Routes", ())}
         wanted |= {rule.prefix_list_id for group in groups for rule in group.ingress}
         self._failed.read("prefix lists", lambda: self._prefix_lists.read(wanted - {""}))
+
+
+def _of_each(name: str, values: Iterable[str]) -> Iterator[Filters]:
+    """Filters of EC2 by these values, as many as one call takes each."""
+    for some in chunks(sorted(values), VALUES_A_FILTER):
+        yield [{"Name": name, "Values": list(some)}]
 
 
 def _subnets_without_way_in(interfaces: Iterable[Interface], read: RouteTables) -> set[str]:

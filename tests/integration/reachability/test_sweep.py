@@ -214,6 +214,23 @@ def test_a_group_that_an_interface_gets_between_two_calls_is_used() -> None:
     assert verdict(sweep(StubbedAws(region(ec2_DescribeNetworkInterfaces=interfaces)))).verdict == "internet"
 
 
+def test_a_group_that_goes_from_one_interface_to_another_between_two_calls_is_used() -> None:
+    """A later answer shows that the first interface has left it. The second one, known by then, came to it since."""
+    others = [interface(f"eni-{number}", groups=["sg-other"]) for number in range(1000)]
+    asked_for: list[str] = []
+
+    def interfaces(asked: Mapping[str, str]) -> Sequence[Raw]:
+        if "Filter.1.Name" not in asked:
+            return [interface("eni-blue", groups=["sg-1"]), interface("eni-green", groups=["sg-other"]), *others]
+        asked_for.append(asked["Filter.1.Value.1"])
+        return [interface("eni-blue", groups=["sg-2"])] if asked_for[-1] == "sg-2" else [interface("eni-green")]
+
+    attached = sweep(StubbedAws(region(ec2_DescribeNetworkInterfaces=interfaces)), groups=["sg-1", "sg-2"])
+    verdicts = [detection.details.reachability for detection in attached.detections]
+    assert [str(found.verdict) for found in verdicts if found] == ["internet", "internet"]
+    assert asked_for == ["sg-2", "sg-1"]
+
+
 @pytest.mark.parametrize(("is_told", "expected"), [(True, "internet"), (False, "unknown")])
 def test_a_route_table_that_moves_between_two_pages_makes_no_way_closed(is_told: bool, expected: str) -> None:
     """Another table is gone before the second page is asked for. The main one, which leads nowhere, seems to count."""
