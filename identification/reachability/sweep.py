@@ -44,6 +44,7 @@ from identification.reachability.verdict import Judge
 from library.aws.ec2 import VALUES_A_FILTER, PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, THROTTLED, chunks, error_code, explain
 from library.issues.reconcile import Detection
+from library.network.addresses import parse_network
 from library.security_groups.exposure import OpenTraffic
 from library.security_groups.group import SecurityGroup
 from library.security_groups.users import GroupUsers, Resource, User, balancer_of, instance_id_of, resource_of
@@ -209,6 +210,7 @@ ClientMaker = Callable[[str], Any]
 
 _A_PAGE = 1000  # DescribeNetworkInterfaces, DescribeSubnets, DescribeVpcs, DescribeNetworkAcls: MaxResults
 _ROUTE_TABLES_A_PAGE = 100  # DescribeRouteTables, MaxResults
+_EVERY_ADDRESS = (parse_network("0.0.0.0/0"), parse_network("::/0"))
 
 
 @dataclass(slots=True)
@@ -349,15 +351,16 @@ class Sweep:
         """The route tables of the VPCs that matter, or of the region.
 
         Each page shows EC2 at a time of its own: where tables go in between, one may be on no page. If the subnet of an
-        `entered` interface seems to have its VPC's main table, and that leads to no gateway, its own is asked for.
+        `entered` interface seems to have its VPC's main table, and that has no default route to a gateway, its own is
+        asked for.
         """
         what, operation, key = "route tables", "describe_route_tables", "RouteTables"
         tables = self._read(what, operation, key, _ROUTE_TABLES_A_PAGE, vpcs)
-        if self._pages_read[operation] < 2:
+        if not tables or self._pages_read[operation] < 2:
             return tables
 
         def of_subnets() -> list[Raw]:
-            asked = _of_each("association.subnet-id", _subnets_without_way_in(entered, parse_route_tables(tables, {})))
+            asked = _of_each("association.subnet-id", _doubtful_subnets(entered, parse_route_tables(tables, {})))
             return [raw for each in asked for raw in self._pages(operation, key, _ROUTE_TABLES_A_PAGE, each)]
 
         found = self._failed.read(what, of_subnets)
@@ -406,10 +409,25 @@ def _of_each(name: str, values: Iterable[str]) -> Iterator[Filters]:
         yield [{"Name": name, "Values": list(some)}]
 
 
-def _subnets_without_way_in(interfaces: Iterable[Interface], read: RouteTables) -> set[str]:
-    """The subnets of these interfaces for which the main route table counts, and that one leads to no gateway."""
-    leading = {vpc_id for vpc_id, table in read.main_tables.items() if any(route.gateway for route in table.routes)}
-    return {each.subnet_id for each in interfaces if each.vpc_id not in leading} - read.tables.keys() - {""}
+def _doubtful_subnets(interfaces: Iterable[Interface], read: RouteTables) -> set[str]:
+    """The subnets of these interfaces that seem to have the main route table, unless that lets everybody in.
+
+    It does if it has a default route to a gateway for each family of an interface's addresses.
+    """
+    open_to_all = {
+        (vpc_id, destination.version)
+        for vpc_id, table in read.main_tables.items()
+        for route in table.routes
+        if route.gateway
+        for destination in route.destinations or ()
+        if destination in _EVERY_ADDRESS
+    }
+    doubtful = {
+        each.subnet_id
+        for each in interfaces
+        if any((each.vpc_id, address.version) not in open_to_all for address in each.addresses)
+    }
+    return doubtful - read.tables.keys() - {""}
 
 
 def _is_entrance(interface: Interface) -> bool:

@@ -253,6 +253,35 @@ def test_a_route_table_that_moves_between_two_pages_makes_no_way_closed(is_told:
     assert filters == [(), (), ("association.subnet-id", "subnet-1")]
 
 
+@pytest.mark.parametrize("routes", [["8.8.8.0/24 igw-1"], ["::/0 igw-1"]])
+def test_a_main_route_table_that_leads_some_out_does_not_count_in_place_of_another(routes: list[str]) -> None:
+    others = [route_table(f"rtb-{number}", vpc="vpc-2", main=False) for number in range(100)]
+
+    def tables(asked: Mapping[str, str]) -> Sequence[Raw]:
+        if any(name.startswith("Filter.") for name in asked):
+            return [route_table("rtb-own", main=False, subnets=["subnet-1"])]
+        return [route_table("rtb-main", routes), *others]
+
+    found = verdict(sweep(StubbedAws(region(ec2_DescribeRouteTables=tables))))
+    assert (found.verdict, found.sources) == ("internet", "all")
+
+
+def test_of_route_tables_that_could_not_all_be_read_none_counts() -> None:
+    """A gateway with a route table of its own may be on the page that failed."""
+    others = [route_table(f"rtb-{number}", vpc="vpc-2", main=False) for number in range(300)]
+    filters: list[str] = []
+
+    def tables(asked: Mapping[str, str]) -> Sequence[Raw]:
+        filters.append(asked.get("Filter.1.Name", ""))
+        if asked.get("NextToken") == "200":
+            raise ClientError({"Error": {"Code": "RequestLimitExceeded", "Message": "no"}}, "DescribeRouteTables")
+        own = route_table("rtb-own", main=False, subnets=["subnet-1"])
+        return [own] if filters[-1] else [route_table("rtb-main", ["172.31.0.0/16 local"]), own, *others]
+
+    assert verdict(sweep(StubbedAws(region(ec2_DescribeRouteTables=tables)))).verdict == "unknown"
+    assert filters == ["", "", ""]
+
+
 def test_subnets_whose_main_route_table_leads_out_are_not_asked_about() -> None:
     others = [route_table(f"rtb-{number}", vpc="vpc-2", main=False) for number in range(100)]
     aws = StubbedAws(region(ec2_DescribeRouteTables=[route_table(), *others]))
