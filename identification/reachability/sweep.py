@@ -250,7 +250,7 @@ class Sweep:
         self._failed = FailedReads()
         self._users: dict[str, Raw] = {}
         self._found: dict[str, Interface] = {}
-        self._once_in_use: set[str] = set()
+        self._was_in_use: set[str] = set()
         self._pages_read: Counter[str] = Counter()
         self._balancers = BalancerSweep(clients, self._failed)
 
@@ -308,7 +308,7 @@ class Sweep:
                     # Of two answers about an interface the later one counts: it may have been attached between them.
                     interface = self._found[raw["NetworkInterfaceId"]] = self._interface(raw)
                     self._users.pop(interface.interface_id, None)
-                    self._once_in_use |= self._used([interface])
+                    self._was_in_use |= self._used([interface])
                     if interface.is_understood and interface.groups & self._exposed:
                         self._users[interface.interface_id] = raw
         except self._failed.catches as error:
@@ -336,14 +336,14 @@ class Sweep:
             # that seems to be unused is asked for once more.
             if self._pages_read["describe_network_interfaces"] < 2:
                 return
-            asked = self._exposed - self._once_in_use
+            asked = self._exposed - self._was_in_use
         # A group may be used in VPCs other than its own (AssociateSecurityGroupVpc).
         yield from _of_each("group-id", asked)
         if not self._whole:
             yield from _of_each("vpc-id", {raw.get("VpcId", "") for raw in self._users.values()})
         # Where a later answer shows that an interface has left a group, another one may have come to it since.
         again: set[str] = set()
-        while left := self._once_in_use - self._used(self._found.values()) - again:
+        while left := self._was_in_use - self._used(self._found.values()) - again:
             again |= left
             yield from _of_each("group-id", left)
 
@@ -360,7 +360,7 @@ class Sweep:
             return tables
 
         def of_subnets() -> list[Raw]:
-            asked = _of_each("association.subnet-id", _doubtful_subnets(entered, parse_route_tables(tables, {})))
+            asked = _of_each("association.subnet-id", _subnets_to_ask_about(entered, parse_route_tables(tables, {})))
             return [raw for each in asked for raw in self._pages(operation, key, _ROUTE_TABLES_A_PAGE, each)]
 
         found = self._failed.read(what, of_subnets)
@@ -409,7 +409,7 @@ def _of_each(name: str, values: Iterable[str]) -> Iterator[Filters]:
         yield [{"Name": name, "Values": list(some)}]
 
 
-def _doubtful_subnets(interfaces: Iterable[Interface], read: RouteTables) -> set[str]:
+def _subnets_to_ask_about(interfaces: Iterable[Interface], read: RouteTables) -> set[str]:
     """The subnets of these interfaces that seem to have the main route table, unless that lets everybody in.
 
     It does if it has a default route to a gateway for each family of an interface's addresses.
@@ -422,12 +422,12 @@ def _doubtful_subnets(interfaces: Iterable[Interface], read: RouteTables) -> set
         for destination in route.destinations or ()
         if destination in _EVERY_ADDRESS
     }
-    doubtful = {
+    found = {
         each.subnet_id
         for each in interfaces
         if any((each.vpc_id, address.version) not in open_to_all for address in each.addresses)
     }
-    return doubtful - read.tables.keys() - {""}
+    return found - read.tables.keys() - {""}
 
 
 def _is_entrance(interface: Interface) -> bool:
