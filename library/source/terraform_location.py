@@ -28,14 +28,14 @@ def is_elsewhere(
     vpc = configurations.sure_text(block.get("vpc_id"), file, context)
     if vpc and vpc_id and vpc != vpc_id:
         return True
-    provider = _provider(configurations, block, context)
-    regions = [configurations.sure_text(block.get("region"), file, context)]
+    given = configurations.argument(block, "region", file, context)
+    known = configurations.sure_text(given, file, context)
     accounts: list[str] = []
-    if provider is not None:
+    if (provider := _provider(configurations, block, context)) is not None:
         at, configured, of = provider
-        regions.append(configurations.sure_text(configured.get("region"), at, of))
         accounts = list(_accounts(configurations, *provider))
-    known = next(filter(None, regions), None)
+        if given is None:
+            known = configurations.sure_text(configured.get("region"), at, of)
     return bool((known and region and known != region) or (accounts and account_id and account_id not in accounts))
 
 
@@ -58,7 +58,10 @@ def _provider(
         ]
         if there:
             return there[0] if len(there) == 1 else None  # an override file says otherwise
-        name = _passed(above.call[1], name) if above.call is not None else ""
+        if above.call is None or above.parent is None:
+            return None
+        is_overridden = configurations.override_of(above.call[1], above.parent.folder)
+        name = "" if is_overridden else _passed(above.call[1], name)
         above = above.parent
     return None
 
@@ -78,7 +81,8 @@ def _accounts(configurations: Configurations, file: TerraformFile, provider: Hcl
     listed = [configurations.sure_text(item, file, context) for item in allowed.items] if allowed is not None else []
     if None not in listed:
         yield from filter(None, listed)
-    for role in provider.blocks("assume_role"):
-        text = configurations.sure_text(role.get("role_arn"), file, context)
-        if text and (found := _ROLE.match(text)):
-            yield found[1]
+    roles = [each for each in provider.members() if "assume_role" in (each.name, *each.labels)]
+    # The roles are assumed one after the other: the last one tells the account, unless a dynamic block makes it.
+    text = configurations.sure_text(roles[-1].get("role_arn"), file, context) if roles else None
+    if text and (found := _ROLE.match(text)):
+        yield found[1]

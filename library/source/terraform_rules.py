@@ -54,7 +54,8 @@ class Resolved:
 
     Attributes:
         node: a literal, a list or an object; None: it is not known.
-        steps: how it was found: `call`, `default`, `value` (of a `.tfvars` file) or `local`, with the file and line.
+        steps: how it was found: `call`, `default`, `value` (of a `.tfvars` file), `local`, or `override` (several files
+            define it), with the file and line.
         unknown: the text of what is not known; empty: all is.
         expression: what is not known, where it stands in `file`.
         usual: what it is unless a file of values is named that says otherwise; None: nothing.
@@ -154,6 +155,20 @@ def _with_parents(path: str) -> Iterator[str]:
         path = posixpath.dirname(path)
 
 
+def _is_override(file: TerraformFile) -> bool:
+    return f"_{posixpath.basename(file.path)}".endswith(_OVERRIDES)
+
+
+def _with_attribute(blocks: Iterable[tuple[TerraformFile, Hcl]], name: str) -> list[tuple[TerraformFile, Hcl]]:
+    """The attributes of one name of some blocks."""
+    return [(file, found) for file, block in blocks if (found := block.attribute(name)) is not None]
+
+
+def _in_force(defined: Sequence[tuple[TerraformFile, Hcl]]) -> tuple[TerraformFile, Hcl]:
+    """The definition that counts of several of one thing: that of the last override file, if there is one."""
+    return next((each for each in reversed(defined) if _is_override(each[0])), defined[0])
+
+
 def _is_loaded(file: TerraformFile) -> bool:
     """Whether Terraform reads a file of values without being told to."""
     name = posixpath.basename(file.path)
@@ -195,6 +210,11 @@ class Configurations:
         self.files: dict[str, list[TerraformFile]] = {}
         for file in files:
             self.files.setdefault(file.folder, []).append(file)
+        self._overriding: dict[tuple[str, str, tuple[str, ...]], list[tuple[TerraformFile, Hcl]]] = {}
+        for folder, listed in self.files.items():
+            for file in filter(_is_override, listed):
+                for block in file.tree.items:
+                    self._overriding.setdefault((folder, block.name, block.labels), []).append((file, block))
         self.contexts = self._all_contexts()
 
     def blocks(self, folder: str, name: str) -> Iterator[tuple[TerraformFile, Hcl]]:
@@ -219,9 +239,8 @@ class Configurations:
         Terraform merges `override.tf` and `*_override.tf` into what the other files of the folder define
         (Terraform documentation, "Override Files"); OpenTofu also those that end in `.tofu`.
         """
-        for file, other in self.blocks(folder, block.name):
-            name = posixpath.basename(file.path)
-            if other is not block and other.labels == block.labels and f"_{name}".endswith(_OVERRIDES):
+        for file, other in self._overriding.get((folder, block.name, block.labels), ()):
+            if other is not block:
                 return f"{file.path}:{line_of(file.text, other.start)}"
         return ""
 
@@ -267,24 +286,25 @@ class Configurations:
         if name and tokens[0] == "var" and depth < _DEEPEST:
             return self._variable(name, node, file, context, depth)
         if name and tokens[0] == "local" and depth < _DEEPEST:
-            for other, block in self.blocks(context.folder, "locals"):
-                attribute = block.attribute(name)
-                if attribute is not None:
-                    at = f"local.{name} is defined at {other.path}:{line_of(other.text, attribute.start)}"
-                    return _with_step("local", at, self.resolve(attribute.items[0], other, context, depth + 1))
+            defined = _with_attribute(self.blocks(context.folder, "locals"), name)
+            if defined:
+                other, attribute = _in_force(defined)
+                at = f"local.{name} is defined at {other.path}:{line_of(other.text, attribute.start)}"
+                step = "local" if len(defined) == 1 else "override"
+                return _with_step(step, at, self.resolve(attribute.items[0], other, context, depth + 1))
         return Resolved(None, file, context, unknown=shown_expression(node), expression=node)
 
     def _variable(self, name: str, node: Hcl, file: TerraformFile, context: Context, depth: int) -> Resolved:
-        definition = next(
-            ((other, block) for other, block in self.blocks(context.folder, "variable") if block.labels == (name,)),
-            None,
-        )
+        named = [each for each in self.blocks(context.folder, "variable") if each[1].labels == (name,)]
+        with_default = [each for each in named if each[1].get("default") is not None]
+        definition = _in_force(with_default or named) if named else None
         if context.call is not None and context.parent is not None:
-            caller, block = context.call
-            attribute = block.attribute(name)
-            if attribute is not None:
+            overriding = self._overriding.get((context.parent.folder, "module", context.call[1].labels), ())
+            if passed := _with_attribute([context.call, *overriding], name):
+                caller, attribute = _in_force(passed)
                 at = f"var.{name} is given at {caller.path}:{line_of(caller.text, attribute.start)}"
-                return _with_step("call", at, self.resolve(attribute.items[0], caller, context.parent, depth + 1))
+                step = "override" if overriding else "call"
+                return _with_step(step, at, self.resolve(attribute.items[0], caller, context.parent, depth + 1))
         given = list(self._values(context.folder, name)) if context.call is None else []
         loaded = [(other, attribute) for other, attribute in given if _is_loaded(other)]
         if loaded:
@@ -358,7 +378,7 @@ class Configurations:
             return None
         resolved = self.resolve(node, file, context)
         found = resolved.node or resolved.usual
-        return found.value if found is not None and found.kind in ("string", "literal") else None
+        return _text_of(found) if found is not None else None
 
     def filled(self, node: Hcl, file: TerraformFile, context: Context, depth: int = 0) -> tuple[str, bool] | None:
         """What a string with variables and locals in it comes to, such as `"${var.env}-web"`.
@@ -368,15 +388,16 @@ class Configurations:
             it is not known, or no such string.
         """
         found = self.resolve(node, file, context)
-        sure = found.node is not None and all(step in ("call", "local") for step, _ in found.steps)
+        sure = found.node is not None and _is_sure(found)
         if (value := found.node or found.usual) is not None:
-            return (value.value, sure) if value.kind in ("string", "literal") else None
+            text = _text_of(value)
+            return (text, sure) if text is not None else None
         tokens = found.expression.tokens if found.expression is not None else ()
         if len(tokens) < 3 or tokens[0] != '"' or tokens[-1] != '"':
             return None
         if depth > _NESTED or tokens.count("${") > _IN_A_STRING:  # such strings can stand for billions
             return None
-        text, sure, at = "", all(step in ("call", "local") for step, _ in found.steps), 1
+        text, sure, at = "", _is_sure(found), 1
         while at < len(tokens) - 1:
             if tokens[at] == "${" and tokens[at + 4 : at + 5] == ("}",):
                 named = Hcl("expression", tokens=tokens[at + 1 : at + 4])
@@ -390,6 +411,13 @@ class Configurations:
                 return None
             text, sure = text + part[0], sure and part[1]
         return text, sure
+
+    def argument(self, block: Hcl, key: str, file: TerraformFile, context: Context) -> Hcl | None:
+        """The value of an argument; None: it is not there, or null for sure, which is the same to Terraform."""
+        node = block.get(key)
+        found = self.resolve(node, file, context) if node is not None else None
+        is_null = found is not None and found.node is not None and _is_null(found.node) and _is_sure(found)
+        return None if is_null else node
 
     def sure_text(self, node: Hcl | None, file: TerraformFile, context: Context) -> str | None:
         """What an expression comes to, whoever runs it; None: it may be overruled, is not known, or not there."""
@@ -565,6 +593,19 @@ def _expressions_in(node: Hcl) -> Iterator[Hcl]:
         yield node
     for item in node.items:
         yield from _expressions_in(item)
+
+
+def _is_sure(found: Resolved) -> bool:
+    """Whether nobody who runs Terraform, and no other file, gives another value."""
+    return all(step in ("call", "local") for step, _ in found.steps)
+
+
+def _is_null(node: Hcl) -> bool:
+    return node.kind == "literal" and node.value == "null"
+
+
+def _text_of(node: Hcl) -> str | None:
+    return node.value if node.kind in ("string", "literal") and not _is_null(node) else None
 
 
 def _is_variable(node: Hcl) -> bool:

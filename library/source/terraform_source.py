@@ -234,7 +234,7 @@ def _other_description(configurations: Configurations, group: TerraformGroup, de
     """Whether the configuration gives another description than the group has: a description never changes."""
     if group.block.labels[:1] == ("aws_default_security_group",) or group.block.name == "module":
         return False
-    node = group.block.get("description")
+    node = configurations.argument(group.block, "description", group.file, group.context)
     if node is None:
         return described != _NO_DESCRIPTION
     text = configurations.sure_text(node, group.file, group.context)
@@ -247,7 +247,7 @@ def _name_agrees(configurations: Configurations, group: TerraformGroup, name: st
     if block.labels[:1] == ("aws_default_security_group",):
         return name == "default"
     for key in ("name", "name_prefix"):
-        if (node := block.get(key)) is None:
+        if (node := configurations.argument(block, key, file, context)) is None:
             continue
         given, sure = configurations.filled(node, file, context) or (None, False)
         if given is None:

@@ -34,6 +34,8 @@ def found(main: str, files: dict[str, str] | None = None) -> Found:
 
 
 OF_MODULE = {"/live/net/main.tf": group()}
+US = 'provider "aws" {\n  region = "us-east-1"\n}\n'
+GIVEN = {"/live/net/main.tf": group("vpc_id = var.vpc_id") + 'variable "vpc_id" {}\n'}
 CALL = 'module "net" {{\n  source = "./net"\n  {}\n}}\n'
 ELSEWHERE: list[tuple[str, dict[str, str]]] = [
     (group('vpc_id = "vpc-2"'), {}),
@@ -53,6 +55,19 @@ ELSEWHERE: list[tuple[str, dict[str, str]]] = [
     (CALL.format("count = 0"), OF_MODULE),
     (CALL.format("off = 0"), {"/live/net/main.tf": group("count = var.off") + 'variable "off" {}\n'}),
 ]  # fmt: skip
+
+
+def chain(*roles: str) -> str:
+    """A provider that assumes one role after the other."""
+    return 'provider "aws" {\n' + "".join(f"  assume_role {{\n    role_arn = {each}\n  }}\n" for each in roles) + "}\n"
+
+
+HERE, OTHER = '"arn:aws:iam::123456789012:role/r"', '"arn:aws:iam::999999999999:role/r"'
+ELSEWHERE += [
+    (group("region = null") + US, {}),
+    (group() + chain(HERE, OTHER), {}),
+    (group().replace('description = "web servers"', "description = null"), {}),
+]
 
 
 @pytest.mark.parametrize(("main", "files"), ELSEWHERE)
@@ -83,6 +98,21 @@ def test_it_does_not_make_the_group_s_own_place_one_of_several(main: str, files:
         (group("count = 1"), {}),
         (group(), {"/live/a.tf": OTHER_ACCOUNT, "/live/a_override.tf": 'provider "aws" {\n  assume_role {}\n}\n'}),
         (group("count = var.off") + 'variable "off" {\n  default = 0\n}\n', {}),
+        (group("region = var.region") + US, {}),
+        (group("region = data.aws_region.here.name") + US, {}),
+        (group("region = each.value") + US, {}),
+        (group("vpc_id = null"), {}),
+        (group("region = null"), {}),
+        (CALL.format("vpc_id = null"), GIVEN),
+        (group("name_prefix = null"), {}),
+        (group() + chain(OTHER, "var.role"), {}),
+        (group() + chain(OTHER, HERE), {}),
+        (group() + chain(OTHER)[:-2] + '  dynamic "assume_role" {\n    for_each = var.roles\n  }\n}\n', {}),
+        (
+            group("vpc_id = local.vpc"),
+            {"/live/a.tf": 'locals {\n  vpc = "vpc-2"\n}\n', "/live/override.tf": 'locals {\n  vpc = "vpc-1"\n}\n'},
+        ),
+        (group("count = local.n"), {"/live/a.tf": "locals {\n  n = 0\n}\n", "/live/a.tofu": "locals {\n  n = 1\n}\n"}),
     ],
 )
 def test_what_may_be_the_group_is_its_place(main: str, files: dict[str, str]) -> None:
@@ -93,6 +123,32 @@ def test_what_may_be_the_group_is_its_place(main: str, files: dict[str, str]) ->
 def test_what_an_override_file_changes_may_be_the_group(argument: str) -> None:
     override = {"/live/override.tf": f'resource "aws_security_group" "web" {{\n  {argument[:6]} = var.given\n}}\n'}
     assert found(group(argument), override).rules[SSH].edit == Edit.POINTER
+
+
+@pytest.mark.parametrize(("given", "changed"), [('vpc_id = "vpc-2"', 'vpc_id = "vpc-1"'), (
+    "providers = { aws = aws.us }", "providers = { aws = aws }")])  # fmt: skip
+def test_a_call_that_an_override_file_changes_may_be_the_group_s(given: str, changed: str) -> None:
+    override = {"/live/override.tf": f'module "net" {{\n  {changed}\n}}\n'}
+    main = CALL.format(given) + OTHER_REGION
+    assert found(main, {**(GIVEN if "vpc" in given else OF_MODULE), **override}).rules[SSH].edit == Edit.POINTER
+
+
+def test_a_name_that_is_null_is_none() -> None:
+    made = "web-" + "0" * 26
+    text = group('name_prefix = "web-"').replace('name = "web"', "name = null")
+    described = SecurityGroup("sg-1", made, "vpc-1", "web servers", {}, ())
+    read = [TerraformFile("a.tf", "/", text, parse_hcl(text))]
+    assert find_in_terraform(read, described, [SSH], ("10.0.0.0/8",)).rules[SSH].edit == Edit.PATCH
+
+
+@pytest.mark.parametrize("kind", ["locals {{\n  cidrs = {}\n}}\n", 'variable "cidrs" {{\n  default = {}\n}}\n'])
+def test_the_definition_of_an_override_file_is_pointed_at(kind: str) -> None:
+    name = "local.cidrs" if "locals" in kind else "var.cidrs"
+    files = {"/live/a.tf": kind.format('["10.0.0.0/8"]'), "/live/z_override.tf": kind.format('["0.0.0.0/0"]')}
+    located = found(group().replace('["0.0.0.0/0"]', name), files).rules[SSH]
+    assert located.edit == Edit.POINTER
+    assert "/live/z_override.tf:" in located.note
+    assert "/live/a.tf" not in located.note
 
 
 def test_one_literal_of_a_module_in_two_regions_is_patched_and_said_to_make_two_groups() -> None:
