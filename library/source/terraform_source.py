@@ -91,6 +91,7 @@ class _Search:
     groups: list[TerraformGroup]
     rules: list[TerraformRule] = field(default_factory=list)  # resources whose group is not in the files
     loose: list[TerraformRule] = field(default_factory=list)  # resources of which the files do not tell the group
+    others: list[TerraformRule] = field(default_factory=list)  # resources of groups that are others for sure
 
 
 def find_in_terraform(
@@ -156,8 +157,8 @@ def _attach_rules(search: _Search) -> None:
             continue
         found = search.configurations.resolve(node, rule.file, rule.context)
         if found.node is not None and found.node.value not in ("", "null"):  # a default that has to be overruled
-            if found.node.value == search.described.group_id:
-                search.rules.append(rule)
+            is_own = found.node.value == search.described.group_id
+            (search.rules if is_own else search.others).append(rule)
             continue
         named = named_references(search.configurations, found.expression or node, found, rule)
         groups = [each for each in search.groups if any(_refers(*reference, each) for reference in named)]
@@ -169,8 +170,8 @@ def _attach_rules(search: _Search) -> None:
         if not groups:
             if True in answers:
                 search.rules.append(rule)
-            elif not answers or None in answers:
-                search.loose.append(rule)
+            else:
+                (search.loose if not answers or None in answers else search.others).append(rule)
 
 
 def _refers(tokens: tuple[str, ...], context: Context, group: TerraformGroup) -> bool:
@@ -391,10 +392,14 @@ def _patch(
 
     def is_admitted(narrowing: Narrowing, replacement: str) -> bool:
         # Each use of a module makes a group of its own: what one use admits is not admitted in the other.
-        sharing = [group for group in groups if _has_literal(group, narrowing)] or groups
-        return admit(search.rules, narrowing, replacement) or (
-            bool(sharing) and all(admit(group.rules, narrowing, replacement) for group in sharing)
-        )
+        if _has_literal([*search.loose, *search.others], narrowing):
+            return False
+        own = search.rules if len(groups) == 1 else []  # which of several groups is the described one is not known
+        shared = [group for group in search.groups if _has_literal(group.rules, narrowing)]
+        users = [[*group.rules, *(own if group in groups else [])] for group in shared]
+        if _has_literal(search.rules, narrowing):
+            users += [[*group.rules, *search.rules] for group in groups] or [search.rules]
+        return all(admit(rules, narrowing, replacement) for rules in users)
 
     moved = search.configurations.moved_names()
 
@@ -405,10 +410,10 @@ def _patch(
     return patch_terraform(ordered, search.replacements, is_admitted, taken), narrowed
 
 
-def _has_literal(group: TerraformGroup, narrowing: Narrowing) -> bool:
-    """Whether a literal that is narrowed is a source of a group's."""
+def _has_literal(rules: Iterable[TerraformRule], narrowing: Narrowing) -> bool:
+    """Whether a literal that is narrowed is a source of one of these rules."""
     file, start = narrowing.source.value.file.identity, narrowing.items[0].start
-    return any(_has_at(source, file, start) for rule in group.rules for source in rule.sources)
+    return any(_has_at(source, file, start) for rule in rules for source in rule.sources)
 
 
 def _has_at(source: SourceList, file: int, start: int) -> bool:
@@ -627,7 +632,8 @@ def _uses(search: _Search, narrowing: Narrowing) -> int:
     """In how many uses of a folder the same literal counts."""
     file, start = narrowing.source.value.file.identity, narrowing.items[0].start
     contexts = set()
-    for rule in [*(rule for group in search.groups for rule in group.rules), *search.rules]:
+    of_groups = [rule for group in search.groups for rule in group.rules]
+    for rule in [*of_groups, *search.rules, *search.loose, *search.others]:
         if any(_has_at(source, file, start) for source in rule.sources):
             contexts.add(id(rule.context))
     return len(contexts)

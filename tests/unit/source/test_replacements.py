@@ -149,3 +149,42 @@ def test_what_another_use_of_a_module_admits_is_not_admitted(other: str) -> None
     after = find_in_terraform(files, described, [WORLD], REPLACEMENTS).patches["/main.tf"].after
     quoted = ", ".join(f'"{each}"' for each in REPLACEMENTS)
     assert after == call.format("one", "x").replace('"x"', quoted) + call.format("two", other)
+
+
+MODULE = (
+    'variable "name" {}\nvariable "more" {}\n'
+    + f'resource "aws_security_group" "web" {{\n  name = var.name\n{BLOCK.format("")}}}\n'.replace(
+        "[]", '["0.0.0.0/0"]'
+    )
+    + 'resource "aws_security_group_rule" "more" {\n  type = "ingress"\n  from_port = 22\n  to_port = 22\n'
+    '  protocol = "tcp"\n  cidr_blocks = var.more\n  security_group_id = aws_security_group.web.id\n}\n'
+)
+OF_IDS = MODULE[MODULE.index('resource "aws_security_group_rule"') :].replace("aws_security_group.web.id", "var.name")
+OF_IDS = f'variable "name" {{}}\nvariable "more" {{}}\n{OF_IDS}' + OF_IDS.replace('"more"', '"all"').replace(
+    "var.more", '["0.0.0.0/0"]'
+)
+
+
+@pytest.mark.parametrize(
+    ("module", "names", "rest"),
+    [
+        pytest.param(MODULE, ("web", "db"), "", id="of another name"),
+        pytest.param(MODULE, ("web", "web"), '  providers = { aws = aws.us }', id="in another region"),
+        pytest.param(OF_IDS, ("sg-1", "sg-2"), "", id="of another id"),
+        pytest.param(OF_IDS, ("sg-1", "${var.any}"), "", id="of any id"),
+    ],
+)  # fmt: skip
+def test_a_literal_of_two_groups_stays_whole_where_one_alone_admits_the_rest(
+    module: str, names: tuple[str, str], rest: str
+) -> None:
+    """The other group would lose access by the patch of this one."""
+    call = 'module "{0}" {{\n  source = "./m"\n  name = "{1}"\n  more = [{2}]\n{3}\n}}\n'
+    provider = 'provider "aws" {\n  alias = "us"\n  region = "us-east-1"\n}\n'
+    main = call.format("one", names[0], f'"{REPLACEMENTS[0]}"', "") + call.format("two", names[1], "", rest) + provider
+    texts = {"/main.tf": main, "/m/main.tf": module}
+    files = [TerraformFile(path, path.rpartition("/")[0] or "/", text, parse_hcl(text)) for path, text in texts.items()]
+    described = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    found = find_in_terraform(files, described, [WORLD], REPLACEMENTS, None, ("", "eu-west-1"))
+    quoted = ", ".join(f'"{each}"' for each in REPLACEMENTS)
+    assert found.patches["/m/main.tf"].after == module.replace('"0.0.0.0/0"', quoted)
+    assert [line.partition(" makes ")[2] for line in found.before_diff] == ["2 groups: its module is used 2 times."]
