@@ -18,6 +18,7 @@ DEFAULT_GROUP = "aws_default_security_group"
 GROUPS = ("aws_security_group", DEFAULT_GROUP)
 LIST = "aws_ec2_managed_prefix_list"
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
+_PART = re.compile(rf"(?:{_INDEX.pattern}|[^.])+")
 _MAY_BE_LISTS = re.compile(r"(^|_)ids?$|prefix_list")
 _DEEPEST = 12  # variables and outputs, one by way of the other
 
@@ -244,18 +245,8 @@ def _is_call(reference: str) -> bool:
 
 
 def _split(reference: str) -> list[str]:
-    """A reference by its dots, with each index left with its name."""
-    parts, inside = [""], ""
-    for char in reference:
-        if char == "." and not inside:
-            parts.append("")
-            continue
-        if char == "[":
-            inside += "["
-        elif char == "]":
-            inside = inside[:-1]
-        parts[-1] += char
-    return parts
+    """A reference by its dots, with each index left with its name. A key may have dots and brackets itself."""
+    return _PART.findall(reference) or [""]
 
 
 def _parent(prefix: str) -> tuple[str, str]:

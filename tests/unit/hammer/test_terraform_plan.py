@@ -330,6 +330,20 @@ def test_a_rule_finds_the_group_of_the_module_s_instance_with_its_key(tmp_path: 
     }
 
 
+@pytest.mark.parametrize("key", ["a[", "a].b", '"['])
+def test_a_key_of_a_module_may_have_brackets(tmp_path: Path, key: str) -> None:
+    inner = group(f"module.sg[{json.dumps(key)}].module.inner.aws_security_group.this", unknown={"ingress": True})
+    world = resource(
+        f"aws_security_group_rule.low[{json.dumps(key)}]",
+        rule(["0.0.0.0/0"], type="ingress"),
+        {"security_group_id": True},
+        key,
+    )
+    of_rule = config_of("aws_security_group_rule.low", security_group_id=["module.sg", "each.key"])
+    listing = judged(tmp_path, plan(inner, world, configuration={"resources": [of_rule]}))
+    assert found(listing) == {inner["address"]: ("open_completely", ["0.0.0.0/0"])}
+
+
 @pytest.mark.parametrize("reference", ["module.sg", "aws_security_group.this", "local.group"])
 def test_the_cost_of_finding_groups_grows_with_their_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str
