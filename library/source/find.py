@@ -34,6 +34,7 @@ from library.source.location import (
 from library.source.service import hints_of, maker_of, other_maker_of, tool_hint
 from library.source.template_source import find_in_template
 from library.source.template_text import TemplateError
+from library.source.terraform_rules import is_override
 from library.source.terraform_source import find_in_terraform
 from library.source.text_edit import Patch, unified_diff
 
@@ -50,11 +51,13 @@ class TerraformFiles:
     Attributes:
         unread: what was not, and why, one sentence each.
         links: links to folders that were read, by their paths.
+        overridden: folders with an override file that was not read, such as `providers_override.tf.json`.
     """
 
     files: list[TerraformFile] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
+    overridden: set[str] = field(default_factory=set)
 
 
 def read_folders(folders: Iterable[str]) -> TerraformFiles:
@@ -76,7 +79,10 @@ def read_folders(folders: Iterable[str]) -> TerraformFiles:
             found.unread.append(f"{folder}: {_unreadable(error)}")
             continue
         for path in _walk(root, found):
+            read = len(found.unread)
             _read(found, seen, root, path)
+            if len(found.unread) > read and is_override(path.name.removesuffix(".json")):
+                found.overridden.add(str(path.parent))
     return found
 
 
@@ -396,7 +402,13 @@ def _read_template(
 
 def _search_terraform(search: _Search, terraform: TerraformFiles, account_and_region: tuple[str, str]) -> None:
     found = find_in_terraform(
-        terraform.files, search.group, search.missing, search.replacements, terraform.links, account_and_region
+        terraform.files,
+        search.group,
+        search.missing,
+        search.replacements,
+        terraform.links,
+        account_and_region,
+        terraform.overridden,
     )
     search.add(found, of_group=search.location is None)
 

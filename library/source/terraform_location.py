@@ -22,7 +22,7 @@ def is_elsewhere(
     configurations: Configurations, block: Hcl, file: TerraformFile, context: Context, where: Where
 ) -> bool:
     """Whether the group that a resource, data source or module is cannot be the one that is there."""
-    if configurations.override_of(block, context.folder):
+    if configurations.may_be_overridden(block, context):
         return False
     account_id, region, vpc_id = where
     vpc = configurations.sure_text(block.get("vpc_id"), file, context)

@@ -155,8 +155,9 @@ def _with_parents(path: str) -> Iterator[str]:
         path = posixpath.dirname(path)
 
 
-def _is_override(file: TerraformFile) -> bool:
-    return f"_{posixpath.basename(file.path)}".endswith(_OVERRIDES)
+def is_override(name: str) -> bool:
+    """Whether a file of this name says what counts instead of what the other files of its folder say."""
+    return f"_{name}".endswith(_OVERRIDES)
 
 
 def _with_attribute(blocks: Iterable[tuple[TerraformFile, Hcl]], name: str) -> list[tuple[TerraformFile, Hcl]]:
@@ -166,7 +167,7 @@ def _with_attribute(blocks: Iterable[tuple[TerraformFile, Hcl]], name: str) -> l
 
 def _in_force(defined: Sequence[tuple[TerraformFile, Hcl]]) -> tuple[TerraformFile, Hcl]:
     """The definition that counts of several of one thing: that of the last override file, if there is one."""
-    return next((each for each in reversed(defined) if _is_override(each[0])), defined[0])
+    return next((each for each in reversed(defined) if is_override(posixpath.basename(each[0].path))), defined[0])
 
 
 def _is_loaded(file: TerraformFile) -> bool:
@@ -205,15 +206,20 @@ def _ignores(block: Hcl, names: Sequence[str]) -> bool:
 class Configurations:
     """The files of all folders, and every use of each folder."""
 
-    def __init__(self, files: Iterable[TerraformFile], links: Mapping[str, str] | None = None) -> None:
-        self._links = links or {}
+    def __init__(
+        self,
+        files: Iterable[TerraformFile],
+        links: Mapping[str, str] | None = None,
+        overridden: Collection[str] = (),
+    ) -> None:
+        self._links, self._overridden = links or {}, overridden
         self.files: dict[str, list[TerraformFile]] = {}
         for file in files:
             self.files.setdefault(file.folder, []).append(file)
         self._overriding: dict[tuple[str, str, tuple[str, ...]], list[tuple[TerraformFile, Hcl]]] = {}
         for folder, listed in self.files.items():
-            for file in filter(_is_override, listed):
-                for block in file.tree.items:
+            for file in listed:
+                for block in file.tree.items if is_override(posixpath.basename(file.path)) else ():
                     self._overriding.setdefault((folder, block.name, block.labels), []).append((file, block))
         self.contexts = self._all_contexts()
 
@@ -243,6 +249,15 @@ class Configurations:
             if other is not block:
                 return f"{file.path}:{line_of(file.text, other.start)}"
         return ""
+
+    def may_be_overridden(self, block: Hcl, context: Context) -> bool:
+        """Whether an override file changes a block, or one that was not read may change it, or what it is given."""
+        above: Context | None = context
+        while above is not None:
+            if above.folder in self._overridden:
+                return True
+            above = above.parent
+        return bool(self.override_of(block, context.folder))
 
     def called_folder(self, folder: str, block: Hcl) -> str:
         """The folder of a local module that a call uses; empty: it is from elsewhere."""
@@ -429,7 +444,7 @@ class Configurations:
         each = block.get("for_each")
         is_of_nothing = each is not None and ((each.kind == "object" and not each.items) or each.tokens == _EMPTY_SET)
         if is_of_nothing or self.sure_text(block.get("count"), file, context) == "0":
-            return not self.override_of(block, context.folder)
+            return not self.may_be_overridden(block, context)
         if context.call is None or context.parent is None:
             return False
         caller, call = context.call

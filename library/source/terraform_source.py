@@ -7,7 +7,7 @@ is patched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from library.network.addresses import parse_network
@@ -101,13 +101,15 @@ def find_in_terraform(
     replacements: Sequence[str],
     links: Mapping[str, str] | None = None,
     account_and_region: tuple[str, str] = ("", ""),
+    overridden: Collection[str] = (),
 ) -> Found:
     """Where Terraform files define a group and its exposures.
 
     `replacements` are the CIDRs and prefix lists that an open source becomes; `links` are those to folders, by path;
-    `account_and_region` are the group's; empty: not known.
+    `account_and_region` are the group's; empty: not known. `overridden`: folders with an override file that was not
+    read.
     """
-    configurations = Configurations(files, links)
+    configurations = Configurations(files, links, overridden)
     search = _Search(
         configurations, described, (*account_and_region, described.vpc_id), replacements, configurations.groups()
     )

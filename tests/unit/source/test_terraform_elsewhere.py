@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
 from library.source.cloudformation import StackReader, StackResource
-from library.source.find import TerraformFiles, locate
+from library.source.find import TerraformFiles, locate, read_folders
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit, Found
 from library.source.terraform_source import find_in_terraform
@@ -198,3 +200,23 @@ def test_the_group_s_region_is_asked_for(region: str, *, is_found: bool) -> None
     described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
     stacks = NoStacks(None, "123456789012", region)
     assert locate(described, [SSH], ("10.0.0.0/8",), stacks, dict, files).complete is is_found
+
+
+@pytest.mark.parametrize("name", ["providers_override.tf.json", "override.tf"])
+@pytest.mark.parametrize(
+    ("main", "module"), [(group() + US, ""), (group("count = 0"), ""), (CALL.format("") + US, "net")]
+)
+def test_an_override_file_that_is_not_read_may_say_otherwise(tmp_path: Path, main: str, module: str, name: str) -> None:
+    """Atmos writes the first one; the second one is broken."""
+    (tmp_path / "main.tf").write_text(main)
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "main.tf").write_text(group() if module else "")
+    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+
+    def is_found() -> bool:
+        stacks = NoStacks(None, "123456789012", "eu-west-1")
+        return locate(described, [SSH], ("10.0.0.0/8",), stacks, dict, read_folders([str(tmp_path)])).complete
+
+    assert not is_found()
+    (tmp_path / name).write_text("{")
+    assert is_found()
