@@ -115,7 +115,7 @@ def find_in_terraform(
     )
     _attach_rules(search)
     candidates = list(_candidates(search))
-    chosen = _choose(candidates, exposures)
+    chosen = _with_all_exposures(search, _choose(candidates, exposures), exposures)
     if not chosen and candidates:
         listed = tuple(sorted({f"{c.group.address} at {_where(c, candidates)} may be it" for c in candidates}))
         undecided = Location(evidence=listed)
@@ -277,6 +277,20 @@ def _choose(candidates: Sequence[_Candidate], exposures: Sequence[Exposure]) -> 
             if len(locations) == 1:
                 return list(chosen)
     return []
+
+
+def _with_all_exposures(
+    search: _Search, chosen: Sequence[_Candidate], exposures: Sequence[Exposure]
+) -> list[_Candidate]:
+    """Of several uses of a module those that have each exposure that any of them has; all of them where none has."""
+    if len(chosen) < 2:
+        return list(chosen)
+    explained = [
+        {each for each in exposures if _matches(search.configurations, [*use.group.rules, *search.rules], each)}
+        for use in chosen
+    ]
+    every = set().union(*explained)
+    return [use for use, has in zip(chosen, explained, strict=True) if has == every] or list(chosen)
 
 
 def _has_ports(candidate: _Candidate, exposures: Sequence[Exposure]) -> bool:

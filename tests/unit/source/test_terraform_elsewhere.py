@@ -162,6 +162,38 @@ def test_one_literal_of_a_module_in_two_regions_is_patched_and_said_to_make_two_
     ]
 
 
+HTTP = Exposure("tcp", 80, 80, "0.0.0.0/0", "open_completely")
+WORLD, PRIVATE = '["0.0.0.0/0"]', '["10.0.0.0/8"]'
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "edits"),
+    [
+        ((WORLD, PRIVATE), (WORLD, WORLD), (Edit.PATCH, Edit.PATCH)),  # the second use alone has both
+        ((WORLD, WORLD), (WORLD, WORLD), (Edit.NONE, Edit.NONE)),
+        ((WORLD, "var.http"), (WORLD, WORLD), (Edit.NONE, Edit.PATCH)),
+        ((WORLD, PRIVATE), (WORLD, PRIVATE), (Edit.NONE, None)),  # who opened the other one by hand is not known
+    ],
+)
+def test_of_two_uses_of_a_module_that_with_all_exposures_is_the_group_s(
+    first: tuple[str, str], second: tuple[str, str], edits: tuple[Edit, Edit | None]
+) -> None:
+    rules = RULE.replace(WORLD, "var.ssh") + "\n  " + RULE.replace("22", "80").replace(WORLD, "var.http")
+    texts = {
+        "/live/net/main.tf": group(rule=rules) + 'variable "ssh" {}\nvariable "http" {}\n',
+        "/live/main.tf": "".join(
+            CALL.replace('"net"', f'"{name}"').format(f"ssh = {ssh}\n  http = {http}")
+            for name, (ssh, http) in (("one", first), ("two", second))
+        ),
+    }
+    read = [TerraformFile(path, path.rpartition("/")[0], text, parse_hcl(text)) for path, text in texts.items()]
+    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+    located = find_in_terraform(read, described, [SSH, HTTP], ("10.0.0.0/8",))
+    assert tuple(located.rules[each].edit if each in located.rules else None for each in (SSH, HTTP)) == edits
+    first_call = texts["/live/main.tf"].partition('module "two"')[0]
+    assert all(patch.after.startswith(first_call) for patch in located.patches.values())
+
+
 def rule_of(group_id: str, argument: str = "") -> str:
     return (
         f'resource "aws_security_group_rule" "ssh" {{\n  type = "ingress"\n  {PORTS}\n  {argument}\n'
