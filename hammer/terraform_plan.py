@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hammer.terraform_references import DEFAULT_GROUP, GROUPS, LIST, PlanConfiguration, PlannedResource, References
+from hammer.terraform_plan_references import DEFAULT_GROUP, GROUPS, LIST, PlanConfiguration, PlannedResource, References
 from library.errors import HammerError
 from library.network.addresses import Network, parse_network
 from library.security_groups.group import IngressRule, RuleKey, ShapeError, checked_ports, rule_key

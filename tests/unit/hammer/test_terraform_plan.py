@@ -13,7 +13,7 @@ import pytest
 from hammer.formats import Format, pieces
 from hammer.listing.issue import Listing, default_context
 from hammer.planned import Judge, scan_plan_file
-from hammer.terraform_references import PlannedResource
+from hammer.terraform_plan_references import PlannedResource
 from library.jobs.command_line import NotThereError, WrongUsageError
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
