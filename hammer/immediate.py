@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import boto3
 import typer
 
 from library.aws.failures import AWS_ERRORS, chunks, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.lock import this_process
 from library.aws.records import JobRecords
+from library.aws.session import sdk_client, sdk_session
 from library.config import Configuration, ConfigurationError
 from library.config.models import remediation_terms
 from library.documents.text import counted, flattened
@@ -174,7 +174,7 @@ def command(config: ConfigOption = None, queue: QueueOption = None, wait: WaitOp
 def _client(url: str) -> SQSClient:
     """A client in the queue's region, which its URL tells; else in the region of the environment."""
     found = re.search(r"//sqs\.([a-z0-9-]+)\.", url)
-    return boto3.client("sqs", region_name=found[1] if found else None)
+    return sdk_client(sdk_session(), "sqs", found[1] if found else None)  # type: ignore[no-any-return]
 
 
 def _carry_out(

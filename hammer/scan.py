@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
-import boto3
 import typer
 
 from hammer.formats import Format
@@ -32,6 +31,7 @@ from hammer.output import (
 )
 from hammer.planned import Judge, scan_plan_file, scan_template_file
 from hammer.scanner import measure, plan_scan, scan
+from library.aws.session import sdk_client, sdk_session
 from library.documents.text import printable
 from library.issues.reachability import Severity
 from library.jobs.command_line import (
@@ -160,7 +160,7 @@ def _judge_file(
 
 def _show(listing: Listing, output_format: Format, output: str | None, fail_on: Severity | None) -> NoReturn:
     """Print what a file would make, and exit: issues weigh more than what is not known: a pipeline stops for both."""
-    write(listing, output_format, output, lambda: boto3.Session().client("s3"))
+    write(listing, output_format, output, lambda: sdk_client(sdk_session(), "s3", None))
     for row in listing.failed:
         print(f"hammer: {printable(row.reason)}", file=sys.stderr)
     found = exit_code(replace(listing, failed=()), fail_on)

@@ -14,8 +14,6 @@ from datetime import date, datetime
 from functools import lru_cache
 from queue import Empty, SimpleQueue
 
-import boto3
-
 from hammer.listing.issue import (
     Failed,
     ListedIssue,
@@ -30,7 +28,7 @@ from hammer.listing.issue import (
 from identification.scan import DeniedByPolicyError, RegionOffError, RegionScan, scan_region
 from library.aws.ec2 import enabled_regions, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.session import Sessions, sdk_session
+from library.aws.session import Sessions, sdk_client, sdk_session
 from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, load_configuration
 from library.config.decided_exemptions import with_readable_exemptions
 from library.jobs.command_line import NotThereError, accounts_named, open_table, refuse_unknown_regions
@@ -136,7 +134,7 @@ def _for_caller(accounts: Sequence[str], regions: Sequence[str], today: date) ->
     refuse_unknown_regions(regions, None)
     base = sdk_session()
     home = base.get_config_variable("region") or _DEFAULT_REGION
-    caller = boto3.Session(botocore_session=base).client("sts", region_name=home).get_caller_identity()["Account"]
+    caller = sdk_client(base, "sts", home).get_caller_identity()["Account"]
     if unknown := sorted(set(accounts) - {caller}):
         raise NotThereError(
             f"your credentials are for account {caller}; other accounts need a configuration: {', '.join(unknown)}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.session import active_accounts
+from library.aws.session import SdkSettingsError, active_accounts, sdk_client, sdk_session
 from library.config.errors import ConfigurationError, Problem, explained, kind, path_text
 from library.config.models import (
     ConfigFile,
@@ -107,7 +107,7 @@ def _files_in_s3(uri: str, s3_client: Callable[[], S3Client] | None, problems: l
         client = (s3_client or _standard_s3_client)()
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
         names = [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", ())]
-    except AWS_ERRORS as error:
+    except (*AWS_ERRORS, SdkSettingsError) as error:
         raise ConfigurationError([Problem(uri, "", f"cannot be read: {explain(error)}")]) from error
     files: dict[str, tuple[str, bytes]] = {}
     for stem, name in _chosen(names, problems):
@@ -119,9 +119,7 @@ def _files_in_s3(uri: str, s3_client: Callable[[], S3Client] | None, problems: l
 
 
 def _standard_s3_client() -> S3Client:
-    import boto3  # noqa: PLC0415 - a function brings botocore alone, and makes the client itself
-
-    return boto3.client("s3")
+    return sdk_client(sdk_session(), "s3", None)  # type: ignore[no-any-return]
 
 
 def _unreadable(error: Exception) -> str:

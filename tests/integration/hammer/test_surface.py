@@ -270,6 +270,29 @@ def test_a_setting_that_the_sdk_cannot_use_is_named_in_one_line(
     assert errors.count(b"\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (f"scan --region {REGION}", 1),
+        ("scan --plan {plan} --output s3://bucket/report.html", 1),
+        ("check-config --config s3://bucket/prefix", 2),
+        (f"immediate --queue https://sqs.{REGION}.amazonaws.com/1/now", 1),
+    ],
+)
+def test_a_setting_that_the_sdk_cannot_use_is_named_where_no_folder_is_read(
+    location: str, tmp_path: Path, arguments: str, code: int
+) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"format_version": "1.2", "planned_values": {"root_module": {}}, "configuration": {}}))
+    config = location if arguments.startswith("immediate") else ""
+    words = arguments.format(plan=plan).split()
+    with process(*words, HAMMER_CONFIG=config, AWS_ENDPOINT_URL="localhost:4566", cwd=tmp_path) as run:
+        shown, errors = run.communicate(timeout=300)
+    assert (run.returncode, shown) == (code, b"")
+    assert b"a setting of the AWS SDK, in a variable AWS_" in errors
+    assert errors.count(b"\n") == 1
+
+
 def test_a_folder_is_checked_whatever_the_settings_of_the_sdk_are(location: str) -> None:
     file = Path(location, "config.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "decisions": {"enabled": True}}))
