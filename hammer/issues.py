@@ -98,7 +98,8 @@ def command(
     now = datetime.now(UTC)
     # The report tells what changed, for which all statuses are read. Of a part of the table the history knows nothing.
     whole = output_format is Format.HTML and not (account or region or group)
-    found = read_issues(tables, selection, Status if whole else statuses)
+    # Exempt issues are counted, listed or not.
+    found = read_issues(tables, selection, Status if whole else {*statuses, Status.WHITELISTED})
     listing = list_issues(tables, selection, found, take, sort, now)
     if whole:
         listing = with_history(tables, listing, found.issues, summarize_day(found.issues, now.date()))

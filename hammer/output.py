@@ -166,7 +166,8 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
             print(f"hammer: {printable(output)} could not be written: {error.strerror}", file=sys.stderr)
             raise typer.Exit(Exit.INCOMPLETE) from error
     if output is not None:
-        print(f"wrote {printable(output)} ({output_format}): {len(listing.open_issues):,} open", file=sys.stderr)
+        count = f"{len(listing.open_issues):,} open{' of what was asked for' if listing.filtered else ''}"
+        print(f"wrote {printable(output)} ({output_format}): {count}", file=sys.stderr)
 
 
 def write_bytes(data: Iterable[bytes]) -> None:

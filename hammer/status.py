@@ -87,6 +87,7 @@ class Facts:
         unseen: accounts and regions that are to be scanned and never were; an empty region: none of the account's was.
         disconnected_reason: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is
             expected to.
+        selection: what was asked for. What was seen of the rest is unknown.
         now: the time in UTC.
     """
 
@@ -103,13 +104,15 @@ class Facts:
     events: Sequence[tuple[str, str, datetime, str]] = ()
     left: Sequence[tuple[str, int]] = ()
     abandoned: Sequence[tuple[str, str, str]] = ()
+    selection: Selection = field(default_factory=Selection)
 
 
 def headline(facts: Facts) -> tuple[str, str]:
     """The first line, what is open and what of it is due, and its colour."""
     open_issues = [listed for issue, listed in facts.issues if issue.status is Status.OPEN]
     found = severity_counts(open_issues)
-    text = f"open: {found}" if found else "no open issue is known"
+    none = "no open issue is known" + ("" if facts.selection == Selection() else " among those that were asked for")
+    text = f"open: {found}" if found else none
     now = sum(issue.is_due(facts.now) for issue in open_issues)
     due_soon = sum(issue.is_due(facts.now + _DUE_SOON) for issue in open_issues) - now
     text += f"; {now:,} due now" if now else ""
@@ -429,6 +432,7 @@ def read_facts(
     scans = [scan for name in accounts for scan in coverage.of_account(name) if chosen(name, scan.region)]
     return Facts(
         now=now,
+        selection=selection,
         unseen=unseen(config, accounts, selection, scans),
         left=sorted(left.items()),
         disconnected_reason=listener.disconnected_reason(now) if is_expected else "",
@@ -473,7 +477,9 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
     for line in wrong:
         print_line(to, line, "bold red")
     if not wrong:
-        print_line(to, "Hammer itself works: every region was seen whole, no job failed, no message is left", "green")
+        asked = " that was asked for" if facts.selection.accounts or facts.selection.regions else ""
+        text = f"Hammer itself works: every region{asked} was seen whole, no job failed, no message is left"
+        print_line(to, text, "green")
     _show_scans(to, facts, config)
     if facts.jobs:
         columns = (Column("job"), Column("last run"), Column("took", justify="right"), Column("outcome"))

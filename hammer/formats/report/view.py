@@ -152,7 +152,7 @@ def totals(listing: Listing) -> tuple[Total, ...]:
     issues = listing.open_issues
     severities, reachable = [issue.severity for issue in issues], _reachable(listing)
     return (
-        Total(len(issues), "open"),
+        Total(len(issues), "open, of what was asked for" if listing.filtered else "open"),
         *(
             Total(number, str(severity), str(severity) if number else "", "severity", str(severity))
             for severity in (Severity.CRITICAL, Severity.HIGH)

@@ -171,3 +171,16 @@ def test_what_was_not_seen_whole_or_cannot_be_read_is_named_and_is_1(location: s
     assert result.exit_code == 1
     assert [row["region"] for row in json.loads(elsewhere.stdout)["failed"]] == [""]
     assert [row["account_id"] for row in json.loads(of_main.stdout)["failed"]] == [MAIN]
+
+
+@pytest.mark.parametrize("options", ["", "--status open", "--status resolved", "--severity critical"])
+def test_exempt_issues_are_counted_where_they_are_not_listed(location: str, options: str) -> None:
+    client = boto3.client("dynamodb", region_name=REGION)
+    seen = ScanCoverage(MAIN, "us-east-1", Outcome.COMPLETE, NOW, 1.0, 7, last_complete=NOW)
+    CoverageRecords(IssueTable(client, "issues-of-ours").items).record(seen)
+    try:
+        listed = json.loads(hammer("issues", location, "--format", "json", *options.split()).stdout)
+    finally:  # the table is every test's
+        key: Any = {"account_id": {"S": MAIN}, "issue_id": {"S": f"{ITEM_PREFIX}us-east-1"}}
+        client.delete_item(TableName="issues-of-ours", Key=key)
+    assert [row["whitelisted"] for row in listed["scanned"]] == [1]

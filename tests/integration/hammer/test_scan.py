@@ -161,6 +161,9 @@ def test_what_is_not_asked_for_is_not_said_to_be_safe(tmp_path: Path, options: l
     page = hammer(*arguments, "--format", "html").stdout
     assert "No open issue is among those that were asked for." in page
     assert "No security group is open" not in page
+    assert "<b>0</b> open, of what was asked for" in page
+    wrote = hammer(*arguments, "--output", str(tmp_path / "report.html")).stderr
+    assert wrote.startswith(f"wrote {tmp_path}/report.html (html): 0 open of what was asked for\n")
 
 
 def test_nothing_exposed_is_0(tmp_path: Path) -> None:

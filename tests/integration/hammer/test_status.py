@@ -68,6 +68,20 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "restored" not in shown.output
 
 
+@pytest.mark.parametrize("option", ["--account", "--region", "--group"])
+def test_what_is_not_asked_for_is_not_said_to_be_well(tmp_path: Path, option: str) -> None:
+    with world(tmp_path) as made:
+        group = made.group(permission("tcp", (22, 22), ANYWHERE))
+        made.issue(group, status=Status.RESOLVED)
+        table: IssueTable = made.table
+        CoverageRecords(table.items).record(ScanCoverage(MAIN, REGION, Outcome.COMPLETE, datetime.now(UTC), 1.5, 7))
+        value = {"--account": MAIN, "--region": REGION, "--group": group}[option]
+        shown = CliRunner().invoke(STATUS, ["--config", str(tmp_path), option, value], catch_exceptions=False).output
+    assert shown.splitlines()[0] == "no open issue is known among those that were asked for"
+    assert ("Hammer itself works: every region that was asked for was seen whole, " in shown) == (option != "--group")
+    assert "every region was seen whole" not in shown
+
+
 def test_exemptions_that_somebody_should_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     with world(tmp_path) as made:

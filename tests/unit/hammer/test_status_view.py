@@ -144,6 +144,10 @@ def test_targets_that_were_never_scanned(regions: object, selected: Selection, e
 def test_the_first_line_is_what_is_open_and_due() -> None:
     assert headline(facts()) == ("no open issue is known", "green")
     assert headline(facts(scans=[])) == ("no open issue is known", "yellow")
+    assert headline(facts(selection=Selection(groups=frozenset({"sg-1"})))) == (
+        "no open issue is known among those that were asked for",
+        "green",
+    )
     listed = listed_issue(an_issue(), KNOWN)
     overdue, due_soon = replace(listed, due=NOW), replace(listed, due=NOW + timedelta(days=7))
     pairs = [(an_issue(), listed), (an_issue(), overdue), (an_issue(), due_soon), (an_issue(Status.RESOLVED), listed)]
