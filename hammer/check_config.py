@@ -69,6 +69,12 @@ def summary(config: Configuration, today: date) -> str:
 _PROJECT_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TICKET_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*-[0-9]+")
 _UNIT = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}")  # Organizations API Reference, ListChildren
+# Where deployment/terraform lets the host write reports, as modules/master/main.tf has it.
+_REPORTS = re.compile(
+    r"(?!(?:closing|config|host|security_groups)/)"
+    r"(?:[A-Za-z0-9_=-][A-Za-z0-9_.=-]*/)+(?:[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)?"
+)
+_SHORTEST_TICKET = 300  # characters of a ticket's first paragraph, about
 _CHANNEL = re.compile(r"#|[CG][A-Z0-9]{8,}\Z")  # by its name, or by its id
 
 
@@ -87,8 +93,9 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
     if config.slack.enabled and not _CHANNEL.match(config.slack.default_channel):
         channel = printable(config.slack.default_channel)
         yield f'slack.default_channel "{channel}" is taken for a person: a channel is written "#{channel}"'
-    if bool(config.publishing.email_from) != bool(config.publishing.email_to):
-        yield "publishing.email_from and publishing.email_to belong together: with one alone no e-mail is sent"
+    if config.jira.enabled and config.jira.text_field_character_limit < _SHORTEST_TICKET:
+        yield f"jira.text_field_character_limit is {config.jira.text_field_character_limit}: that cuts every ticket"
+    yield from _publishing_warnings(config)
     known = aws_regions()
     for region in _regions_named(config):
         if region not in known:
@@ -149,6 +156,22 @@ def _cron_warnings(config: Configuration) -> Iterator[str]:
             on_calendar(cron or "* * * * *")
         except TimerError as error:
             yield f"cronjobs.{job}: the host sets no timers: {error}"
+
+
+def _publishing_warnings(config: Configuration) -> Iterator[str]:
+    """Reports that do not get where they are to go."""
+    publishing = config.publishing
+    if bool(publishing.email_from) != bool(publishing.email_to):
+        yield "publishing.email_from and publishing.email_to belong together: with one alone no e-mail is sent"
+    for key, address in (
+        *(("email_from", address) for address in filter(None, [publishing.email_from])),
+        *(("email_to", address) for address in publishing.email_to),
+    ):
+        if "@" not in address:
+            yield f'publishing.{key}: "{printable(address)}" is no e-mail address'
+    if not _REPORTS.fullmatch(publishing.prefix):
+        prefix = printable(publishing.prefix)
+        yield f'publishing.prefix "{prefix}": deployment/terraform lets the host write to reports/ alone then'
 
 
 def _webhook_warnings(config: Configuration) -> Iterator[str]:

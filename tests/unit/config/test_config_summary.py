@@ -125,6 +125,14 @@ def test_the_accounts_of_an_organization() -> None:
                 ),
             )
         ),
+        *(
+            (
+                "publishing/prefix",
+                prefix,
+                f'publishing.prefix "{prefix}": deployment/terraform lets the host write to reports/ alone then',
+            )
+            for prefix in ("s3://x", "/reports/", "reports", "", "config/reports/")
+        ),
         (
             f"{CHECK}/remediation",
             True,
@@ -134,6 +142,28 @@ def test_the_accounts_of_an_organization() -> None:
 )
 def test_what_is_hardly_meant(path: str, written: object, expected: str) -> None:
     assert list(warnings(parse(config_with({path: written})), TODAY)) == [expected]
+
+
+@pytest.mark.parametrize("prefix", ["reports/", "a/b.c/of=", "configs/"])
+def test_a_folder_that_the_host_may_write_to(prefix: str) -> None:
+    assert list(warnings(parse(config_with({"publishing/prefix": prefix})), TODAY)) == []
+
+
+def test_addresses_that_are_none() -> None:
+    written = {"publishing/email_from": "Hammer <hammer@example.com>", "publishing/email_to": ["sec", "a@example.com"]}
+    expected = 'publishing.email_to: "sec" is no e-mail address'
+    assert list(warnings(parse(config_with(written)), TODAY)) == [expected]
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(5, True), (299, True), (300, False), (32767, False)])
+def test_a_ticket_that_nothing_fits_into(limit: int, *, expected: bool) -> None:
+    written = {
+        "jira/enabled": True,
+        "jira/server": "https://jira.example.com",
+        "jira/text_field_character_limit": limit,
+    }
+    said = "".join(warnings(parse(config_with(written)), TODAY))
+    assert (f"jira.text_field_character_limit is {limit}: that cuts every ticket" in said) == expected
 
 
 @pytest.mark.parametrize(

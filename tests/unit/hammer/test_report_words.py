@@ -29,6 +29,18 @@ def test_overdue_is_counted_apart_from_due_soon() -> None:
     assert mail_subject(listing).endswith(": 1 critical, 2 high; 1 of them overdue")
 
 
+def test_what_was_not_seen_is_not_said_to_be_closed() -> None:
+    seen = a_listing(failed=())
+    assert mail_subject(seen).endswith(": none open")
+    comment = render(Format.MARKDOWN, seen).splitlines()[0]
+    assert comment == "### Hammer: no security group exposes a restricted port"
+    for listing in (a_listing(), a_listing(failed=(), scanned=())):
+        assert mail_subject(listing).endswith(": none known to be open, and not everything could be read")
+        assert render(Format.MARKDOWN, listing).splitlines()[0] == (
+            "### Hammer: no security group is known to expose a restricted port, but not everything could be judged"
+        )
+
+
 def test_a_line_of_the_mail_says_what_is_overdue_and_which_account() -> None:
     text = mail_text(a_listing(OVERDUE, DUE_SOON), "https://example.com/report", attached=False)
     delayed, due_soon = (line for line in text.splitlines() if "sg-" in line)
