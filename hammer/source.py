@@ -102,7 +102,7 @@ def command(
         files,
         _opened_with(table, account, group),
     )
-    _print(report, output_format)
+    _print(report, output_format, is_judged=not evaluation.unreadable)
     problems = [*report.problems, *(f"a rule was not judged: {reason}" for reason in evaluation.unreadable)]
     name_problems(problems)
     raise typer.Exit(Exit.DONE if report.complete and not evaluation.unreadable else Exit.INCOMPLETE)
@@ -132,23 +132,26 @@ def _judged(
     return found[0], evaluator.evaluate(found[0], lists.entries, config.exemptions(account_id), today)
 
 
-def _print(report: SourceReport, output_format: SourceFormat) -> None:
+def _print(report: SourceReport, output_format: SourceFormat, *, is_judged: bool) -> None:
     if output_format is SourceFormat.JSON:
         text = json.dumps(report.to_item(), indent=2) + "\n"
     elif output_format is SourceFormat.DIFF:
         # `git apply` passes over what comes before the first file.
         text = "".join(f"# {printable(line)}\n" for line in report.before_diff) + report.diff if report.diff else ""
     else:
-        text = "\n".join(report_lines(report)) + "\n"
+        text = "\n".join(report_lines(report, is_judged=is_judged)) + "\n"
     write_bytes([text.encode("utf-8")])
 
 
-def report_lines(report: SourceReport) -> Iterator[str]:
-    """The text for people, a line at a time, with nothing in it that a terminal would obey."""
+def report_lines(report: SourceReport, *, is_judged: bool) -> Iterator[str]:
+    """The text for people, a line at a time, with nothing in it that a terminal would obey.
+
+    `is_judged`: whether it is known of every rule whether it exposes anything.
+    """
     yield f"{report.group_id} in {report.account_id}, {report.region}: {_location_text(report.group)}"
     yield from (f"  {printable(sentence)}" for sentence in report.group.evidence)
     if not report.rules:
-        yield "It exposes nothing."
+        yield "It exposes nothing." if is_judged else "Nothing that could be judged exposes anything."
     for rule in report.rules:
         yield ""
         yield f"{rule_text(rule.exposure)}: {_location_text(rule.location)}"

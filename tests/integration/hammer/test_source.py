@@ -185,6 +185,24 @@ def test_denied_is_unknown_and_named(config: str, on_call: Callable[[str, Answer
     assert "denied" in result.stderr
 
 
+def test_a_rule_that_could_not_be_judged_is_not_said_to_expose_nothing(
+    config: str,
+    on_call: Callable[[str, Answer], None],  # noqa: F811
+) -> None:
+    client = boto3.client("ec2")
+    listed = client.create_managed_prefix_list(
+        PrefixListName="partners", MaxEntries=1, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.8.0/24"}]
+    )["PrefixList"]["PrefixListId"]
+    group_id = client.create_security_group(GroupName="db", Description="Databases")["GroupId"]
+    rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": listed}]}
+    client.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[rule])
+    on_call("ec2.GetManagedPrefixListEntries", rejection(400, "InvalidPrefixListID.NotFound"))
+    result = source(config, group_id)
+    assert result.exit_code == 1
+    assert "a rule was not judged" in result.stderr
+    assert "Nothing that could be judged exposes anything." in result.stdout.splitlines()
+
+
 def test_a_rule_of_another_stack_is_found_by_its_id(
     config: str,
     on_call: Callable[[str, Answer], None],  # noqa: F811
