@@ -180,9 +180,15 @@ def analyzer_section(asked: Sequence[tuple[str, Asked]], reachability: Reachabil
 
 
 def state_section(
-    group: SecurityGroup, issue: Issue | None, config: Configuration, account_id: str, now: datetime
+    group: SecurityGroup,
+    issue: Issue | None,
+    config: Configuration,
+    account_id: str,
+    now: datetime,
+    *,
+    is_read: bool = True,
 ) -> Lines:
-    """Exemption, status, due date."""
+    """Exemption, status, due date. `is_read`: whether None means that there is no issue."""
     lines = ["Issue"]
     for exemption in applying(config.exemptions(account_id), group.group_id, group.vpc_id, group.name, now.date()):
         what = "the whole group" if exemption.is_whole else "a part of it"
@@ -190,7 +196,7 @@ def state_section(
         cause = f": {exemption.reason_and_author}" if exemption.reason_and_author else ""
         lines += _wrapped(f"an exemption covers {what}{until}{cause}")
     if issue is None:
-        return [*lines, "  none in the table"]
+        return [*lines, "  none in the table" if is_read else "  it could not be read"]
     times = issue.timestamps
     found, reported = shown_time(times.identified) or "unknown", shown_time(times.reported) or "not yet"
     lines += _wrapped(f"{issue.status}; found {found}; reported {reported}")
@@ -440,16 +446,16 @@ def command(
         problems.append(f"what people exempted could not be read: {explain(error)}")
     seen = _describe(sessions, configuration, account, region, group, now)
     problems += [f"not read: {note}" for note in (*seen.notes, *seen.unreadable)]
-    issue = _issue(table, account, group, problems)
+    issue, is_read = _issue(table, account, group, problems)
     sections = [
         heading_section(seen.group, configuration.account_name(account), account, region),
         summary_section(seen.detection, restricted),
         rules_section(seen.group, seen.detection, restricted, seen.unreadable),
         paths_section(seen.detection, seen.unreadable),
-        state_section(seen.group, issue, configuration, account, now),
+        state_section(seen.group, issue, configuration, account, now, is_read=is_read),
         use_section(issue, configuration, now),
         people_section(seen.detection, issue, configuration, account),
-        remediation_section(*_planned(sessions, configuration, account, region, seen, issue, now)),
+        remediation_section(*_planned(sessions, configuration, account, region, seen, issue, now, is_read=is_read)),
         source_section(_source(sessions, configuration, account, region, seen, issue), issue),
         fix_section(group, seen.detection, configuration.secgrp_unrestricted_access.remediation_sources),
     ]
@@ -508,14 +514,15 @@ def _describe(
     return _Seen(found[0], next(iter(scan.detections), None), scan.notes, unreadable)
 
 
-def _issue(table: IssueTable, account_id: str, group_id: str, problems: list[str]) -> Issue | None:
+def _issue(table: IssueTable, account_id: str, group_id: str, problems: list[str]) -> tuple[Issue | None, bool]:
+    """The group's issue, and whether it could be read."""
     try:
-        return table.get(account_id, group_id)
+        return table.get(account_id, group_id), True
     except UnreadableIssueError as error:
         problems.append(str(error))
     except AWS_ERRORS as error:
         problems.append(f"its issue could not be read: {explain(error)}")
-    return None
+    return None, False
 
 
 def _planned(
@@ -526,6 +533,8 @@ def _planned(
     seen: _Seen,
     issue: Issue | None,
     now: datetime,
+    *,
+    is_read: bool,
 ) -> tuple[Sequence[str], Plan | Skipped]:
     """Why remediation would wait, and the plan of its dry run."""
     policy, client = account_policy(config, account_id), sessions.client("ec2", account_id, region)
@@ -559,7 +568,9 @@ def _planned(
         status = seen.detection.details.status if seen.detection else None
         skipped = why_not_due(issue, policy, now) or (why_not_at_once(issue, policy, status, now) if status else None)
         waits += [skipped.text] if skipped else []
-    return waits if issue else [*waits, "it has no issue yet"], plan
+    if issue is None:
+        waits.append("it has no issue yet" if is_read else "its issue could not be read")
+    return waits, plan
 
 
 def _analyze_paths(

@@ -83,6 +83,19 @@ def test_an_exemption_is_named(network: Network) -> None:
     assert "would change nothing: exempt now: all that is exposed" in found.stdout
 
 
+def test_an_issue_that_cannot_be_read_is_not_said_to_be_none(network: Network) -> None:
+    network.run()
+    item = {"account_id": SLAVE, "issue_id": network.ids["group"], "status": "open", "revision": 1}
+    network.world.issue_table().items.put_new(item)
+    found = explain(network.world, network.ids["group"])
+    assert found.exit_code == 1
+    assert "is not as it should be" in found.stderr
+    assert "\nIssue\n  it could not be read\n" in found.stdout
+    assert "waits: its issue could not be read" in found.stdout
+    assert "none in the table" not in found.stdout
+    assert "no issue yet" not in found.stdout
+
+
 def test_an_account_that_is_not_remediated_is_named(network: Network) -> None:
     network.world.configure(remediation=True, remediation_accounts=[])
     assert "the account is not among remediation_accounts" in explain(network.world, network.ids["group"]).stdout
