@@ -63,6 +63,7 @@ _WATCH_S = 30
 _USUAL_INTERVAL = timedelta(hours=1)  # as `scan_interval_minutes` of deployment/terraform has it
 _DUE_SOON = timedelta(days=7)
 _EXPIRES_SOON = timedelta(days=30)
+_LONGEST_RUN = timedelta(hours=6)  # what deployment/systemd_timers.py allows a job
 _SHOWN = 10
 _BY_HAND = frozenset({"restore"})  # whoever ran it was told how it ended
 _AGES = ((1, "< 1 day"), (7, "< 7 days"), (30, "< 30 days"))
@@ -144,6 +145,9 @@ def attention(facts: Facts) -> Iterator[str]:
     if facts.dead_letters is None:
         yield "dead letters: the queues could not be read"
     for job in facts.jobs:
+        if job.outcome == "running" and facts.now - job.started > _LONGEST_RUN:
+            begun = printable(f"hammer {job.job} began at {shown_time(job.started)}")
+            yield f"{begun} and has not ended: it was killed, or stands still"
         if job.outcome not in ("done", "running") and job.job not in _BY_HAND:
             cause = printable("; ".join(job.problems))
             ended = printable(f"hammer {job.job} ended {job.outcome}")

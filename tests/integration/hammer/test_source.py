@@ -194,7 +194,7 @@ def test_a_rule_that_could_not_be_judged_is_not_said_to_expose_nothing(
         PrefixListName="partners", MaxEntries=1, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.8.0/24"}]
     )["PrefixList"]["PrefixListId"]
     group_id = client.create_security_group(GroupName="db", Description="Databases")["GroupId"]
-    rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": listed}]}
+    rule: Any = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": listed}]}
     client.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[rule])
     on_call("ec2.GetManagedPrefixListEntries", rejection(400, "InvalidPrefixListID.NotFound"))
     result = source(config, group_id)

@@ -98,6 +98,11 @@ def facts(*issues: Issue, **other: object) -> Facts:
             id="a restore failed, which whoever ran it was told",
         ),
         pytest.param(
+            facts(jobs=[JobRun("report", "", NOW - timedelta(hours=7)), JobRun("usage", "", NOW - timedelta(hours=6))]),
+            ["hammer report began at 2026-11-21 20:00 UTC and has not ended: it was killed, or stands still"],
+            id="a job that was killed",
+        ),
+        pytest.param(
             facts(unfinished=["sg-1 in 1, eu-west-1"]),
             ["interrupted, the next remediation run finishes it: sg-1 in 1, eu-west-1"],
             id="a run was interrupted",
