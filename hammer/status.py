@@ -371,7 +371,7 @@ def read_page(config: str | None, account: list[str] | None, region: list[str] |
         this_process(),
         lambda: now,
     ).read()
-    facts = replace(facts, abandoned=abandoned(configuration, lock, selection))
+    facts = replace(facts, abandoned=abandoned(configuration, lock, selection), selection=selection)
     # The other groups are unknown where only some, or some regions, were asked for.
     complete = not (region or group)
     ends = list(exemption_lines(configuration, accounts, facts, complete=complete))
@@ -436,7 +436,6 @@ def read_facts(
     scans = [scan for name in accounts for scan in coverage.of_account(name) if chosen(name, scan.region)]
     return Facts(
         now=now,
-        selection=selection,
         unseen=unseen(config, accounts, selection, scans),
         left=sorted(left.items()),
         disconnected_reason=listener.disconnected_reason(now) if is_expected else "",
