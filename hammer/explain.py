@@ -228,13 +228,16 @@ def state_section(
     return lines
 
 
-def use_section(issue: Issue | None, config: Configuration, now: datetime) -> Lines:
-    """What flow logs showed."""
+def use_section(issue: Issue | None, config: Configuration, now: datetime, detection: Detection | None = None) -> Lines:
+    """What flow logs showed; of what no scan has found yet, nothing."""
     if issue is None or (issue.use is None and not config.usage.enabled):
         return []
     if issue.use is None:
         return ["Use", "  flow logs were not read yet"]
-    return ["Use", *(line for sentence in use_sentences(issue.use, now) for line in _wrapped(sentence))]
+    known = set(map(rule_key, issue.details.perms))
+    exposures = detection.details.perms if detection and not detection.whitelisted else ()
+    use = issue.use.of_what_is_open(each for each in exposures if rule_key(each) not in known)
+    return ["Use", *(line for sentence in use_sentences(use, now) for line in _wrapped(sentence))]
 
 
 def people_section(detection: Detection | None, issue: Issue | None, config: Configuration, account_id: str) -> Lines:
@@ -453,7 +456,7 @@ def command(
         rules_section(seen.group, seen.detection, restricted, seen.unreadable),
         paths_section(seen.detection, seen.unreadable),
         state_section(seen.group, issue, configuration, account, now, is_read=is_read),
-        use_section(issue, configuration, now),
+        use_section(issue, configuration, now, seen.detection),
         people_section(seen.detection, issue, configuration, account),
         remediation_section(*_planned(sessions, configuration, account, region, seen, issue, now, is_read=is_read)),
         source_section(_source(sessions, configuration, account, region, seen, issue), issue),

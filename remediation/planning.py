@@ -200,6 +200,8 @@ def keep_lines(issue: Issue, offered: Sequence[Network]) -> Iterator[str]:
         admits = f"admits {counted(network.size, 'address', 'addresses')}"
         worked = f", {len(seen)} of them worked, last {shown_time(max(each.last for each in seen))}" if seen else ""
         yield f"  {number}  {network}: {admits}{worked}"
+    if issue.use.not_read:
+        yield f"  {issue.use.not_read}"
     yield f"  {CAVEAT}"
 
 

@@ -206,7 +206,8 @@ def use_alert_line(issue: Issue) -> str:
     working = sorted(issue.use.sources(SourceClass.WORKING).values(), key=lambda each: each.last, reverse=True)
     named = and_more([each.source for each in working], _WORKERS_IN_ALERT)
     who = f" Who worked: {named}." if working else ""
-    return f"Use as flow logs show it: {use_summary(issue.use, issue.use.until)}.{who} {CAVEAT}"
+    missing = f" {issue.use.not_read}" if issue.use.not_read else ""
+    return f"Use as flow logs show it: {use_summary(issue.use, issue.use.until)}.{who}{missing} {CAVEAT}"
 
 
 def keep_command(issue: Issue) -> str:

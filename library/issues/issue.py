@@ -345,7 +345,7 @@ class Issue:
         decided: what people decided about it, and what follows.
         opener_sought: the occurrence about which CloudTrail's event history was asked who opened the group; None: it
             was not asked.
-        use: what flow logs showed of this occurrence; None: they were not read.
+        use: what flow logs showed of this occurrence, as far as it holds for what is open; None: they were not read.
         last_seen: when the last scan that saw the group exposed began; None: not known. A scan of a whole region that
             leaves the issue as it is does not write it: it has its begin in the region's coverage record. Written by
             `IssueTable.write`, not with the rest of the issue.

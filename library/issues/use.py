@@ -18,17 +18,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from library.documents.text import and_more, counted, flattened
 from library.issues.times import format_time, required_time, shown_time
+from library.network.addresses import parse_network
+from library.network.ports import traffic_of
 from library.security_groups.exposure import source_text, traffic_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from library.network.addresses import Network
+    from library.network.intervals import IntervalSet
     from library.security_groups.exposure import Exposure
 
 SOURCES_A_RULE = 20
 GAPS_KEPT = 20
 _GAP_LIMIT = 400
 _RULES_NAMED = 3
+_NOT_READ = "flow logs were not yet read for"
 _RULES_LEFT_OUT = re.compile(r"[0-9,]+ more rules? (is|are) left out here\.")  # of `_left_out`
 _RULES_BYTES = 16_000
 _SOURCES_BYTES = 16_000
@@ -242,13 +247,24 @@ class Use:
         read = {_compared(rule) for rule in self.rules}
         if not read or any(_RULES_LEFT_OUT.fullmatch(gap) for gap in self.gaps):
             return self  # not all that was looked at is listed
-        unread = [each for each in exposures if _compared(each) not in read]
+        changed = [rule for each in exposures if (rule := _compared(each)) not in read]
+        looked_at = list(map(_admitted, read)) if changed else []
+        unread = [rule for rule in changed if not _lies_in_one(_admitted(rule), looked_at)]
         if not unread:
             return self
-        rules = (UseRule(*_compared(each)).text for each in unread)
-        text = f"flow logs were not yet read for {and_more(list(dict.fromkeys(rules)), _RULES_NAMED)}"
+        rules = dict.fromkeys(UseRule(*rule).text for rule in unread)
+        text = f"{_NOT_READ} {and_more(list(rules), _RULES_NAMED)}"
         use = replace(self, gaps=(f"{text[0].upper()}{text[1:]}.", *self.gaps))
         return replace(use, verdict=UseVerdict.UNKNOWN, reason=text) if self.verdict is UseVerdict.NONE else use
+
+    @property
+    def not_read(self) -> str:
+        """What goes with `use_summary` where the gaps are not shown: what was opened since the flow logs were read.
+
+        Empty: nothing was, or the summary says that use is unknown.
+        """
+        found = (gap for gap in self.gaps if gap.lower().startswith(_NOT_READ))
+        return "" if self.verdict is UseVerdict.UNKNOWN else next(found, "")
 
     def sources(self, *classes: SourceClass) -> dict[str, UseSource]:
         """The sources of these classes that no rule which stays admits, by address; of several rules' the latest."""
@@ -261,8 +277,31 @@ class Use:
         return found
 
 
-def _compared(rule: UseRule | Exposure) -> tuple[str, int | None, int | None, str, str]:
-    return rule.protocol, rule.from_port, rule.to_port, rule.cidr, rule.prefix_list_id
+_Rule = tuple[str, int | None, int | None, str, str]  # the first five of `UseRule`
+
+
+def _compared(rule: UseRule | Exposure) -> _Rule:
+    # Other tooling may have written something else than texts: who rewrites the issue must be able to read it.
+    return str(rule.protocol), rule.from_port, rule.to_port, str(rule.cidr), str(rule.prefix_list_id or "")
+
+
+def _admitted(rule: _Rule) -> tuple[IntervalSet, Network] | None:
+    """The traffic and the addresses that a rule admits; None: its source is no CIDR."""
+    protocol, from_port, to_port, cidr, _ = rule
+    try:
+        return traffic_of(protocol, from_port, to_port), parse_network(cidr)
+    except ValueError:
+        return None
+
+
+def _lies_in_one(
+    admitted: tuple[IntervalSet, Network] | None, looked_at: Iterable[tuple[IntervalSet, Network] | None]
+) -> bool:
+    """Whether one of the rules that were looked at admitted all of it: where nobody used that, nobody used a part."""
+    if admitted is None:
+        return False
+    traffic, network = admitted
+    return any(each and each[0].covers(traffic) and each[1].covers(network) for each in looked_at)
 
 
 def _fitting_rules(rules: Sequence[UseRule]) -> list[UseRule]:

@@ -623,3 +623,17 @@ def test_of_a_rule_that_was_opened_since_nothing_is_said(world: UsageWorld) -> N
     assert missing in world.hammer("status").output
     assert world.usage().verdict is UseVerdict.NONE
     assert world.issue().use == world.stored()
+
+
+def test_explain_says_so_also_of_a_rule_that_no_scan_has_found_yet(world: UsageWorld) -> None:
+    """It shows the group as it is, and the new rule among the others."""
+    world.put(world.no_data(ALL_HOURS))
+    assert world.usage().verdict is UseVerdict.NONE
+    world.ec2.authorize_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
+    )
+    shown = " ".join(world.hammer("explain", "--group", world.group_id).output.split())
+    assert "use is unknown: flow logs were not yet read for tcp/3389 from 0.0.0.0/0." in shown
+    world.hammer("identify")
+    shown = " ".join(world.hammer("explain", "--group", world.group_id).output.split())
+    assert shown.count("Flow logs were not yet read for tcp/3389") == 1

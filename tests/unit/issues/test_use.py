@@ -222,3 +222,29 @@ def test_rules_that_the_table_had_no_room_for_were_looked_at() -> None:
     last = Exposure("tcp", 1, 899, "0.0.0.0/0", "open_completely")
     assert last.to_port not in [rule.to_port for rule in stored.rules]
     assert stored.of_what_is_open([last]) == stored
+
+
+RANGE = UseRule("tcp", 20, 3389, "198.51.0.0/16")
+LISTED = UseRule("-1", None, None, "2a01:db8::/32", "pl-1")
+
+
+@pytest.mark.parametrize(
+    ("opened", "is_read"),
+    [
+        pytest.param(("6", 20, 3389, "198.51.0.0/16"), True, id="another name of the protocol"),
+        pytest.param(("tcp", 20, 3389, "198.51.7.7/16"), True, id="host bits"),
+        pytest.param(("tcp", 22, 22, "198.51.100.7/32"), True, id="what is left of a rule, or kept of it"),
+        pytest.param(("udp", 53, 53, "2a01:db8:7::/48"), True, id="a part of a prefix list's entry"),
+        pytest.param(("tcp", 22, 3390, "198.51.0.0/16"), False, id="a port more"),
+        pytest.param(("tcp", 22, 22, "198.50.0.0/15"), False, id="more addresses"),
+        pytest.param(("udp", 22, 22, "198.51.100.7/32"), False, id="another protocol"),
+        pytest.param(("tcp", 22, 22, "::/0"), False, id="another family"),
+        pytest.param((Decimal(6), 22, 22, None, None), False, id="no texts: identification writes them anew"),
+        pytest.param(("tcp", 22, 22, "none"), False, id="no CIDR"),
+    ],
+)
+def test_a_part_of_a_rule_that_was_looked_at_is_not_new(opened: tuple[Any, ...], *, is_read: bool) -> None:
+    found = use(UseVerdict.NONE, rules=(RANGE, LISTED), reason="")
+    protocol, from_port, to_port, cidr, *prefix_list = opened
+    now = found.of_what_is_open([Exposure(protocol, from_port, to_port, cidr, "open_partly", *prefix_list)])
+    assert (now == found, now.verdict is UseVerdict.NONE) == (is_read, is_read)

@@ -12,11 +12,14 @@ from library.documents.document import plain_text
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Verdict
 from library.issues.use import Use, UseVerdict
+from library.network.addresses import parse_network
 from library.network.ports import PortSet
+from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers
+from remediation.planning import keep_lines
 from reporting.group_text import alert, ticket
 from reporting.plan import Channels, Step, Update, plan, state_after_update, state_as_notified, use_notified
-from reporting.remediation_text import use_alert, use_comment
+from reporting.remediation_text import use_alert, use_alert_line, use_comment
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.forecasts import a_forecast
 from tests.unit.issues.test_use import use
@@ -154,3 +157,13 @@ def _facts() -> TicketFacts:
         21,
         "",
     )
+
+
+def test_one_line_about_who_works_names_what_was_not_read_too() -> None:
+    new = Exposure("tcp", 3389, 3389, "0.0.0.0/0", "open_completely")
+    found = use(keep=("9.9.9.7/32",))
+    for each, missing in ((found, False), (found.of_what_is_open([new]), True)):
+        of_issue = issue(use=each)
+        lines = list(keep_lines(of_issue, [parse_network("9.9.9.7/32")]))
+        for text in (" ".join(lines), use_alert_line(of_issue)):
+            assert ("Flow logs were not yet read for tcp/3389 from 0.0.0.0/0." in text) is missing
