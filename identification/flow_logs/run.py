@@ -226,18 +226,25 @@ class UsageRun:
         flow_logs: Sequence[FlowLog],
         budget: Budget,
     ) -> None:
-        """Read each flow log that is used; where one refuses, the next one of the same interfaces."""
+        """Read each flow log that is used; where one refuses, the next one of the same interfaces.
+
+        That one may have been read for others already: it is read for these, too.
+        """
         access = Access(self.sessions, account_id, region, self.config.usage.reader_roles, self.config.aws.external_id)
         refused: dict[str, str] = {}
-        read: set[str] = set()
+        read: dict[str, set[str]] = {}  # for which interfaces, by flow log
         while True:
             chosen = self._choose(subjects, flow_logs, refused)
-            waiting = [each for each in chosen if each.flow_log_id not in read]
+            wanted = {
+                name: {each for subject in subjects for each in subject.used.get(name, ())}
+                for name in (flow_log.flow_log_id for flow_log in chosen)
+            }
+            waiting = [each for each in chosen if wanted[each.flow_log_id] - read.get(each.flow_log_id, set())]
             if not waiting:
                 break
             for flow_log in waiting:
                 self.renew()
-                read.add(flow_log.flow_log_id)
+                read[flow_log.flow_log_id] = wanted[flow_log.flow_log_id]
                 reason = self._read_flow_log(access, flow_log, flow_logs, subjects, budget)
                 if reason:
                     refused[flow_log.flow_log_id] = reason

@@ -451,3 +451,18 @@ def test_a_run_that_stalls_and_wakes_up_does_not_undo_what_the_next_one_kept(
     result = world.hammer("usage")
     assert (result.exit_code, evidence()) == (1, kept)
     assert "taken over by another run" in result.output
+
+
+def test_a_flow_log_that_was_read_for_others_also_tells_of_the_interfaces_of_one_that_refuses(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flow log of one interface refuses; that of the VPC was read for the other one in the same round."""
+    monkeypatch.setattr("identification.flow_logs.run.interfaces_of", long_attached)
+    refusing = world.flow_log(world.interface_id, days=40, destination="arn:aws:s3:::not-there/vpc")
+    other, _ = world.interface(world.group_id)
+    world.put([*world.no_data(ALL_HOURS), *world.no_data(ALL_HOURS, other), *world.both_ways(WORKER, 30)])
+    for _ in range(2):  # the next run tries it anew
+        use = world.usage(exit_code=1)
+        assert f"flow log {refusing}: bucket not-there cannot be listed" in world.output
+        assert (use.verdict, use.covered) == (UseVerdict.WORKING, 1)
+        assert use.rules[0].sources[0].packets == 1800
