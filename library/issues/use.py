@@ -217,7 +217,10 @@ class Use:
 
     def to_json(self) -> dict[str, Any]:
         """The same for JSON, in which numbers are plain."""
-        return {**self.to_item(), "covered": float(self.covered)}
+        item = {**self.to_item(), "covered": float(self.covered)}
+        if self._not_read():  # beside all that the table had room for
+            item["gaps"] = [flattened(gap, _GAP_LIMIT) for gap in self.gaps]
+        return item
 
     @classmethod
     def from_item(cls, item: object) -> Use | None:
@@ -263,8 +266,10 @@ class Use:
 
         Empty: nothing was, or the summary says that use is unknown.
         """
-        found = (gap for gap in self.gaps if gap.lower().startswith(_NOT_READ))
-        return "" if self.verdict is UseVerdict.UNKNOWN else next(found, "")
+        return "" if self.verdict is UseVerdict.UNKNOWN else self._not_read()
+
+    def _not_read(self) -> str:
+        return next((gap for gap in self.gaps if gap.lower().startswith(_NOT_READ)), "")
 
     def sources(self, *classes: SourceClass) -> dict[str, UseSource]:
         """The sources of these classes that no rule which stays admits, by address; of several rules' the latest."""

@@ -248,3 +248,11 @@ def test_a_part_of_a_rule_that_was_looked_at_is_not_new(opened: tuple[Any, ...],
     protocol, from_port, to_port, cidr, *prefix_list = opened
     now = found.of_what_is_open([Exposure(protocol, from_port, to_port, cidr, "open_partly", *prefix_list)])
     assert (now == found, now.verdict is UseVerdict.NONE) == (is_read, is_read)
+
+
+def test_json_has_what_was_opened_beside_all_gaps_that_were_stored() -> None:
+    stored = Use.from_item(use(gaps=tuple(f"Gap {number}." for number in range(25))).to_item())
+    assert stored is not None
+    now = stored.of_what_is_open([Exposure("tcp", 3389, 3389, "0.0.0.0/0", "open_completely")])
+    assert now.to_json()["gaps"] == [now.not_read, *stored.to_json()["gaps"]]
+    assert now.to_json()["gaps"][-1] == "6 more of this kind."
