@@ -464,5 +464,5 @@ def test_a_flow_log_that_was_read_for_others_also_tells_of_the_interfaces_of_one
     for _ in range(2):  # the next run tries it anew
         use = world.usage(exit_code=1)
         assert f"flow log {refusing}: bucket not-there cannot be listed" in world.output
-        assert (use.verdict, use.covered) == (UseVerdict.WORKING, 1)
+        assert (use.verdict, use.covered) == (UseVerdict.WORKING, Decimal(1))
         assert use.rules[0].sources[0].packets == 1800
