@@ -66,6 +66,8 @@ _OF_EARLIER_RUNS = ("intent", "still", "console")
 _INDEXED_AFTER = timedelta(seconds=15)
 # How long JIRA's index may be late. Nothing is filed in the meantime if a ticket may have been filed before.
 _MAY_APPEAR = timedelta(minutes=15)
+# How far JIRA's clock may be from the host's. A ticket that is older than an intent by more was not filed for it.
+_CLOCKS_DIFFER = timedelta(hours=1)
 # In `still`: since when a second ticket may appear that is to be closed.
 _DUPLICATE = "duplicate"
 
@@ -168,13 +170,19 @@ class Tickets:
             "told": [exposure_line(perm) for perm in issue.details.perms],
         }
         key, pending = "", dict(issue.jira_details.get("still") or {})
-        is_usable = ticket is not None and not ticket.done
-        other = None if is_usable else self._find_replacement(issue, left_over, known, ticket)
+        other = self._find_replacement(issue, left_over, known, ticket)
+        if other and ticket and not ticket.done:
+            # It refused to be changed when the other was filed. By now it may not.
+            self._unless_refused(
+                f"{ticket.key} is left as it is",
+                lambda: self._close_duplicate(ticket.key, other.key),
+                JiraCannotCloseError,
+            )
         if ticket is not None and not other:
             key, filed = self._update_existing(step, ticket, context, resumed=resumed)
             if filed:
                 pending = pending_followups(context)
-            elif shows_otherwise(kept, notified):
+            elif key and shows_otherwise(kept, notified):
                 notified["change"] = self.marker
             pending = (
                 self._set_followups(key, pending, self._choose_assignee(context)[0] if filed else None)
@@ -182,7 +190,6 @@ class Tickets:
                 else pending
             )
         if not key:
-            other = other or self._find_replacement(issue, left_over, known, ticket)
             key, assignee = (other.key, None) if other else self._file(step, context)
             if other and {*_begun(issue)} - {self.marker}:
                 # The run that filed it was to tell something else.
@@ -224,16 +231,20 @@ class Tickets:
     ) -> Ticket | None:
         """A ticket of the issue that its item does not know of.
 
-        `useless`: the keys of the ticket that the item knows and that cannot be used any more. Then only open tickets
-        count: closed ones are of older occurrences.
+        `useless`: the keys of the ticket that the item knows. Then only open tickets count that may have been filed
+        since the intent: closed ones are of older occurrences, and others may be copies that somebody made.
         """
+        begun = parse_time(left_over.get("since"))
+
+        def may_be_it(ticket: Ticket) -> bool:
+            is_older = begun and ticket.created and ticket.created < begun - _CLOCKS_DIFFER
+            return ticket.key not in useless and not ticket.done and not is_older
 
         def search() -> list[Ticket]:
             found = self.jira.find(label_of(issue))
-            return [ticket for ticket in found if not useless or (ticket.key not in useless and not ticket.done)]
+            return [ticket for ticket in found if not useless or may_be_it(ticket)]
 
         found = search()
-        begun = parse_time(left_over.get("since"))
         if not found and begun:
             wait = (begun + _INDEXED_AFTER - self.now()).total_seconds()
             if wait > 0:
@@ -275,12 +286,17 @@ class Tickets:
             if ticket.done or ticket.key == kept:
                 continue
             try:
-                self.jira.comment(ticket.key, f"This is a duplicate of {kept}, which goes on. It was filed twice.\n")
-                self.jira.workflow.close(ticket.key)
+                self._close_duplicate(ticket.key, kept)
             except JiraUnavailableError:
                 raise
             except JiraError as error:
                 self.problems.append(f"{ticket.key} is a duplicate of {kept} and could not be closed: {error}")
+
+    def _close_duplicate(self, key: str, kept: str) -> None:
+        """Close a ticket beside the one that is kept, with a word. Raises JiraError."""
+        what = f"This is a duplicate of {kept}, which goes on."
+        self.jira.comment(key, f"{what} It was filed twice.\n")
+        self.jira.workflow.close(key)
 
     def _update_existing(
         self, step: Step, ticket: Ticket, context: TicketContext, *, resumed: bool

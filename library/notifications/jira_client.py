@@ -208,11 +208,17 @@ _SEARCHES = {True: (("2", "search/jql"), ("3", "search/jql")), False: (("2", "se
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as it is now. `done`: whether its status is in the category of what is done."""
+    """A ticket as it is now.
+
+    Attributes:
+        done: whether its status is in the category of what is done.
+        created: when, by JIRA's clock; None: JIRA was not asked, or does not tell.
+    """
 
     key: str
     done: bool
     labels: tuple[str, ...] = ()
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +276,7 @@ class JiraClient:
     def _found(self, jql: str) -> list[Ticket]:
         searches = [self._search] if self._search else _SEARCHES[self._connection.is_cloud]
         for version, path in searches:
-            params = {"jql": jql, "fields": "status,labels", "maxResults": _TICKETS_A_SEARCH}
+            params = {"jql": jql, "fields": "status,labels,created", "maxResults": _TICKETS_A_SEARCH}
             try:
                 found = self._pages(path, version, params)
             except JiraError as error:
@@ -513,4 +519,5 @@ def _tickets(found: Mapping[str, Any]) -> tuple[list[Ticket], Mapping[str, Any]]
 
 def _ticket(raw: Mapping[str, Any]) -> Ticket:
     fields = raw.get("fields") or {}
-    return Ticket(raw["key"], is_done(fields.get("status")), tuple(fields.get("labels") or ()))
+    labels, created = tuple(fields.get("labels") or ()), stored_time(fields.get("created"))
+    return Ticket(raw["key"], is_done(fields.get("status")), labels, created)

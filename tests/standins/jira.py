@@ -39,6 +39,7 @@ class Ticket:
     watchers: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     indexed: bool = True
+    created: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     written: dict[int, dict[str, Any]] = field(default_factory=dict)
 
@@ -296,7 +297,12 @@ class JiraStandIn(StandIn):
             "id": ticket.key,
             "key": ticket.key,
             "self": f"{self.url}/rest/api/2/issue/{ticket.key}",
-            "fields": {"status": status, "labels": ticket.labels, "assignee": ticket.fields.get("assignee")},
+            "fields": {
+                "status": status,
+                "labels": ticket.labels,
+                "assignee": ticket.fields.get("assignee"),
+                **({"created": ticket.created} if ticket.created else {}),
+            },
         }
 
     def _transition(self, number: str, name: str, to: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from slack_sdk import WebClient
 from library.aws.conditional_writes import Items
 from library.issues.issue import Status
 from library.security_groups.exposure import Exposure
+from tests.standins.jira import Ticket
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
@@ -228,6 +229,61 @@ def test_a_replacement_that_nobody_recorded_is_told_what_changed_since_it_was_fi
                 # A label that was set before that comment is about something else.
                 change = world.issue().jira_details.get("change")
                 assert not ticket.comments or str(change) in last, f"killed at step {at}"
+            assert world.report().notified == {}
+        at += 1
+    assert at > 3
+
+
+@pytest.mark.parametrize("begun", [found_again, gone, changed_in_an_archived_project])
+def test_a_copy_that_somebody_made_of_a_ticket_is_no_replacement(
+    begun: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JIRA copies the labels, too. What somebody made of it before the run that broke off is not Hammer's."""
+    at, killed = 0, True
+    while killed:
+        with reporting_world() as world:
+            begun(world)
+            copied = Ticket("OPS-7", {"labels": world.jira.tickets["SEC-1"].labels, "description": ""})
+            copied.created = "2026-11-21T09:00:00.000+0000"
+            world.jira.tickets["OPS-7"] = copied
+            try:
+                with killing(monkeypatch, Killer(at)):
+                    world.report()
+                killed = False
+            except Killed:
+                world.passes(seconds=1)
+            assert world.report().problems == []
+            assert world.issue().jira_details["ticket"].startswith("SEC-"), f"killed at step {at}"
+            assert (copied.status, copied.comments) == ("To Do", []), f"killed at step {at}"
+        at += 1
+    assert at > 3
+
+
+@pytest.mark.parametrize("now_open", [(SSH, FTP), (SSH, RDP), (SSH,)], ids=["something else", "the same", "as before"])
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_a_ticket_that_takes_changes_again_is_closed_beside_its_replacement(
+    now_open: tuple[Exposure, ...], monkeypatch: pytest.MonkeyPatch, *, is_archived: bool
+) -> None:
+    """The run filed another ticket because the project was archived, and was killed."""
+    at, killed = 0, True
+    while killed:
+        with reporting_world() as world:
+            changed_in_an_archived_project(world)
+            try:
+                with killing(monkeypatch, Killer(at)):
+                    world.report()
+                killed = False
+            except Killed:
+                world.passes(seconds=1)
+            first = world.jira.tickets["SEC-1"]
+            first.archived = is_archived or world.issue().jira_details["ticket"] != "SEC-1"
+            if now_open != (SSH, RDP):
+                world.found("sg-1", *now_open)
+            assert world.report().problems == []
+            known = world.issue().jira_details["ticket"]
+            in_use = [each.key for each in world.jira.tickets.values() if each.status != "Done" and not each.archived]
+            assert in_use == ([] if first.archived and known == "SEC-1" else [known]), f"killed at step {at}"
+            assert "SEC-2" not in world.jira.tickets or known == "SEC-2", f"killed at step {at}"
             assert world.report().notified == {}
         at += 1
     assert at > 3
