@@ -295,7 +295,9 @@ class Tickets:
     def _close_duplicate(self, key: str, kept: str) -> None:
         """Close a ticket beside the one that is kept, with a word. Raises JiraError."""
         what = f"This is a duplicate of {kept}, which goes on."
-        self.jira.comment(key, f"{what} It was filed twice.\n")
+        # An earlier run may have commented, and not closed it.
+        if not self.jira.has_comment(key, what):
+            self.jira.comment(key, f"{what} It was filed twice.\n")
         self.jira.workflow.close(key)
 
     def _update_existing(

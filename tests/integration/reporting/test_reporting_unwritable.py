@@ -155,6 +155,18 @@ def test_a_second_ticket_that_a_later_search_shows_is_closed_with_a_word() -> No
         assert len(world.jira.requests) == asked
 
 
+def test_a_duplicate_that_cannot_be_closed_is_told_once() -> None:
+    with reporting_world() as world:
+        filed_twice(world)
+        for ticket in world.jira.tickets.values():
+            ticket.indexed = True
+        world.jira.demands = {"customfield_1"}
+        for _ in range(3):
+            world.passes(minutes=4)
+            assert any("could not be closed" in problem for problem in world.report().problems)
+        assert len(world.jira.tickets["SEC-1"].comments) == 1
+
+
 def test_a_ticket_that_was_moved_is_not_closed_as_a_duplicate_of_itself() -> None:
     """JIRA finds it under the key that it has now."""
     with reporting_world() as world:
