@@ -117,7 +117,7 @@ class DecisionNotifications:
                 problems += self.take_off(key, untold.label)
         except JiraError as error:
             problems.append(f"{issue.location}: what was decided is not in {key} yet: {error}")
-            # The ticket of an issue that is open may be replaced by one that takes it.
+            # Nobody reads a ticket that is gone. One that refuses may be replaced while its issue is open.
             return error.says_gone or (error.is_refusal and not issue.status.is_exposed)
         return True
 
