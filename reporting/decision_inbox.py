@@ -27,7 +27,7 @@ from library.aws.decision_messages import ButtonMessage
 from library.aws.decision_store import DecisionOutcome, Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.config.models import OWNER, limits_of, rights_of
+from library.config.models import OWNER, limits_of
 from library.documents.slack_message import cut, slack_literal
 from library.documents.text import printable
 from library.errors import ConflictError
@@ -87,8 +87,11 @@ class SlackPeople:
     def __init__(self, connection: SlackConnection) -> None:
         self._connection = connection
 
-    def rights(self, config: Configuration, issue: Issue, presser: Presser) -> Rights:
-        """What somebody may decide about an issue. A refusal says why it is nothing."""
+    def rights(self, config: Configuration, issue: Issue, presser: Presser, kind: DecisionKind) -> Rights:
+        """What somebody may do about an issue who makes this kind of decision. A refusal says why it is nothing.
+
+        Only the lists that this kind needs are asked: a user group of another one may be gone.
+        """
         try:
             user = _map(self._connection.read(lambda client: client.users_info(user=presser.user_id)).get("user"))
             if rejection := why_not_a_member(user, presser, self._home(presser)):
@@ -97,7 +100,12 @@ class SlackPeople:
             def is_one_of(listed: Sequence[str]) -> bool:
                 return self._is_one_of(listed, user, config, issue)
 
-            return rights_of(config, is_one_of, decides=is_one_of(config.decisions.allow))
+            section, restores = config.decisions, kind is DecisionKind.RESTORE
+            return Rights(
+                decides=not restores and is_one_of(section.allow),
+                extends=kind is DecisionKind.EXEMPT and is_one_of(section.allow_extend),
+                restores=restores and is_one_of(section.allow_restore),
+            )
         except SlackError as error:
             return Rights(rejection=f"Slack could not be asked who you are ({error}): try again later")
 
@@ -121,8 +129,16 @@ class SlackPeople:
             return True
         if OWNER in listed and is_owner(user, deciding_owners(config, issue)):
             return True
-        groups = [entry for entry in listed if _USER_GROUP.fullmatch(entry)]
-        return any(ids.intersection(self._members(group)) for group in groups)
+        unread: SlackError | None = None
+        for group in (entry for entry in listed if _USER_GROUP.fullmatch(entry)):
+            try:
+                if ids.intersection(self._members(group)):
+                    return True
+            except SlackError as error:  # a member of another group is one all the same
+                unread = unread or error
+        if unread:
+            raise unread
+        return False
 
     def _members(self, group: str) -> set[str]:
         answer = self._connection.read(lambda client: client.usergroups_users_list(usergroup=group))
@@ -339,7 +355,7 @@ class Inbox:
         if issue is None or issue.details.region != press.value.region:
             self._answer(quick, press, "There is no such issue any more.")
             return
-        request = self._request(press, SlackPeople(quick).rights(config, issue, press.presser))
+        request = self._request(press, SlackPeople(quick).rights(config, issue, press.presser, press.kind))
         if press.kind in WITH_VIEW and not press.submitted:
             limits = limits_of(config, issue.account_id)
             if not why_not(issue, request, limits, self.now(), fields=False):

@@ -8,7 +8,7 @@ of their keys.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, get_args
@@ -722,20 +722,17 @@ def limits_of(config: Configuration, account_id: str) -> Limits:
     )
 
 
-def rights_of(config: Configuration, is_one_of: Callable[[Sequence[str]], bool], *, decides: bool) -> Rights:
-    """What somebody may do.
-
-    `is_one_of` says whether the person is one of a list of the section `decisions`; `decides` whether the person may
-    decide, apart from extending and restoring.
-    """
-    section = config.decisions
-    return Rights(decides=decides, extends=is_one_of(section.allow_extend), restores=is_one_of(section.allow_restore))
-
-
 def rights_by_name(config: Configuration, names: Sequence[str], *, decides: bool) -> Rights:
-    """What somebody may do whom the lists name by one of these names or ids. Nobody is called `owner`."""
-    own = {name for name in names if name and name != OWNER}
-    return rights_of(config, lambda listed: bool(own.intersection(listed)), decides=decides)
+    """What somebody may do whom the lists name by one of these names or ids. Nobody is called `owner`.
+
+    `decides` says whether the person may decide, apart from extending and restoring.
+    """
+    own, section = {name for name in names if name and name != OWNER}, config.decisions
+    return Rights(
+        decides=decides,
+        extends=bool(own.intersection(section.allow_extend)),
+        restores=bool(own.intersection(section.allow_restore)),
+    )
 
 
 def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:

@@ -371,6 +371,34 @@ def test_a_user_group_may_decide(here: ListeningWorld) -> None:
 
 
 @pytest.mark.parametrize(
+    "lists",
+    [
+        {"allow": ["S0DELETED", "S0SECURITY"]},
+        {"allow": [JANE], "allow_extend": ["S0DELETED"], "allow_restore": ["S0DELETED"]},
+    ],
+    ids=["beside the person's own", "in a list that is not asked"],
+)
+def test_a_user_group_that_is_gone_takes_nobody_elses_right(here: ListeningWorld, lists: dict[str, list[str]]) -> None:
+    here.world.sections["decisions"] = lists
+    here.world.slack.groups = {"S0SECURITY": [JANE]}
+    message = here.posted()
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now", JANE))
+    assert results(here) == [("close-now", JANE, "done")]
+
+
+@pytest.mark.parametrize("kind", ["hammer_close_now", "hammer_exempt"])
+def test_nobody_counts_as_a_member_of_a_user_group_that_cannot_be_read(here: ListeningWorld, kind: str) -> None:
+    here.world.sections["decisions"] = {"allow": ["S0DELETED", "S0SECURITY"], "allow_extend": [JANE]}
+    here.world.slack.groups = {"S0SECURITY": [BOB]}
+    message = here.posted()
+    with here.listening():
+        here.send(here.press(message, kind, JANE))
+    ((_, _, rejection),) = results(here)
+    assert rejection.startswith("refused: Slack could not be asked who you are (Slack answered no_such_subteam)")
+
+
+@pytest.mark.parametrize(
     ("tags", "user", "allowed"),
     [
         ({"owner": "jane@example.com"}, {}, True),
