@@ -1,4 +1,4 @@
-"""Tells people what was decided: comments on tickets, assignees, the new owner in Slack, rewritten messages, events.
+"""Tells people what was decided: comments on tickets, assignees, people in Slack, rewritten messages, events.
 
 Whichever process comes next does this: the one that carried the decision out, the service that listens to Slack, or the
 next reporting run. What is still to be told is in the issue's item; a process claims it before it tells it, and looks
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decision_store import Decisions
 from library.aws.failures import AWS_ERRORS, explain
+from library.documents.slack_message import cut, slack_literal
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import Decision, DecisionKind, Untold
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from library.notifications.slack_connection import SlackClient
     from library.notifications.webhook import WebhookClient
 
+_TEXT_LIMIT = 3000
 _REWRITES = 5  # of one message, while its issue keeps changing
 
 
@@ -82,7 +84,7 @@ class DecisionNotifications:
         """Tell one decision. Returns what is left to tell of it."""
         if untold.ticket and self._notify_ticket(issue, untold, problems):
             untold = replace(untold, ticket=False)
-        if untold.slack and self._notify_new_owner(issue, untold.decision, problems):
+        if untold.slack and self._notify_in_slack(issue, untold.decision, problems):
             untold = replace(untold, slack=False)
         if untold.webhook and self._notify_webhook(issue, untold, problems):
             untold = replace(untold, webhook=False)
@@ -169,11 +171,29 @@ class DecisionNotifications:
                 raise
             problems.append(f"{key} is not assigned to {printable(owner)}: {error}")
 
-    def _notify_new_owner(self, issue: Issue, decision: Decision, problems: list[str]) -> bool:
+    def _notify_in_slack(self, issue: Issue, decision: Decision, problems: list[str]) -> bool:
+        """Tell whom a decision concerns. Returns whether nothing is left to do."""
         if self.slack is None:
             return True
+        if decision.kind is DecisionKind.RESTORE:
+            return self._notify_of_refusal(self.slack, issue, decision, problems)
+        return self._notify_new_owner(self.slack, issue, decision, problems)
+
+    def _notify_of_refusal(self, slack: SlackClient, issue: Issue, decision: Decision, problems: list[str]) -> bool:
+        """Tell who decided on a restore, and nobody else, why it was not carried out."""
+        text = f"{issue.location}: the group was not restored: {decision.rejection}."
         try:
-            self.post(issue, self.slack.channel(decision.owner))
+            slack.post(decision.by, cut(slack_literal(text), _TEXT_LIMIT), ())
+        except SlackError as error:
+            problems.append(
+                f"{issue.location}: {printable(decision.by)} was not told that it was not restored: {error}"
+            )
+            return error.may_have_arrived or isinstance(error, (SlackDestinationError, SlackMessageRefusedError))
+        return True
+
+    def _notify_new_owner(self, slack: SlackClient, issue: Issue, decision: Decision, problems: list[str]) -> bool:
+        try:
+            self.post(issue, slack.channel(decision.owner))
         except (SlackDestinationError, SlackMessageRefusedError) as error:
             if error.may_have_arrived:
                 problems.append(f"{issue.location}: the new owner was not told: {error}")

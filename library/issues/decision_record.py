@@ -263,12 +263,13 @@ class RestoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class Untold:
-    """A decision of which the ticket, a new owner, or the webhook is still to be told.
+    """A decision of which the ticket, a person, or the webhook is still to be told.
 
     Attributes:
         number: counts the decisions of the issue.
         ticket: whether the ticket is to get a comment, and after `not-mine` its assignee.
-        slack: whether the new owner is to be told in Slack.
+        slack: whether a person is to be told in Slack: the new owner, or who decided on a restore that was not carried
+            out.
         label: the label of the ticket that asked for it, to be taken off; empty: none.
         claimed: when a process began to tell it, in UTC; None: none did.
         webhook: whether the webhook is to be told, if it is on.

@@ -314,7 +314,9 @@ def restored(issue: Issue, problem: str) -> DecisionState:
     if request is None:
         return issue.decided
     decision = request.decision.refused(problem) if problem else request.decision
-    return replace(issue.decided.with_decision(decision, request.key), restore=None)
+    # Who pressed was not answered: until now it was to be carried out.
+    slack = bool(problem) and decision.via is Via.SLACK
+    return replace(issue.decided.with_decision(decision, request.key, slack=slack), restore=None)
 
 
 def ended(issue: Issue, exemption: DecidedExemption, by: str, now: datetime, reason: str = "") -> DecisionState:

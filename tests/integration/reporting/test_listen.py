@@ -173,6 +173,23 @@ def test_a_restore_that_another_run_held_up_is_tried_again(here: ListeningWorld)
     assert "It is being carried out" not in message.shown
 
 
+def test_who_decided_on_a_restore_that_was_not_carried_out_is_told_alone(here: ListeningWorld) -> None:
+    message = closed(here)
+    here.restores = lambda issue: Decisions(here.world.table, lambda: here.world.clock).finish_restore(
+        issue, "<!here> the backup cannot be read"
+    )
+    with here.listening():
+        here.send(here.press(message, "hammer_restore", BOB))
+    assert results(here) == [("restore", BOB, "refused: <!here> the backup cannot be read")]
+    assert "It is being carried out" not in message.shown
+    assert [(each.channel, each.text) for each in here.world.slack.messages[1:]] == [
+        (
+            "bob",
+            f"sg-1 in {MAIN}, eu-west-1: the group was not restored: &lt;!here&gt; the backup cannot be read.",
+        )
+    ]
+
+
 def test_nobody_waits_for_somebody_elses_restore(here: ListeningWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     here.world.found("sg-2")
     message, other = closed(here), here.posted("sg-2")
