@@ -54,6 +54,7 @@ STREAM = "reporting.listen_for_decisions"
 _log = logging.getLogger(__name__)
 
 _RELOAD_EVERY = timedelta(minutes=1)
+_LEFT_EVERY = timedelta(minutes=10)
 _ACCOUNTS_EVERY = timedelta(hours=1)  # those of the organization, which takes a call for each twenty of them
 _WORKERS = 4
 _QUICK_WAIT_S = 0.2  # a person waits for the answer
@@ -128,6 +129,7 @@ class Service:
     _workers: ThreadPoolExecutor = field(init=False)
     _restorer: ThreadPoolExecutor = field(init=False)
     _reloaded: datetime = field(init=False)
+    _left_looked_for: datetime = field(init=False)
     _accounts_read: datetime = field(init=False)
     _waiting: dict[tuple[str, str], None] = field(default_factory=dict)
     _retrying: Future[None] | None = None
@@ -139,7 +141,7 @@ class Service:
         self._workers = ThreadPoolExecutor(_WORKERS)
         # A restore may take as long as EC2 and another run of remediation let it: nobody else's press waits for it.
         self._restorer = ThreadPoolExecutor(1)
-        self._reloaded = self._accounts_read = utc_now()
+        self._reloaded = self._left_looked_for = self._accounts_read = utc_now()
         self._inbox = Inbox(
             config=self._fresh_config,
             table=self._table,
@@ -240,6 +242,9 @@ class Service:
         # Not by this thread: AWS may take its time, while the watchdog waits for the heartbeat.
         if self._reading is None or self._reading.done():
             self._reading = self._workers.submit(self._read_secret)
+        if utc_now() - self._left_looked_for >= _LEFT_EVERY:
+            self._left_looked_for = utc_now()
+            self._workers.submit(self._take_over_restores)
         if utc_now() - self._accounts_read >= _ACCOUNTS_EVERY:
             self._accounts_read = utc_now()
             self._workers.submit(self._fresh_config, accounts=True)
@@ -280,6 +285,21 @@ class Service:
                 notification.notify_all(account_id)
         except Exception:  # noqa: BLE001 - it goes on listening; the next reporting run does it
             _log.exception("what an earlier process left is not done yet")
+
+    def _take_over_restores(self) -> None:
+        """Carry out the restores that another host's process left, which died while this one was listening.
+
+        Of one that is under way there the lock of remediation keeps this process.
+        """
+        try:
+            messages = self._inbox.notifier(self.config).messages
+            for account_id in self.config.scanned_accounts():
+                groups = [each.group_id for each in messages.of_account(account_id)]
+                for issue in self._table.get_many(account_id, groups, unreadable=lambda _: None).values():
+                    if issue.decided.restore and (account_id, issue.issue_id) not in self._waiting:
+                        self._restore_then(issue, lambda: None)
+        except Exception:  # noqa: BLE001 - it goes on listening, and looks again
+            _log.exception("what another process left is not looked for yet")
 
     def _restore_then(self, issue: Issue, then: Callable[[], None]) -> None:
         """Have the restore that is decided in an issue carried out, and `then` something after it."""

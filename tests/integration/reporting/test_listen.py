@@ -16,6 +16,9 @@ from botocore.exceptions import EndpointConnectionError
 from library.aws.decision_store import Decisions, exemption_records
 from library.aws.secrets import SecretError, SecretReader, SlackSecret
 from library.config.loader import with_organization
+from library.config.models import limits_of
+from library.issues.decision_record import DecisionKind, Via
+from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import WrongUsageError
 from library.jobs.process import json_formatter
@@ -188,6 +191,30 @@ def test_who_decided_on_a_restore_that_was_not_carried_out_is_told_alone(here: L
             f"sg-1 in {MAIN}, eu-west-1: the group was not restored: &lt;!here&gt; the backup cannot be read.",
         )
     ]
+
+
+def test_a_restore_that_another_host_left_is_carried_out_by_one_that_listened_already(here: ListeningWorld) -> None:
+    message = closed(here)
+    with here.listening() as service:
+        issue = here.world.issue()
+        request = Request(
+            kind=DecisionKind.RESTORE,
+            by=BOB,
+            via=Via.SLACK,
+            at=here.world.clock,
+            seen=seen_now(issue),
+            rights=Rights(restores=True),
+            key="a press",
+        )
+        limits = limits_of(here.configuration(), MAIN)
+        # The other host's process dies after this.
+        Decisions(here.world.table, lambda: here.world.clock).carry_out(MAIN, "sg-1", request, limits)
+        here.restores = lambda issue: Decisions(here.world.table, lambda: here.world.clock).finish_restore(issue, "")
+        here.world.passes(minutes=11)
+        service._tick()
+        here.settle()
+    assert results(here) == [("restore", BOB, "done")]
+    assert f"<@{BOB}> decided to restore the group" in message.shown
 
 
 def test_nobody_waits_for_somebody_elses_restore(here: ListeningWorld, monkeypatch: pytest.MonkeyPatch) -> None:
