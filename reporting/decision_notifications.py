@@ -270,8 +270,10 @@ class DecisionNotifications:
         if self.slack is not None:
             self.slack.update(kept.channel, kept.ts, message.text, message.blocks)
 
-    def notify_all(self, account_id: str) -> list[str]:
+    def notify_all(self, account_id: str, note: Callable[[Issue], None] = lambda _: None) -> list[str]:
         """Rewrite every message of an account that shows something else than its issue is, and tell what is untold.
+
+        `note` is called with each issue of which something is untold, before that is told.
 
         Raises:
             ConflictError, ClientError, BotoCoreError: the table could not be read.
@@ -283,6 +285,8 @@ class DecisionNotifications:
             issue = issues.get(each.group_id)
             if issue is None:
                 continue
+            if issue.decided.outbox:
+                note(issue)
             shown = self.message(issue).digest
             if issue.decided.outbox or any(kept.claims or kept.shown != shown for kept in each.messages):
                 problems += self.notify(issue)

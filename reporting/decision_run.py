@@ -485,7 +485,8 @@ class DecisionRun:
                 continue
             self.services.renew()
             try:
-                self.summary.problem(*self.notifier.notify_all(account_id))
+                # An issue that is closed is not among those that are read to be reported.
+                self.summary.problem(*self.notifier.notify_all(account_id, self.note))
             except (ConflictError, *AWS_ERRORS) as error:
                 self.summary.problem(f"account {account_id}: messages in Slack were not rewritten: {explain(error)}")
         try:

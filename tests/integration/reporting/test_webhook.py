@@ -10,12 +10,13 @@ from unittest.mock import patch
 
 import pytest
 
+from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decision_store import Decisions
 from library.config.models import limits_of
 from library.issues.change_notifications import Channel
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
-from library.issues.issue import Status
+from library.issues.issue import Issue, Status
 from library.notifications import webhook
 from library.security_groups.exposure import Exposure
 from remediation.notify import ChangeMessage, notify, open_notifier
@@ -408,9 +409,11 @@ def test_a_secret_that_is_missing_is_named(world: World) -> None:
     assert world.issue().timestamps.reported is None
 
 
-def decide(world: World, kind: DecisionKind = DecisionKind.CLOSE_NOW, **fields: Any) -> None:
+def decide(
+    world: World, kind: DecisionKind = DecisionKind.CLOSE_NOW, *, seen: Issue | None = None, **fields: Any
+) -> None:
     """Somebody decides in Slack: the service that listens there tells what it can, and dies."""
-    issue, rights = world.issue(), Rights(decides=True, extends=True, restores=True)
+    issue, rights = seen or world.issue(), Rights(decides=True, extends=True, restores=True)
     request = Request(kind, "U0JANE00001", Via.SLACK, world.clock, seen_now(issue), rights, key=str(kind), **fields)
     limits = limits_of(world.configuration(), MAIN)
     assert Decisions(world.table, lambda: world.clock).carry_out(MAIN, "sg-1", request, limits)
@@ -446,6 +449,25 @@ def test_a_refused_decision_is_told(world: World) -> None:
     decide(world)
     report(world)
     assert world.webhook.events[1]["decision"]["result"].startswith("refused: ")
+
+
+def test_a_refused_decision_about_a_closed_issue_is_told(world: World) -> None:
+    """Somebody presses a button of a message that was not rewritten yet."""
+    world.sections |= {"jira": {"enabled": False}, "decisions": {"enabled": True}}
+    world.found()
+    report(world)
+    seen = world.issue()
+    DecisionMessages(world.table.items, lambda: world.clock).add(MAIN, "sg-1", ButtonMessage("#hammer", "1.0"))
+    world.fixed()
+    report(world)
+    assert world.issue().status is Status.CLOSED
+    decide(world, seen=seen)
+    for _ in range(2):
+        world.passes(hours=1)
+        report(world)
+    assert world.webhook.types == ["new", "resolved", "decided"]
+    assert world.webhook.events[2]["decision"]["result"].startswith("refused: the issue is over")
+    assert world.issue().decided.outbox == ()
 
 
 def test_a_decision_owes_a_webhook_that_is_off_nothing(world: World) -> None:
