@@ -117,9 +117,17 @@ def state_text(issue: Issue, limits: Limits, today: date) -> str:
     if issue.status is Status.WHITELISTED:
         return "Exempt."
     if pending_close(issue):
-        where = "" if limits.remediation_is_on and limits.account_is_remediated else ", once remediation is on here"
-        return f"Open: remediation closes it at its next run{where}."
+        return f"Open: remediation closes it at its next run{_condition(issue, limits)}."
     return "Open."
+
+
+def _condition(issue: Issue, limits: Limits) -> str:
+    """What has to change before remediation carries out a decision to close; empty: nothing."""
+    if not (limits.remediation_is_on and limits.account_is_remediated):
+        return ", once remediation is on here"
+    if not any(exposure.status in limits.scope for exposure in issue.details.perms):
+        return ", once remediation_scope has what is open"
+    return ""
 
 
 def buttons(issue: Issue, kinds: Sequence[DecisionKind], *, extends: bool) -> dict[str, Any]:

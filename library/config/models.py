@@ -719,6 +719,7 @@ def limits_of(config: Configuration, account_id: str) -> Limits:
         account_is_remediated=account_id in config.remediation_accounts(),
         exempt_days=config.decisions.exempt_days,
         restricted=section.restricted_ports,
+        scope=frozenset(section.remediation_scope),
     )
 
 

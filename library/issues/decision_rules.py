@@ -110,12 +110,14 @@ class Limits:
         account_is_remediated: whether the account is one of `remediation_accounts`.
         exempt_days: how many days an exemption may last.
         restricted: the restricted ports.
+        scope: the statuses that remediation changes.
     """
 
     remediation_is_on: bool
     account_is_remediated: bool
     exempt_days: int
     restricted: PortSet
+    scope: frozenset[str] = frozenset({"open_completely", "open_partly"})
 
 
 @dataclass(frozen=True, slots=True)

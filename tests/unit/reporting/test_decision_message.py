@@ -11,13 +11,21 @@ import pytest
 
 from library.documents.slack_message import slack_literal
 from library.documents.text import utf16_size
-from library.issues.decision_record import Decision, DecisionKind, DecisionState, RestoreRequest, Via
+from library.issues.decision_record import (
+    CloseNow,
+    Decision,
+    DecisionKind,
+    DecisionState,
+    RestoreRequest,
+    Via,
+    exposure_key,
+)
 from library.issues.decision_rules import ButtonValue, button_value, read_button, seen_now
 from library.issues.issue import Issue
 from reporting.decision_messages import issue_message
 from reporting.decision_notifications import DecisionNotifications
 from tests.builders.config_files import config_with, parse
-from tests.builders.issues import NOW, an_issue
+from tests.builders.issues import NOW, RDP, an_issue
 
 ON: dict[str, Any] = {"decisions": {"enabled": True, "allow": ["U0123456"]}}
 
@@ -47,6 +55,32 @@ def test_only_a_user_of_slacks_is_shown_as_one(by: str, via: Via, shown: str) ->
     assert shown in text
     assert "<!" not in text
     assert text.count("<@") == (1 if via is Via.SLACK and by == "U0123456" else 0)
+
+
+@pytest.mark.parametrize(
+    ("section", "shown"),
+    [
+        ({"remediation": True, "remediation_scope": ["open_partly"]}, "Open: remediation closes it at its next run."),
+        (
+            {"remediation": True, "remediation_scope": ["open_completely"]},
+            "Open: remediation closes it at its next run, once remediation_scope has what is open.",
+        ),
+        (
+            {"remediation": False, "remediation_scope": ["open_completely"]},
+            "Open: remediation closes it at its next run, once remediation is on here.",
+        ),
+    ],
+    ids=["in the scope", "out of the scope", "remediation is off"],
+)
+def test_it_is_not_said_to_be_closed_where_remediation_leaves_it(section: dict[str, Any], shown: str) -> None:
+    issue = an_issue()
+    perms = (RDP,)
+    issue = replace(issue, details=replace(issue.details, status="open_partly", perms=perms))
+    close_now = CloseNow("U0123456", NOW, issue.occurrence, frozenset(map(exposure_key, perms)))
+    issue = replace(issue, decided=DecisionState(close_now=close_now))
+    changes = {**ON, **{f"secgrp_unrestricted_access/{name}": value for name, value in section.items()}}
+    message = issue_message(parse(config_with(changes)), issue, "line", NOW.date())
+    assert shown in message.blocks[0]["text"]["text"].splitlines()
 
 
 def test_a_button_names_the_issue_and_what_is_seen_of_it() -> None:
