@@ -47,9 +47,17 @@ _MADE_NAME = "terraform-"  # the provider's prefix where the configuration names
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
+    """A resource, or the call of a module, that may be the group: its name or its description is the group's.
+
+    Attributes:
+        exact: whether a tag of the group names its file.
+        differs: whether the other of the two is another one there.
+    """
+
     group: TerraformGroup
     exact: bool
     evidence: tuple[str, ...]
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +122,7 @@ def find_in_terraform(
         configurations, described, (*account_and_region, described.vpc_id), replacements, configurations.groups()
     )
     _attach_rules(search)
-    candidates = list(_candidates(search))
+    candidates = _agreeing(list(_candidates(search)), exposures)
     chosen = _with_all_exposures(search, _choose(candidates, exposures), exposures)
     if not chosen and candidates:
         listed = tuple(sorted({f"{c.group.address} at {_where(c, candidates)} may be it" for c in candidates}))
@@ -214,7 +222,7 @@ def _candidates(search: _Search) -> Iterable[_Candidate]:
         evidence: list[str] = []
         name = _name_agrees(configurations, group, described.name)
         text = configurations.text(block.get("description"), file, context)
-        if name is False or _other_description(configurations, group, described.description):
+        if name is False and block.labels[:1] == ("aws_default_security_group",):
             continue
         if name:
             evidence.append(f"its name is that of {group.address} at {group.where}")
@@ -222,10 +230,23 @@ def _candidates(search: _Search) -> Iterable[_Candidate]:
             evidence.append(f"its description is that of {group.address} at {group.where}")
         if not evidence or is_elsewhere(configurations, block, file, context, search.where):
             continue
+        other = _other_description(configurations, group, described.description)
+        if name is False or other:
+            evidence.append(f"{'its description' if other else 'its name'} is another one there")
         exact = bool(tag) and _same_file(file.path, tag)
         if exact:
             evidence.append(f"its tag git_file names {tag}")
-        yield _Candidate(group, exact, tuple(evidence))
+        yield _Candidate(group, exact, tuple(evidence), name is False or other)
+
+
+def _agreeing(candidates: Sequence[_Candidate], exposures: Sequence[Exposure]) -> list[_Candidate]:
+    """The candidates that count.
+
+    One whose name or description is another one counts only where no other may be the group: neither ever changes, but
+    a configuration may leave one as it was (`ignore_changes`), or be imported or changed and not applied.
+    """
+    agreeing = [each for each in candidates if not each.differs]
+    return agreeing or [each for each in candidates if each.exact or _has_ports(each, exposures)]
 
 
 def _same_file(path: str, tag: str) -> bool:

@@ -68,7 +68,12 @@ HERE, OTHER = '"arn:aws:iam::123456789012:role/r"', '"arn:aws:iam::999999999999:
 ELSEWHERE += [
     (group("region = null") + US, {}),
     (group() + chain(HERE, OTHER), {}),
-    (group().replace('description = "web servers"', "description = null"), {}),
+]
+DIFFERING = [
+    group().replace('description = "web servers"', "description = null"),
+    group().replace('  description = "web servers"\n', ""),
+    group().replace("web servers", "servers of the web"),
+    group().replace('name = "web"', 'name = "frontend"'),
 ]
 
 
@@ -78,7 +83,31 @@ def test_what_cannot_be_the_group_is_no_place(main: str, files: dict[str, str]) 
     assert (read.group, read.rules, read.patches) == (None, {}, {})
 
 
-@pytest.mark.parametrize(("main", "files"), ELSEWHERE)
+@pytest.mark.parametrize("main", DIFFERING)
+def test_a_name_or_a_description_is_enough(main: str) -> None:
+    read = found(main)
+    assert read.group is not None
+    assert (read.group.where, str(read.group.confidence), read.rules[SSH].edit) == (
+        "/live/main.tf:1",
+        "likely",
+        Edit.PATCH,
+    )
+    assert "is another one there" in read.group.evidence[-1]
+
+
+@pytest.mark.parametrize("main", DIFFERING)
+def test_where_name_and_description_differ_in_part_the_ports_have_to_agree(main: str) -> None:
+    read = found(main.replace("22", "2222"))
+    assert (read.group, read.patches) == (None, {})
+
+
+def test_where_several_differ_in_part_they_are_listed() -> None:
+    read = found(DIFFERING[0], {"/other/main.tf": DIFFERING[2]})
+    assert read.group is not None
+    assert (len(read.group.evidence), str(read.group.kind), read.patches) == (2, "unknown", {})
+
+
+@pytest.mark.parametrize(("main", "files"), [*ELSEWHERE, *((main, {}) for main in DIFFERING)])
 def test_it_does_not_make_the_group_s_own_place_one_of_several(main: str, files: dict[str, str]) -> None:
     read = found(main, {**files, "/own/main.tf": group('vpc_id = "vpc-1"')})
     assert read.group is not None
