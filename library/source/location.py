@@ -10,6 +10,7 @@ shows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -211,6 +212,7 @@ DIFF_LINES = 40
 
 _RULES = 20
 _TEXT = 500
+_LINE = re.compile(r":[0-9]+$")
 
 
 def stored_source(report: SourceReport, issue: Issue, now: datetime) -> dict[str, Any]:
@@ -239,10 +241,29 @@ def _cut(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def made_by(group: Location, rules: Sequence[RuleLocation]) -> str:
-    """What opens a group, to compare one occurrence with another: kind and place; empty: nobody knows."""
-    locations = [group, *(rule.location for rule in rules)]
-    known = next((location for location in locations if location.kind is not Kind.UNKNOWN), None)
+    """What opens a group, to compare one occurrence with another: kind and place; empty: nobody knows.
+
+    It is the group's place where a rule is of the same file or stack. The group's place alone opens nothing: a person
+    may have added the rules. Of Pulumi and its like nothing but the group's place is known.
+    """
+    opening = [rule.location for rule in rules if rule.location.kind is not Kind.UNKNOWN]
+    own = [each for each in opening if each.kind is group.kind is Kind.OTHER or _made_in(each) == _made_in(group)]
+    known = group if own or (not opening and group.kind is Kind.OTHER) else next(iter(opening), None)
     return f"{known.kind} {known.where}"[:_TEXT] if known else ""
+
+
+def _made_in(location: Location) -> str:
+    return _file_or_stack(f"{location.kind} {location.where}")
+
+
+def _file_or_stack(source: str) -> str:
+    """Kind and file, or stack: the line of a resource changes with what is above it."""
+    kind, _, where = source.partition(" ")
+    if kind == Kind.TERRAFORM:
+        where = _LINE.sub("", where)
+    if kind == Kind.CLOUDFORMATION:
+        where = where.rpartition("/")[0] or where
+    return f"{kind} {where}"
 
 
 def is_fresh(issue: Issue, now: datetime) -> bool:
@@ -290,7 +311,7 @@ def dispute_of(issue: Issue) -> Dispute | None:
     times = tuple(
         (past.remediated, again)
         for past, again in zip(history, opened, strict=True)
-        if past.remediated is not None and past.source == source
+        if past.remediated is not None and _file_or_stack(past.source) == _file_or_stack(source)
     )
     return Dispute(source, times) if times else None
 

@@ -12,8 +12,10 @@ from hammer.formats.report.view import view
 from library.issues.history import PastOccurrence
 from library.issues.issue import Issue
 from library.network.ports import PortSet
+from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers
-from library.source.location import diff_lines, source_lines
+from library.source.location import Confidence, Kind, RuleLocation, diff_lines, dispute_of, made_by, source_lines
+from library.source.location import Location as SourceLocation
 from reporting.group_text import alert
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.issues import an_issue
@@ -72,6 +74,50 @@ def test_slack_says_where_it_is_defined_whether_it_comes_back_and_the_dispute() 
     assert "port 22 from 0.0.0.0/0: terraform, main.tf:7; patch." in said
     assert "What is closed in EC2 alone comes back: at the next apply." in said
     assert "In dispute: terraform main.tf:3 opened this group again once after Hammer had closed it" in said
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_same"),
+    [
+        ("terraform main.tf:3", "terraform main.tf:41", True),  # somebody wrote more above it
+        ("terraform main.tf:3", "terraform other/main.tf:3", False),
+        ("cloudformation network/Web", "cloudformation network/WebIn", True),
+        ("cloudformation root > network/Web", "cloudformation network/Web", False),
+        ("other Shop/Web", "other Shop/Db", False),
+        ("", "terraform main.tf:3", False),
+    ],
+)
+def test_a_source_is_the_same_wherever_in_its_file_or_stack_it_stands(before: str, now: str, *, is_same: bool) -> None:
+    given = issue(made_by=now)
+    dispute = dispute_of(replace(given, history=tuple(replace(past, source=before) for past in given.history)))
+    assert (dispute is not None) == is_same
+    assert dispute is None or dispute.source == now
+
+
+def located(kind: Kind = Kind.UNKNOWN, where: str = "") -> SourceLocation:
+    return SourceLocation(kind, Confidence.EXACT, where)
+
+
+WEB = located(Kind.CLOUDFORMATION, "network/Web")
+
+
+@pytest.mark.parametrize(
+    ("group", "rules", "said"),
+    [
+        (WEB, [WEB], "cloudformation network/Web"),
+        (WEB, [located()], ""),  # a person added the rule
+        (WEB, [located(), located(Kind.CLOUDFORMATION, "network/WebIn")], "cloudformation network/Web"),
+        (WEB, [located(Kind.TERRAFORM, "main.tf:7")], "terraform main.tf:7"),
+        (located(Kind.OTHER, "shop"), [located()], "other shop"),
+        (located(Kind.OTHER, "Shop/Web"), [located(Kind.OTHER, "Shop/Web/from 0.0.0.0")], "other Shop/Web"),
+        (located(), [located(Kind.TERRAFORM, "main.tf:7")], "terraform main.tf:7"),
+    ],
+)
+def test_what_opens_a_group_is_where_its_open_rules_are_defined(
+    group: SourceLocation, rules: list[SourceLocation], said: str
+) -> None:
+    exposure = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+    assert made_by(group, [RuleLocation(exposure, rule) for rule in rules]) == said
 
 
 def test_a_thread_has_room_for_a_few_rules_only() -> None:
