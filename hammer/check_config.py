@@ -301,11 +301,14 @@ def _switch(on: bool, details: str = "") -> str:
 def _decisions(config: Configuration) -> str:
     """Who may decide what, and where."""
     decisions = config.decisions
-    where = [name for name, on in (("Slack", config.slack.enabled), ("JIRA", config.jira.decisions)) if on]
-    who = ", ".join(decisions.allow) or "nobody"
+    channels = (
+        ("Slack", config.slack.enabled, decisions.allow),
+        ("JIRA", config.jira.enabled and config.jira.decisions, config.jira.decision_accounts),
+    )
+    where = [f"in {name} by {', '.join(who) or 'nobody'}" for name, on, who in channels if on]
     return _switch(
         decisions.enabled,
-        f"in {' and '.join(where) or 'no channel'}, by {who}; exemptions of {decisions.exempt_days} days at most, "
+        f"{'; '.join(where) or 'in no channel'}; exemptions of {decisions.exempt_days} days at most, "
         f"extended by {', '.join(decisions.allow_extend) or 'nobody'}; restores by "
         f"{', '.join(decisions.allow_restore) or 'nobody'}",
     )

@@ -82,6 +82,30 @@ def test_everything_on() -> None:
     assert list(warnings(config, TODAY)) == [unknown, expired, endless]
 
 
+@pytest.mark.parametrize(
+    ("slack", "jira", "said"),
+    [
+        (True, True, "in Slack by owner, U012AB; in JIRA by assignee"),
+        (False, True, "in JIRA by assignee"),
+        (True, False, "in Slack by owner, U012AB"),
+        (False, False, "in no channel"),
+    ],
+)
+def test_who_decides_is_told_by_channel(said: str, *, slack: bool, jira: bool) -> None:
+    config = parse(
+        config_with(
+            {
+                "decisions": {"enabled": True, "allow": ["owner", "U012AB"], "exempt_days": 3},
+                "slack/enabled": slack,
+                "jira/enabled": jira,
+                "jira/decisions": True,
+                "jira/decision_accounts": ["assignee"],
+            }
+        )
+    )
+    assert f"Decisions         on: {said}; exemptions of 3 days at most" in summary(config, TODAY)
+
+
 def test_exemptions_that_end_soon_are_named_with_who_wrote_why() -> None:
     entry = {"group": "sg-1", "expires": "2027-03-20", "reason": "until the move is done, ana@example.com"}
     config = parse(whitelist={CHECK: {"123456789012": [entry]}})
