@@ -409,6 +409,7 @@ def _search_terraform(search: _Search, terraform: TerraformFiles, account_and_re
         terraform.links,
         account_and_region,
         terraform.overridden,
+        is_elsewhere_defined=search.location is not None,
     )
     search.add(found, of_group=search.location is None)
 

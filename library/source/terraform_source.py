@@ -110,19 +110,21 @@ def find_in_terraform(
     links: Mapping[str, str] | None = None,
     account_and_region: tuple[str, str] = ("", ""),
     overridden: Collection[str] = (),
+    *,
+    is_elsewhere_defined: bool = False,
 ) -> Found:
     """Where Terraform files define a group and its exposures.
 
     `replacements` are the CIDRs and prefix lists that an open source becomes; `links` are those to folders, by path;
     `account_and_region` are the group's; empty: not known. `overridden`: folders with an override file that was not
-    read.
+    read. `is_elsewhere_defined`: whether the group is known to be defined by something else, such as a stack.
     """
     configurations = Configurations(files, links, overridden)
     search = _Search(
         configurations, described, (*account_and_region, described.vpc_id), replacements, configurations.groups()
     )
     _attach_rules(search)
-    candidates = _agreeing(list(_candidates(search)), exposures)
+    candidates = _agreeing(list(_candidates(search)), exposures, strictly=is_elsewhere_defined)
     chosen = _with_all_exposures(search, _choose(candidates, exposures), exposures)
     if not chosen and candidates:
         listed = tuple(sorted({f"{c.group.address} at {_where(c, candidates)} may be it" for c in candidates}))
@@ -239,14 +241,16 @@ def _candidates(search: _Search) -> Iterable[_Candidate]:
         yield _Candidate(group, exact, tuple(evidence), name is False or other)
 
 
-def _agreeing(candidates: Sequence[_Candidate], exposures: Sequence[Exposure]) -> list[_Candidate]:
-    """The candidates that count.
+def _agreeing(candidates: Sequence[_Candidate], exposures: Sequence[Exposure], *, strictly: bool) -> list[_Candidate]:
+    """The candidates that count. `strictly`: only those of which neither name nor description is another one.
 
     One whose name or description is another one counts only where no other may be the group: neither ever changes, but
     a configuration may leave one as it was (`ignore_changes`), or be imported or changed and not applied.
     """
     agreeing = [each for each in candidates if not each.differs]
-    return agreeing or [each for each in candidates if each.exact or _has_ports(each, exposures)]
+    if agreeing or strictly:
+        return agreeing
+    return [each for each in candidates if each.exact or _has_ports(each, exposures)]
 
 
 def _same_file(path: str, tag: str) -> bool:

@@ -20,6 +20,7 @@ SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 PORTS = 'from_port = 22\n    to_port = 22\n    protocol = "tcp"'
 RULE = f'ingress {{\n    {PORTS}\n    cidr_blocks = ["0.0.0.0/0"]\n  }}'
 WEB = 'name = "web"\n  description = "web servers"'
+GROUP = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
 OTHER_REGION = 'provider "aws" {\n  alias  = "us"\n  region = "us-east-1"\n}\n'
 OTHER_ACCOUNT = 'provider "aws" {\n  assume_role {\n    role_arn = "arn:aws:iam::999999999999:role/terraform"\n  }\n}\n'
 
@@ -31,8 +32,7 @@ def group(argument: str = "", label: str = "web", rule: str = RULE) -> str:
 def found(main: str, files: dict[str, str] | None = None) -> Found:
     texts = {"/live/main.tf": main, **(files or {})}
     read = [TerraformFile(path, path.rpartition("/")[0], text, parse_hcl(text)) for path, text in texts.items()]
-    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
-    return find_in_terraform(read, described, [SSH], ("10.0.0.0/8",), None, ("123456789012", "eu-west-1"))
+    return find_in_terraform(read, GROUP, [SSH], ("10.0.0.0/8",), None, ("123456789012", "eu-west-1"))
 
 
 OF_MODULE = {"/live/net/main.tf": group()}
@@ -99,6 +99,13 @@ def test_a_name_or_a_description_is_enough(main: str) -> None:
 def test_where_name_and_description_differ_in_part_the_ports_have_to_agree(main: str) -> None:
     read = found(main.replace("22", "2222"))
     assert (read.group, read.patches) == (None, {})
+
+
+@pytest.mark.parametrize("main", DIFFERING)
+def test_what_differs_in_part_is_no_place_of_a_group_that_a_stack_defines(main: str) -> None:
+    files = [TerraformFile("/live/main.tf", "/live", main, parse_hcl(main))]
+    read = find_in_terraform(files, GROUP, [SSH], ("10.0.0.0/8",), is_elsewhere_defined=True)
+    assert (read.group, read.rules) == (None, {})
 
 
 def test_where_several_differ_in_part_they_are_listed() -> None:
