@@ -399,27 +399,34 @@ def read_details(table: IssueTable, issue: Issue) -> RemediationDetails:
 
 
 Stamp = tuple[object, object]
-"""When a journal was written, and by which run, as its item has it; None: it does not say, or there is no journal."""
+"""By what it is known whether a part of a `remediation_details` is still the one that was read; see `_STAMPED`."""
+
+# The journal: when it was written, and by which run. The flag of a restore: of when it is, and whose.
+_STAMPED = {"journal": ("changed", "run"), "restored": ("at", "by")}
+_ABSENT = object()
 
 
-def _stamp(details: Mapping[str, Any]) -> Stamp:
-    """The stamp of the journal in a `remediation_details`."""
-    journal = details.get("journal")
-    return (journal.get("changed"), journal.get("run")) if isinstance(journal, Mapping) else (None, None)
+def _stamp(details: Mapping[str, Any], part: str = "journal") -> Stamp:
+    """The stamp of a part. What does not say, or is not there, is `_ABSENT`."""
+    found = details.get(part)
+    found = found if isinstance(found, Mapping) else {}
+    first, second = (found.get(name, _ABSENT) for name in _STAMPED[part])
+    return first, second
 
 
-def _is_one_of(stamps: Iterable[Stamp]) -> tuple[str, dict[str, Any]]:
-    """The condition that the journal of an item has one of these stamps, and the values of its placeholders."""
+def _is_one_of(stamps: Iterable[Stamp], part: str = "journal") -> tuple[str, dict[str, Any]]:
+    """The condition that a part of an item has one of these stamps, and the values of its placeholders."""
     alternatives: list[str] = []
     values: dict[str, Any] = {}
     for number, stamp in enumerate(stamps):
         parts: list[str] = []
-        for name, value in zip(("changed", "run"), stamp, strict=True):
-            path, placeholder = f"#remediation_details.#journal.#{name}", f":{name}_{number}"
-            parts.append(f"attribute_not_exists({path})" if value is None else f"{path} = {placeholder}")
-            values |= {} if value is None else {placeholder: value}
+        for name, value in zip(_STAMPED[part], stamp, strict=True):
+            path, placeholder = f"#remediation_details.#{part}.#{name}", f":{name}_{number}"
+            parts.append(f"attribute_not_exists({path})" if value is _ABSENT else f"{path} = {placeholder}")
+            values |= {} if value is _ABSENT else {placeholder: value}
         alternatives.append(f"({' AND '.join(parts)})")
-    return f"({' OR '.join(alternatives)})", values
+    # DynamoDB refuses parentheses around what has some of its own.
+    return f"({' OR '.join(alternatives)})" if len(alternatives) > 1 else alternatives[0], values
 
 
 class Journal:
@@ -428,7 +435,8 @@ class Journal:
     Each write holds only where the journal is as this run read or wrote it last. A run may stall in the very call that
     writes: it loses its lock, and another run completes the change meanwhile. Without the condition, the older journal
     would then be written over the newer one. A write whose answer was lost may have been made or not, so its stamp
-    counts as well until a later one is acknowledged.
+    counts as well until a later one is acknowledged. The same goes for the flag of a restore, which is written without
+    a journal where the group is already as its backup says: no run takes another one's away.
     """
 
     def __init__(self, table: IssueTable, issue: Issue, now: Callable[[], datetime]) -> None:
@@ -436,7 +444,7 @@ class Journal:
         self._now = now
         self._occurrence = issue.occurrence
         self._in_own_item: list[Stamp] = []
-        self._in_issue = [_stamp(issue.remediation_details)]
+        self._in_issue = {part: [_stamp(issue.remediation_details, part)] for part in _STAMPED}
         self.issue = issue
         """The issue as it was read last, with the `remediation_details` that were written since."""
 
@@ -505,7 +513,9 @@ class Journal:
             raise self._overtaken() from error
         del self._in_own_item[:-1]
 
-    def _overtaken(self) -> ConflictError:
+    def _overtaken(self, part: str = "journal") -> ConflictError:
+        if part == "restored":
+            return ConflictError(f"{self.issue.location} was restored, or given back, meanwhile")
         return ConflictError(f"another run went on with the change of {self.issue.location}")
 
     def note(self, *, notification: ChangeNotification | None = None, **details: Any) -> None:
@@ -515,11 +525,16 @@ class Journal:
     def _write(
         self, details: Mapping[str, Any], remediated: str = "", notification: ChangeNotification | None = None
     ) -> None:
-        condition = ""
+        # Where there is nothing yet, the whole map is set.
+        parts = [part for part in _STAMPED if part in details or not self.issue.remediation_details]
+        conditions: list[str] = []
         values: dict[str, Any] = {}
-        if "journal" in details:
-            self._in_issue.append(_stamp(details))
-            condition, values = _is_one_of(self._in_issue)
+        for part in parts:
+            known = self._in_issue[part]
+            known += [_stamp(details, part)] if part in details else []
+            condition, its_values = _is_one_of(known, part)
+            conditions.append(condition)
+            values |= its_values
         for attempt in range(_ATTEMPTS):
             before = self.issue.remediation_details
             sets: dict[str, Any] = {"remediation_details": dict(details)}
@@ -532,20 +547,21 @@ class Journal:
                 added, removes = record_paths(self.issue.change_notifications, notification)
                 sets |= added
             try:
-                self._table.update(self.issue, sets, removes, only_if=condition, values=values)
+                self._table.update(self.issue, sets, removes, only_if=" AND ".join(conditions), values=values)
             except ConflictError as error:
                 fresh = self._table.get(self.issue.account_id, self.issue.issue_id)
                 if fresh is None:
                     raise ConflictError(f"the issue of {self.issue.location} is gone from the issue table") from error
-                if condition and _stamp(fresh.remediation_details) not in self._in_issue:
-                    raise self._overtaken() from error
+                for part in parts:
+                    if _stamp(fresh.remediation_details, part) not in self._in_issue[part]:
+                        raise self._overtaken(part) from error
                 if attempt == _ATTEMPTS - 1:
                     raise ConflictError(
                         f"the issue of {self.issue.location} keeps changing in the issue table"
                     ) from error
                 self.issue = fresh
             else:
-                if condition:
-                    del self._in_issue[:-1]
+                for part in parts:
+                    del self._in_issue[part][:-1]
                 self.issue = replace(self.issue, remediation_details={**before, **details})
                 return

@@ -19,6 +19,7 @@ from library.aws.lock import LEASE, Lock, LockedError
 from library.aws.session import Sessions
 from library.errors import ConflictError
 from remediation.journal import ChangeKind, Journal, JournalEntry, JournalStep
+from tests.worlds.aws_faults import KilledError
 from tests.worlds.remediation_world import (
     ANYWHERE,
     MAIN,
@@ -222,3 +223,90 @@ def test_a_host_that_sleeps_in_a_call_changes_nothing_when_it_wakes_up(world: Wo
     assert world.rules(group) == before
     world.batch()
     assert world.rules(group) == before, "it is left alone until somebody decides"
+
+
+def test_a_restore_that_stalled_and_failed_does_not_take_the_flag_of_the_next_one_away(world: World) -> None:
+    """The host sleeps while it stores what it is about to close; somebody restores the group again meanwhile."""
+    group = world.group(SSH)
+    world.issue(group)
+    before = world.rules(group)
+    real = BaseClient._make_api_call  # type: ignore[attr-defined]
+    other_host = Sessions(MAIN, REGION, "hammer-ec2", base=quick_session())
+
+    def dies_before(client: Any, called: str, arguments: Any) -> Any:
+        if called == "RevokeSecurityGroupIngress":
+            raise KilledError(called)
+        return real(client, called, arguments)
+
+    with patch.object(BaseClient, "_make_api_call", dies_before), pytest.raises(KilledError):
+        world.batch()
+    world.clock += timedelta(hours=1)
+
+    def asleep(client: Any, called: str, arguments: Any) -> Any:
+        if called == "PutObject" and arguments["Key"].startswith("closing/"):
+            with patch.object(BaseClient, "_make_api_call", real), patch.object(world, "sessions", other_host):
+                world.clock += timedelta(hours=1)
+                assert world.restore_quietly(group) == []
+        return real(client, called, arguments)
+
+    with patch.object(BaseClient, "_make_api_call", asleep):
+        assert "another run went on with the change" in world.restore_quietly(group)[0]
+    assert world.stored(group).remediation_details["restored"]
+    world.clock += timedelta(hours=1)
+    world.batch()
+    assert world.rules(group) == before, "it is left alone until somebody decides"
+
+
+FLAG = {"at": "2026-11-22T02:00:00+00:00", "by": "bo", "backup": "a-backup"}
+FLAGS = pytest.mark.parametrize(
+    "flag",
+    [
+        None,
+        FLAG,
+        pytest.param({"at": None, "by": "ana"}, id="other tooling's"),
+        pytest.param("yes", id="no map"),
+    ],
+)
+
+
+@FLAGS
+@pytest.mark.parametrize("begun", [True, False], ids=["a change that was begun", "the first change"])
+def test_a_run_that_stalled_does_not_take_away_the_flag_of_a_restore_made_meanwhile(
+    world: World, flag: Any, begun: bool
+) -> None:
+    """A restore of a group that is as its backup says already writes its flag, and no journal."""
+    group = world.group(SSH)
+    world.issue(group, **({"remediation_details": {"restored": flag}} if flag else {}))
+    if begun:
+        Journal(world.table, world.stored(group), lambda: NOW).write(an_entry("before"))
+    stalled = Journal(world.table, world.stored(group), lambda: NOW)
+    Journal(world.table, world.stored(group), lambda: NOW + LEASE).note(restored={**FLAG, "by": "cy"})
+    with pytest.raises(ConflictError, match="was restored, or given back, meanwhile"):
+        stalled.write(an_entry("stalled"), restored=None)
+    with pytest.raises(ConflictError, match="was restored, or given back, meanwhile"):
+        stalled.note(restored=None)
+    assert world.stored(group).remediation_details["restored"]["by"] == "cy"
+
+
+@FLAGS
+def test_a_run_that_knows_the_flag_writes_it_anew(world: World, flag: Any) -> None:
+    group = world.group(SSH)
+    world.issue(group, **({"remediation_details": {"restored": flag}} if flag else {}))
+    journal = Journal(world.table, world.stored(group), lambda: NOW)
+    for new in (None, FLAG, None):
+        journal.note(restored=new)
+        assert world.stored(group).remediation_details["restored"] == new
+    journal.write(an_entry("mine"), restored=FLAG)
+    journal.write(an_entry("mine", JournalStep.DONE))
+    journal.note(restored=None)
+    assert world.stored(group).remediation_details["restored"] is None
+
+
+def test_a_note_of_a_run_that_stalled_does_not_replace_the_journal_of_the_first_change(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    stalled = Journal(world.table, world.stored(group), lambda: NOW)
+    Journal(world.table, world.stored(group), lambda: NOW + LEASE).write(an_entry("other", JournalStep.DONE))
+    with pytest.raises(ConflictError, match="another run went on with the change"):
+        stalled.note(restored=FLAG)
+    assert stored(world, group) == ("other", "other", "done")
