@@ -388,6 +388,8 @@ class RestoreJob:
         issue = context.table.get(target.account_id, target.group_id)
         details = read_details(context.table, issue) if issue else RemediationDetails()
         entry = details.entry if details.is_unfinished else None
+        if issue is not None and details.problem:
+            return [f"{issue.location}: {details.problem}: nothing changed"]
         if issue is None or entry is None:
             context.mark_finished(*target)
             self._prompt.show("no change of the group is unfinished: nothing changed")

@@ -128,3 +128,16 @@ def test_the_command_that_is_shown_is_one(world: EventualWorld) -> None:
     found = re.search(r"hammer restore .*", problem)
     assert found
     assert shlex.split(found[0])[-1] == issue.issue_id
+
+
+@pytest.mark.parametrize("item", ["the issue", "the journal's own"])
+def test_what_cannot_be_read_is_not_called_finished(world: EventualWorld, item: str) -> None:
+    """The mark of the lock alone names it: the place is not scanned any more."""
+    group = interrupted(world, SSH)
+    world.configure(accounts=ELSEWHERE)
+    name = group if item == "the issue" else f"journal#{group}"
+    world.table.items[ACCOUNT, name]["remediation_details"]["journal"]["step"] = "a later version's"
+    (problem,) = give_up(world, group)
+    assert problem.startswith(f"{group} in {ACCOUNT}, {REGION}: remediation_details cannot be read")
+    assert problem.endswith(": nothing changed")
+    assert world.lock.unfinished == {(ACCOUNT, REGION, group)}
