@@ -50,7 +50,8 @@ WrittenRange = tuple[int, int]
 WrittenPorts = Mapping[RuleKey, WrittenRange]
 
 _SOURCES = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
-# What DescribeSecurityGroups tells of a referenced group, but AuthorizeSecurityGroupIngress does not take.
+# What DescribeSecurityGroups tells of a referenced group, but AuthorizeSecurityGroupIngress does not take. It takes no
+# name beside the id either.
 _ONLY_DESCRIBED = {"PeeringStatus"}
 
 
@@ -71,10 +72,15 @@ def single_permissions(permissions: object) -> Iterator[tuple[IngressRule, IpPer
                 single: Any = {
                     "IpProtocol": ip_permission.get("IpProtocol"),
                     **{key: ip_permission[key] for key in ("FromPort", "ToPort") if ip_permission.get(key) is not None},
-                    kind: [{key: value for key, value in source.items() if key not in _ONLY_DESCRIBED}],
+                    kind: [_as_taken(source)],
                 }
                 (rule,) = parse_permission({**single, kind: [source]})
                 yield rule, single
+
+
+def _as_taken(source: Mapping[str, Any]) -> dict[str, Any]:
+    left_out = _ONLY_DESCRIBED | ({"GroupName"} if source.get("GroupId") else set())
+    return {key: value for key, value in source.items() if key not in left_out}
 
 
 def _check(ip_permission: object) -> None:

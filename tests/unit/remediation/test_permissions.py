@@ -71,6 +71,16 @@ def test_each_source_is_taken_apart_with_what_would_add_it_again() -> None:
     ]
 
 
+def test_a_referenced_group_is_named_once() -> None:
+    """EC2 may describe it with its name, and takes either of the two (InvalidParameterCombination)."""
+    pair = {"GroupId": "sg-2", "GroupName": "db", "UserId": "1", "VpcId": "vpc-2", "VpcPeeringConnectionId": "pcx-1"}
+    ((_, single),) = single_permissions([{"IpProtocol": "-1", "UserIdGroupPairs": [pair]}])
+    assert single == {
+        "IpProtocol": "-1",
+        "UserIdGroupPairs": [{name: value for name, value in pair.items() if name != "GroupName"}],
+    }
+
+
 @pytest.mark.parametrize(
     ("permission", "reason"),
     [
