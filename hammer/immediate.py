@@ -191,10 +191,11 @@ def _carry_out(
     wanted = sorted(asked for asked in known if issues.get(asked) is not None)
     all_done = True
     if wanted:
+        # Not the regions: one that this SDK does not know would keep both jobs from all the others. An account's groups
+        # have ids of their own in all of them.
         options = {
             "config": location,
             "account": sorted({asked.account_id for asked in wanted}),
-            "region": sorted({asked.region for asked in wanted}),
             "group": sorted({asked.group_id for asked in wanted}),
         }
         jobs: tuple[tuple[str, Callable[[], None]], ...] = (
@@ -237,11 +238,15 @@ def _may_be_remediated(asked: RequestLocation, configuration: Configuration) -> 
 def _issues(
     table: IssueTable, locations: Iterable[RequestLocation], problems: list[str]
 ) -> dict[RequestLocation, Issue | None]:
-    """The issues of groups as they are now, or None. One that cannot be read is left out, and named as a problem."""
+    """The issues of groups as they are now, or None: there is none in that region.
+
+    One that cannot be read is left out, and named as a problem.
+    """
     found: dict[RequestLocation, Issue | None] = {}
     for location in locations:
         try:
-            found[location] = table.get(location.account_id, location.group_id)
+            issue = table.get(location.account_id, location.group_id)
+            found[location] = issue if issue and issue.details.region == location.region else None
         except UnreadableIssueError as error:
             problems.append(str(error))
     return found

@@ -61,3 +61,14 @@ def test_a_forged_inspector_event_changes_no_group(queue: Queue, monkeypatch: py
     assert given.remediate("--batch").exit_code == 0
     assert given.described(group) == before
     assert given.backups_of(group) == []
+
+
+def test_a_region_that_this_sdk_does_not_know_keeps_nothing_else_from_being_done(queue: Queue) -> None:
+    """A region that is newer than the host's SDK, or that somebody made up: the other requests are carried out."""
+    given = queue.world
+    group, other = a_group(given), a_group(given)
+    queue.asks(group)
+    queue.send(json.dumps({"account_id": MAIN, "region": "mars-north-1", "group_id": other}))
+    queue.run()
+    assert given.exposed(group) == set()
+    assert given.exposed(other) == OPEN, "it is not there that it was asked for"
