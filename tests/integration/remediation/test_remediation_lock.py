@@ -276,7 +276,8 @@ def test_a_run_that_stalled_does_not_take_away_the_flag_of_a_restore_made_meanwh
 ) -> None:
     """A restore of a group that is as its backup says already writes its flag, and no journal."""
     group = world.group(SSH)
-    world.issue(group, **({"remediation_details": {"restored": flag}} if flag else {}))
+    more: dict[str, Any] = {"remediation_details": {"restored": flag}} if flag else {}
+    world.issue(group, **more)
     if begun:
         Journal(world.table, world.stored(group), lambda: NOW).write(an_entry("before"))
     stalled = Journal(world.table, world.stored(group), lambda: NOW)
@@ -291,7 +292,8 @@ def test_a_run_that_stalled_does_not_take_away_the_flag_of_a_restore_made_meanwh
 @FLAGS
 def test_a_run_that_knows_the_flag_writes_it_anew(world: World, flag: Any) -> None:
     group = world.group(SSH)
-    world.issue(group, **({"remediation_details": {"restored": flag}} if flag else {}))
+    more: dict[str, Any] = {"remediation_details": {"restored": flag}} if flag else {}
+    world.issue(group, **more)
     journal = Journal(world.table, world.stored(group), lambda: NOW)
     for new in (None, FLAG, None):
         journal.note(restored=new)
