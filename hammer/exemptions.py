@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hammer.check_config import cidrs_of
-from hammer.decide import account_named, notify
+from hammer.decide import notify
 from hammer.formats.csv_format import safe_cell
 from hammer.formats.table_format import Column, console, show_table
 from hammer.output import check_output
@@ -37,8 +37,12 @@ from library.jobs.command_line import (
     Exit,
     GroupOption,
     NotThereError,
+    RegionOption,
+    accounts_named,
     open_table,
     read_configuration,
+    refuse_unknown_groups,
+    refuse_unknown_regions,
 )
 from library.jobs.run import run_by
 from library.network.ports import WITHOUT_PORTS, traffic_name
@@ -82,6 +86,7 @@ class Row:
         until: the first day, in UTC, on which it no longer counts; None: it always counts.
         at: when it was decided, in UTC; empty: the file does not tell.
         ended: who ended it before, or that its day came; empty: it counts.
+        region: the group's; empty: the exemption does not tell.
     """
 
     id: str
@@ -95,6 +100,7 @@ class Row:
     source: str
     at: str = ""
     ended: str = ""
+    region: str = ""
 
     def to_json(self, *, more: bool) -> dict[str, Any]:
         """The entry of the list."""
@@ -106,6 +112,7 @@ class Row:
 def command(
     config: ConfigOption = None,
     account: AccountOption = None,
+    region: RegionOption = None,
     group: GroupOption = None,
     output_format: FormatOption = None,
     output: Annotated[
@@ -117,7 +124,7 @@ def command(
 ) -> None:
     """List the exemptions of the whitelist and of people's decisions: who, why, until when. Or end one (--end).
 
-    Exits with 1 when --end is refused, and 2 when there is no such exemption.
+    Exits with 1 when --end is refused, and 2 when there is no such exemption, account, region or group.
     """
     if output and output.startswith("s3://"):
         raise typer.BadParameter(f"{output}: a file of this machine, not S3", param_hint="'--output'")
@@ -128,8 +135,8 @@ def command(
     if end is not None:
         _end(configuration, sessions, table, end, reason)
         return
-    wanted = {account_named(configuration, name) for name in account or ()}
-    accounts = _accounts(configuration, wanted)
+    accounts = _accounts(configuration, account or ())
+    refuse_unknown_regions(region, configuration.aws.regions)
     today = datetime.now(UTC).date()
     rows = [
         row
@@ -138,19 +145,71 @@ def command(
             *from_file(account_id, configuration.whitelist.secgrp_unrestricted_access.get(account_id, ()), today),
             *from_table(exemption_records(table.items, account_id), today),
         )
-        if (everything or not row.ended) and (not group or row.group in group)
     ]
-    _write(rows, _format(output_format, output), output, more=everything)
+    rows = _selected(rows, table, accounts, region or (), group or ())
+    _write(
+        [row for row in rows if everything or not row.ended], _format(output_format, output), output, more=everything
+    )
 
 
-def _accounts(config: Configuration, wanted: set[str]) -> list[str]:
+def _accounts(config: Configuration, asked_for: Sequence[str]) -> list[str]:
     """The accounts that are scanned, and the others that the configuration or the whitelist names.
 
     People may have decided about an issue of an account before it was taken out of those that are scanned.
+
+    Raises:
+        NotThereError: an account that is asked for is none of these.
     """
     others = (*config.aws.named, config.aws.main_account_id, *config.whitelist.secgrp_unrestricted_access)
-    every = dict.fromkeys((*config.scanned_accounts(), *others))
-    return [account_id for account_id in every if not wanted or account_id in wanted]
+    every = {account_id: config.account_name(account_id) for account_id in (*config.scanned_accounts(), *others)}
+    return accounts_named(asked_for, every) if asked_for else list(every)
+
+
+def _selected(
+    rows: Sequence[Row], table: IssueTable, accounts: Sequence[str], regions: Sequence[str], groups: Sequence[str]
+) -> list[Row]:
+    """The rows of these regions and groups; empty: all.
+
+    Where an exemption names its group by VPC and name, or its group has no issue, nobody knows the region: it stays.
+
+    Raises:
+        NotThereError: a group is named by no exemption, and the table has no issue of it.
+    """
+    if not (regions or groups):
+        return list(rows)
+    issues = {
+        (account_id, issue.issue_id): issue
+        for account_id in accounts
+        for issue in table.get_many(
+            account_id,
+            [
+                name
+                for name in (*groups, *(row.group for row in rows if row.account_id == account_id))
+                if name.startswith("sg-")
+            ],
+            unreadable=lambda error: None,
+        ).values()
+    }
+    names = {
+        (account_id, name)
+        for (account_id, group_id), issue in issues.items()
+        if group_id in groups
+        for name in (group_id, f"{issue.details.vpc_id}:{issue.details.name}")
+    }
+    exempt = {row.group for row in rows}
+    refuse_unknown_groups([group_id for group_id in groups if group_id not in exempt], accounts, table)
+
+    def is_there(row: Row) -> bool:
+        issue = issues.get((row.account_id, row.group))
+        region = row.region or (issue.details.region if issue else "")
+        return not region or region in regions
+
+    return [
+        row
+        for row in rows
+        if (not groups or row.group in groups or (row.account_id, row.group) in names)
+        and (not regions or is_there(row))
+    ]
 
 
 def from_file(account_id: str, exemptions: Iterable[Exemption], today: date) -> Iterator[Row]:
@@ -187,6 +246,7 @@ def from_table(records: Iterable[DecidedExemption], today: date) -> Iterator[Row
                 source="decision",
                 at=format_time(record.at) or "",
                 ended=ended,
+                region=record.region,
             )
 
 

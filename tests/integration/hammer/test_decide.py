@@ -35,6 +35,7 @@ pytestmark = pytest.mark.usefixtures("table_in_memory")
 
 SSH, RDP = permission("tcp", (22, 22), ANYWHERE), permission("tcp", (3389, 3389), "8.8.8.0/24")
 REASON = "migration until Friday"
+OTHER_REGION = "us-east-1"
 
 
 @pytest.fixture
@@ -381,6 +382,32 @@ def test_an_exemption_is_listed_where_its_account_is_not_scanned_any_more(
     assert decided(here, "exempt", group, "--days", "7", "--reason", REASON, account=MEMBER).exit_code == 0
     here.configure(accounts=[MAIN])
     assert [(entry["account_id"], entry["group"]) for entry in listed(here, *options)] == [(MEMBER, group)]
+
+
+def test_exemptions_of_a_group_and_of_a_region(here: World) -> None:
+    """By whatever the exemption names the group; what is nowhere is a typing error, not a group without exemptions."""
+    group, other = an_issue(here), an_issue(here, RDP)
+    issue = here.table.get(MAIN, group)
+    assert issue is not None
+    by_name = f"{issue.details.vpc_id}:{issue.details.name}"
+    here.configure(whitelist={MAIN: ["sg-whole", by_name, other]})
+    assert decided(here, "exempt", group, "--days", "7", "--reason", REASON).exit_code == 0
+
+    def groups(*options: str) -> list[str]:
+        return [entry["group"] for entry in listed(here, *options)]
+
+    assert groups("--group", group) == [by_name, group]
+    assert groups("--group", "sg-whole", "--group", other) == ["sg-whole", other]
+    assert groups("--region", REGION) == ["sg-whole", by_name, other, group]
+    # Where nobody knows the region, the exemption may be one of that region.
+    assert groups("--region", OTHER_REGION) == ["sg-whole", by_name]
+    for wrong in (["--group", "sg-0nothere"], ["--region", "eu-nowhere-1"], ["--account", "999999999999"]):
+        assert run(exemptions, "--config", str(here.folder), *wrong).exit_code == 2, wrong
+
+
+def test_exemptions_of_an_account_that_only_the_whitelist_names(here: World) -> None:
+    here.configure(whitelist={"999999999999": ["sg-1"]})
+    assert [entry["group"] for entry in listed(here, "--account", "999999999999")] == ["sg-1"]
 
 
 def test_the_register_is_written_to_files_only(here: World) -> None:
