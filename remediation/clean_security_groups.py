@@ -68,7 +68,7 @@ KeepOption = Annotated[
     typer.Option(
         "--keep",
         metavar="CIDR[,CIDR…]",
-        help="Keep these sources too, each for the replaced rules that admit all of it. Needs --group.",
+        help="Keep these sources too, each for the replaced rules that admit all of it. Needs one --group.",
     ),
 ]
 
@@ -77,11 +77,12 @@ def read_keep(text: str | None, groups: Sequence[str]) -> tuple[Network, ...]:
     """The sources of `--keep`.
 
     Raises:
-        WrongUsageError: one is no CIDR, or no group is named.
+        WrongUsageError: one is no CIDR, or not one group is named. Of several, one could be refused when another is
+            changed already.
     """
     if text is None:
         return ()
-    if not groups:
+    if len(set(groups)) != 1:
         raise WrongUsageError("--keep is a choice about one group: name it with --group")
     try:
         found = tuple(dict.fromkeys(parse_network(entry.strip()) for entry in text.split(",") if entry.strip()))

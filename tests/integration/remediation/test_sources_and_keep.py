@@ -83,6 +83,18 @@ def test_what_no_replaced_rule_admits_refuses_the_whole(world: World) -> None:
     assert world.rules(group) == {("tcp", 22, 22, ANYWHERE)}
 
 
+@pytest.mark.parametrize("mode", ["--batch", "--dry-run"])
+def test_a_choice_is_about_one_group(world: World, mode: str) -> None:
+    """A refusal is of the whole: of two groups one could be changed before the other is refused."""
+    fits, lacks = world.group(SSH), world.group(permission("tcp", (22, 22), "8.8.8.0/24"))
+    for group in (fits, lacks):
+        world.issue(group)
+    result = world.remediate(mode, "--group", fits, "--group", lacks, "--keep", "9.9.9.7/32")
+    assert result.exit_code == 2, result.output
+    assert "--keep is a choice about one group" in result.output
+    assert world.rules(fits) == {("tcp", 22, 22, ANYWHERE)}
+
+
 @pytest.mark.parametrize("arguments", [["--keep", "office"], ["--keep", "9.9.9.7"]], ids=["no CIDR", "no group"])
 def test_wrong_usage(world: World, arguments: list[str]) -> None:
     group = world.group(SSH)
