@@ -259,6 +259,31 @@ def test_a_copy_that_somebody_made_of_a_ticket_is_no_replacement(
     assert at > 3
 
 
+def test_a_replacement_that_an_earlier_version_filed_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It did not record that it went to file one."""
+    for world in killed_at_each_point(monkeypatch, changed_in_an_archived_project):
+        details = dict(world.issue().jira_details)
+        if details.get("intent"):
+            details["intent"] = {name: value for name, value in details["intent"].items() if name != "filing"}
+            world.table.update(world.issue(), {"jira_details": details})
+        assert world.report().problems == []
+        assert world.issue().jira_details["ticket"] == "SEC-2"
+        assert "SEC-3" not in world.jira.tickets
+
+
+def test_a_copy_that_is_made_before_the_next_run_takes_no_tickets_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ticket takes changes, so no run filed another in its place."""
+    for world in killed_at_each_point(monkeypatch, changed):
+        if not world.issue().jira_details.get("intent"):
+            continue
+        copied = Ticket("OPS-7", {"labels": world.jira.tickets["SEC-1"].labels, "description": ""})
+        copied.created = world.clock.isoformat()
+        world.jira.tickets["OPS-7"] = copied
+        assert world.report().problems == []
+        assert world.issue().jira_details["ticket"] == "SEC-1"
+        assert (world.jira.tickets["SEC-1"].status, copied.status, copied.comments) == ("To Do", "To Do", [])
+
+
 @pytest.mark.parametrize("now_open", [(SSH, FTP), (SSH, RDP), (SSH,)], ids=["something else", "the same", "as before"])
 @pytest.mark.parametrize("is_archived", [True, False])
 def test_a_ticket_that_takes_changes_again_is_closed_beside_its_replacement(
