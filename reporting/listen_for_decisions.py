@@ -55,6 +55,7 @@ _log = logging.getLogger(__name__)
 
 _RELOAD_EVERY = timedelta(minutes=1)
 _LEFT_EVERY = timedelta(minutes=10)
+_LOOKED_AT = 100  # issues at a time: an account may have a hundred thousand
 _ACCOUNTS_EVERY = timedelta(hours=1)  # those of the organization, which takes a call for each twenty of them
 _WORKERS = 4
 _QUICK_WAIT_S = 0.2  # a person waits for the answer
@@ -134,6 +135,7 @@ class Service:
     _waiting: dict[tuple[str, str], None] = field(default_factory=dict)
     _retrying: Future[None] | None = None
     _reading: Future[None] | None = None  # of the secret
+    _looking: Future[None] | None = None  # for restores that another host left
 
     def __post_init__(self) -> None:
         self._table = IssueTable(self.sessions.client("dynamodb"), self.config.secgrp_unrestricted_access.table_name)
@@ -242,9 +244,10 @@ class Service:
         # Not by this thread: AWS may take its time, while the watchdog waits for the heartbeat.
         if self._reading is None or self._reading.done():
             self._reading = self._workers.submit(self._read_secret)
-        if utc_now() - self._left_looked_for >= _LEFT_EVERY:
+        is_looking = self._looking is not None and not self._looking.done()
+        if not is_looking and utc_now() - self._left_looked_for >= _LEFT_EVERY:
             self._left_looked_for = utc_now()
-            self._workers.submit(self._take_over_restores)
+            self._looking = self._workers.submit(self._take_over_restores)
         if utc_now() - self._accounts_read >= _ACCOUNTS_EVERY:
             self._accounts_read = utc_now()
             self._workers.submit(self._fresh_config, accounts=True)
@@ -295,9 +298,13 @@ class Service:
             messages = self._inbox.notifier(self.config).messages
             for account_id in self.config.scanned_accounts():
                 groups = [each.group_id for each in messages.of_account(account_id)]
-                for issue in self._table.get_many(account_id, groups, unreadable=lambda _: None).values():
-                    if issue.decided.restore and (account_id, issue.issue_id) not in self._waiting:
-                        self._restore_then(issue, lambda: None)
+                for start in range(0, len(groups), _LOOKED_AT):
+                    if self.stopping.is_set():
+                        return
+                    part = groups[start : start + _LOOKED_AT]
+                    for issue in self._table.get_many(account_id, part, unreadable=lambda _: None).values():
+                        if issue.decided.restore and (account_id, issue.issue_id) not in self._waiting:
+                            self._restore_then(issue, lambda: None)
         except Exception:  # noqa: BLE001 - it goes on listening, and looks again
             _log.exception("what another process left is not looked for yet")
 
