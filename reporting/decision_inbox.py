@@ -32,7 +32,15 @@ from library.documents.slack_message import cut, slack_literal
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
-from library.issues.decision_rules import ButtonValue, Request, Rights, read_button, why_not, wrong_fields
+from library.issues.decision_rules import (
+    ButtonValue,
+    Request,
+    Rights,
+    is_another_exemption,
+    read_button,
+    why_not,
+    wrong_fields,
+)
 from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import SlackError, SlackUserLookupError
 from reporting.decision_messages import ACTIONS, KINDS, WITH_VIEW, field_of, view_of
@@ -87,10 +95,12 @@ class SlackPeople:
     def __init__(self, connection: SlackConnection) -> None:
         self._connection = connection
 
-    def rights(self, config: Configuration, issue: Issue, presser: Presser, kind: DecisionKind) -> Rights:
+    def rights(
+        self, config: Configuration, issue: Issue, presser: Presser, kind: DecisionKind, now: datetime
+    ) -> Rights:
         """What somebody may do about an issue who makes this kind of decision. A refusal says why it is nothing.
 
-        Only the lists that this kind needs are asked: a user group of another one may be gone.
+        Only the list that this decision needs has to be read: a user group of another one may be gone.
         """
         try:
             user = _map(self._connection.read(lambda client: client.users_info(user=presser.user_id)).get("user"))
@@ -100,12 +110,21 @@ class SlackPeople:
             def is_one_of(listed: Sequence[str]) -> bool:
                 return self._is_one_of(listed, user, config, issue)
 
-            section, restores = config.decisions, kind is DecisionKind.RESTORE
-            return Rights(
-                decides=not restores and is_one_of(section.allow),
-                extends=kind is DecisionKind.EXEMPT and is_one_of(section.allow_extend),
-                restores=restores and is_one_of(section.allow_restore),
-            )
+            def is_known_as_one_of(listed: Sequence[str]) -> bool:
+                try:
+                    return is_one_of(listed)
+                except SlackError:
+                    return False
+
+            section = config.decisions
+            if kind is DecisionKind.RESTORE:
+                return Rights(restores=is_one_of(section.allow_restore))
+            if kind is not DecisionKind.EXEMPT:
+                return Rights(decides=is_one_of(section.allow))
+            # Somebody else may exempt it before this is written: then the other list counts.
+            if is_another_exemption(issue, now):
+                return Rights(extends=is_one_of(section.allow_extend), decides=is_known_as_one_of(section.allow))
+            return Rights(decides=is_one_of(section.allow), extends=is_known_as_one_of(section.allow_extend))
         except SlackError as error:
             return Rights(rejection=f"Slack could not be asked who you are ({error}): try again later")
 
@@ -355,7 +374,7 @@ class Inbox:
         if issue is None or issue.details.region != press.value.region:
             self._answer(quick, press, "There is no such issue any more.")
             return
-        request = self._request(press, SlackPeople(quick).rights(config, issue, press.presser, press.kind))
+        request = self._request(press, SlackPeople(quick).rights(config, issue, press.presser, press.kind, self.now()))
         if press.kind in WITH_VIEW and not press.submitted:
             limits = limits_of(config, issue.account_id)
             if not why_not(issue, request, limits, self.now(), fields=False):

@@ -467,6 +467,11 @@ def _why_not_until(request: Request, limits: Limits, now: datetime) -> str:
     return ""
 
 
+def is_another_exemption(issue: Issue, now: datetime) -> bool:
+    """Whether an exemption of an issue would be another one, for which `allow_extend` is asked."""
+    return bool(_exemptions_before(issue, now))
+
+
 def _exemptions_before(issue: Issue, now: datetime) -> list[Decision]:
     """The exemptions after which another one needs a second person."""
     return [

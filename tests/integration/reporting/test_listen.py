@@ -23,6 +23,7 @@ from library.issues.issue import Issue, Status
 from library.jobs.command_line import WrongUsageError
 from library.jobs.process import json_formatter
 from reporting.decision_inbox import Inbox, Press
+from reporting.listen_for_decisions import Service
 from reporting.slack_socket import Hello, SlackSession, SocketStoppedError
 from tests.standins.server import Answer, Fault
 from tests.standins.slack import APP_TOKEN, TEAM, Message
@@ -215,6 +216,30 @@ def test_a_restore_that_another_host_left_is_carried_out_by_one_that_listened_al
         here.settle()
     assert results(here) == [("restore", BOB, "done")]
     assert f"<@{BOB}> decided to restore the group" in message.shown
+
+
+def test_a_look_for_restores_that_takes_long_is_not_begun_again_beside_itself(
+    here: ListeningWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Presses are handled by the same few threads."""
+    looks, goes_on = [], threading.Event()
+
+    def look(_: Service) -> None:
+        looks.append(here.world.clock)
+        goes_on.wait(20)
+
+    monkeypatch.setattr(Service, "_take_over_restores", look)
+    with here.listening() as service:
+        for _ in range(3):
+            here.world.passes(minutes=11)
+            service._tick()
+        goes_on.set()
+        here.settle()
+        assert len(looks) == 1
+        here.world.passes(minutes=2)
+        service._tick()
+        here.settle()
+    assert len(looks) == 2
 
 
 def test_nobody_waits_for_somebody_elses_restore(here: ListeningWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,6 +454,20 @@ def test_a_user_group_that_is_gone_takes_nobody_elses_right(here: ListeningWorld
     with here.listening():
         here.send(here.press(message, "hammer_close_now", JANE))
     assert results(here) == [("close-now", JANE, "done")]
+
+
+def test_who_exempts_needs_only_the_list_that_this_exemption_needs(here: ListeningWorld) -> None:
+    """The first one that of `allow`, another one that of `allow_extend`."""
+    for by, lists in (
+        (JANE, {"allow": [JANE], "allow_extend": ["S0DELETED"]}),
+        (BOB, {"allow": ["S0DELETED"], "allow_extend": [BOB]}),
+    ):
+        here.world.sections["decisions"] = lists
+        message = here.posted()
+        with here.listening():
+            here.send(here.press(message, "hammer_exempt", by))
+            here.send(here.submitted(by, fields={"until": "2026-11-25", "reason": "migration until Friday"}))
+    assert results(here) == [("exempt", JANE, "done"), ("exempt", BOB, "done")]
 
 
 @pytest.mark.parametrize("kind", ["hammer_close_now", "hammer_exempt"])
