@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from library.documents.document import Document, fitted, jira_markup
 from library.documents.text import ascii_only, printable
 from library.issues.issue import Issue
-from library.issues.times import format_time, parse_time
+from library.issues.times import format_time, parse_time, stored_time
 from library.notifications.change_delivery import PLAIN_LIMIT
 from library.notifications.jira_client import (
     CreatedTicket,
@@ -72,6 +72,9 @@ _CLOCKS_DIFFER = timedelta(hours=1)
 _FILING = "filing"
 # In `still`: since when a second ticket may appear that is to be closed.
 _DUPLICATE = "duplicate"
+# In `still`, beside it: when what filed the second ticket was begun. An older one is no such ticket.
+_FILED_SINCE = "filed_since"
+_SEARCH = (_DUPLICATE, _FILED_SINCE)
 
 
 @dataclass(slots=True)
@@ -205,7 +208,7 @@ class Tickets:
             pending = self._set_followups(key, pending_followups(context), assignee)
             notified |= {} if other else use_notified(issue)
             if self.unknown_since:
-                pending = {**pending, _DUPLICATE: str(format_time(self.now()))}
+                pending |= {_DUPLICATE: str(format_time(self.now())), _FILED_SINCE: str(left_over.get("since") or "")}
         return lasting(kept) | notified | {"ticket": key} | ({"still": pending} if pending else {})
 
     def _shown(self, issue: Issue, key: str) -> Ticket | None:
@@ -226,11 +229,11 @@ class Tickets:
         """
         kept = {name: value for name, value in issue.jira_details.items() if name != "still"}
         wanted = dict(issue.jira_details.get("still") or {})
-        since = wanted.pop(_DUPLICATE, "")
+        since, begun = wanted.get(_DUPLICATE, ""), stored_time(wanted.get(_FILED_SINCE))
         key = str(kept.get("ticket"))
         pending = self._set_followups(key, wanted, None)
-        if since and not self._searched_duplicates(issue, key, since):
-            pending = {**pending, _DUPLICATE: since}
+        if since and self._searched_duplicates(issue, key, since, begun):
+            pending = {name: whom for name, whom in pending.items() if name not in _SEARCH}
         return kept | ({"still": pending} if pending else {})
 
     def _find_unrecorded(
@@ -244,8 +247,7 @@ class Tickets:
         begun = parse_time(left_over.get("since"))
 
         def may_be_it(ticket: Ticket) -> bool:
-            is_older = begun and ticket.created and ticket.created < begun - _CLOCKS_DIFFER
-            return ticket.key not in useless and not ticket.done and not is_older
+            return ticket.key not in useless and not ticket.done and not _is_older(ticket, begun)
 
         def search() -> list[Ticket]:
             found = self.jira.find(label_of(issue))
@@ -274,10 +276,14 @@ class Tickets:
         # JIRA finds a ticket that was moved under the key that it has now.
         return self._find_unrecorded(issue, left_over, {known, ticket.key} if ticket else {known})
 
-    def _searched_duplicates(self, issue: Issue, key: str, since: str) -> bool:
-        """Close other open tickets of the issue. Returns whether none can appear any more."""
+    def _searched_duplicates(self, issue: Issue, key: str, since: str, begun: datetime | None) -> bool:
+        """Close other open tickets of the issue, but not those from before what filed them was begun.
+
+        Returns:
+            Whether none can appear any more.
+        """
         try:
-            found = self.jira.find(label_of(issue))
+            found = [ticket for ticket in self.jira.find(label_of(issue)) if not _is_older(ticket, begun)]
             known = self.jira.get(key) if any(ticket.key != key for ticket in found) else None
             # A ticket that was moved is found under the key that it has now.
             self._close_duplicates(found, known.key if known else key)
@@ -468,10 +474,12 @@ class Tickets:
         Both may be done twice. What cannot be done is named: the ticket is worth more than they are.
 
         Returns:
-            What the next run is to try again.
+            What the next run is to try again, and the search for a second ticket, which is not done here.
         """
-        project, left = key.rpartition("-")[0], {}
+        project, left = key.rpartition("-")[0], {name: when for name, when in wanted.items() if name in _SEARCH}
         for what, whom in wanted.items():
+            if what in _SEARCH:
+                continue
             try:
                 if what == _LINK:
                     self.jira.link(key, whom)
@@ -515,6 +523,11 @@ def _marker(step: Step, update: Update) -> str:
     else:
         what = (*what, channel_digest(issue), format_time(issue.timestamps.updated), step.at_once, step.reminder_of_end)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
+
+
+def _is_older(ticket: Ticket, begun: datetime | None) -> bool:
+    """Whether a ticket was there before something was begun that may have filed it: then that did not."""
+    return begun is not None and ticket.created is not None and ticket.created < begun - _CLOCKS_DIFFER
 
 
 def _begun(issue: Issue) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from library.issues.issue import Status
+from tests.standins.jira import Ticket
 from tests.standins.server import Answer, Fault, Request
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
@@ -153,6 +154,33 @@ def test_a_second_ticket_that_a_later_search_shows_is_closed_with_a_word() -> No
         asked = len(world.jira.requests)
         assert world.report().problems == []
         assert len(world.jira.requests) == asked
+
+
+def test_a_second_ticket_is_looked_for_also_where_the_issue_changes_first() -> None:
+    with reporting_world() as world:
+        filed_twice(world)
+        world.found("sg-1", SSH, RDP)
+        assert world.report().problems == []
+        for ticket in world.jira.tickets.values():
+            ticket.indexed = True
+        world.passes(minutes=20)
+        assert world.report().problems == []
+        assert [ticket.status for ticket in world.jira.tickets.values()] == ["Done", "To Do"]
+
+
+def test_an_older_copy_of_a_ticket_is_no_second_one() -> None:
+    with reporting_world() as world:
+        filed_twice(world)
+        for ticket in world.jira.tickets.values():
+            ticket.indexed = True
+        copied = Ticket("OPS-7", {"labels": world.jira.tickets["SEC-2"].labels, "description": ""})
+        copied.created = "2026-11-21T09:00:00.000+0100"
+        world.jira.tickets["OPS-7"] = copied
+        world.passes(minutes=20)
+        assert world.report().problems == []
+        assert world.jira.tickets["SEC-1"].status == "Done"
+        assert (copied.status, copied.comments) == ("To Do", [])
+        assert "still" not in world.issue().jira_details
 
 
 def test_a_duplicate_that_cannot_be_closed_is_told_once() -> None:
