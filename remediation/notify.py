@@ -117,9 +117,9 @@ def given_up_message(who: str, backup: str) -> ChangeMessage:
 
 
 def remediated_message(
-    issue: Issue, bucket: str, backup: str, add: Iterable[IngressRule], revoke: Iterable[IngressRule]
+    issue: Issue, bucket: str, backup: str, add: Iterable[IngressRule], revoke: Iterable[IngressRule], left: str = ""
 ) -> ChangeMessage:
-    """A group was remediated."""
+    """A group was remediated. `left`: why some of it is open still; empty: nothing is, or it is not known."""
     return ChangeMessage(
         REMEDIATED,
         "Hammer closed the group: its rules that exposed restricted ports were replaced.",
@@ -127,6 +127,7 @@ def remediated_message(
             *_rules("Revoked", revoke),
             *_rules("Added", add),
             *_kept(issue),
+            *((f"Some of it is still open, and was left: {left}.",) if left else ()),
             *_watched(issue),
             *_way_back(issue, bucket, backup),
         ),

@@ -126,6 +126,7 @@ class Assessment:
         unproved: why a person must decide, as the backups of the change cannot be read; empty: nobody must.
         is_left_open: whether the change was begun for something that is still open, and that waits for its date, or for
             the end of an exemption: then the change is not complete.
+        is_judged: whether `planned` is a judgement of the group as it is; if not, its issue is not due.
     """
 
     live: LiveGroup | None
@@ -136,6 +137,7 @@ class Assessment:
     held: Skipped | None = None
     unproved: str = ""
     is_left_open: bool = False
+    is_judged: bool = False
 
     @property
     def has_work(self) -> bool:
@@ -197,7 +199,7 @@ def assess(
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
         planned = _why_not_at_once(context, account, issue, live, observed, closed) or planned
     if not is_ours_to_complete or observed.entry is None:
-        return Assessment(live, observed, planned, details, held=held)
+        return Assessment(live, observed, planned, details, held=held, is_judged=not_due is None)
     to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
     # As a whole: nothing is changed.
     is_refused = isinstance(planned, Skipped) and planned.reason is SkipReason.CANNOT_KEEP
@@ -212,7 +214,7 @@ def assess(
     is_left_open = waits and evidence.is_open_still(observed.rules)
     # Only a describe says that nobody needs these: it counts when it shows all that EC2 acknowledged.
     withdraw = () if observed.pending else withdraw
-    return Assessment(live, observed, planned, details, withdraw, held, evidence.unread, is_left_open)
+    return Assessment(live, observed, planned, details, withdraw, held, evidence.unread, is_left_open, not_due is None)
 
 
 @dataclass(slots=True)
@@ -637,10 +639,11 @@ class GroupRemediation(GroupWork):
         decision = self.issue.decided.close_now
         if entry.closed and seen.held is None and (decision or skipped.reason is SkipReason.KEPT_BY_PERSON):
             details[CARRIED_OUT] = format_time(decision.at) if decision else ""
-        return self._record(entry, remediated=bool(entry.closed) and is_judged, **details)
+        left = skipped.text if seen.is_judged and leaves_exposures(skipped) else ""
+        return self._record(entry, remediated=bool(entry.closed) and is_judged, left=left, **details)
 
-    def _record(self, entry: JournalEntry, *, remediated: bool, **details: Any) -> GroupResult:
-        kind, text, message = self._outcome(entry)
+    def _record(self, entry: JournalEntry, *, remediated: bool, left: str = "", **details: Any) -> GroupResult:
+        kind, text, message = self._outcome(entry, left)
         self._completed = GroupResult(self.issue, kind, text, entry.backup, entry, message=message)
         try:
             entry = self._finish(entry, message, remediated=remediated, **details)
@@ -648,8 +651,11 @@ class GroupRemediation(GroupWork):
             return self._failed(f"changed, but it could not be recorded: {explain(error)}")
         return GroupResult(self.issue, kind, text, entry.backup, entry, message=message)
 
-    def _outcome(self, entry: JournalEntry) -> tuple[ResultKind, str, ChangeMessage | None]:
-        """What became of a group whose change is complete, and what people are told of it; None: nothing."""
+    def _outcome(self, entry: JournalEntry, left: str) -> tuple[ResultKind, str, ChangeMessage | None]:
+        """What became of a group whose change is complete, and what people are told of it; None: nothing.
+
+        `left`: why some of it is open still; empty: nothing is, or it is not known.
+        """
         issue, bucket = self.issue, self._context.backups.bucket
         if entry.is_restore:
             # Whoever restored it waited in vain for EC2 to show it, and has told people; or was killed before.
@@ -660,7 +666,7 @@ class GroupRemediation(GroupWork):
             return ResultKind.SETTLED, f"restored by {entry.by}", message
         if entry.closed:
             text = f"{counted(len(entry.closed), 'rule')} replaced by {len(entry.added):,}"
-            message = remediated_message(issue, bucket, entry.backup, entry.added, entry.closed)
+            message = remediated_message(issue, bucket, entry.backup, entry.added, entry.closed, left)
             return ResultKind.REMEDIATED, text, message
         if not entry.withdrawn:
             return ResultKind.SETTLED, "nothing of it was left", None

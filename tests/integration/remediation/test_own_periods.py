@@ -86,6 +86,25 @@ def test_a_decision_to_close_now_is_carried_out_once_though_something_new_is_lef
     assert open_ports(world, group) == {22, 3389}
 
 
+def test_people_are_told_that_a_run_left_something_open(world: World) -> None:
+    world.configure(remediation_scope=["open_completely"])
+    office = permission("tcp", (3389, 3389), "8.8.8.0/24")
+    lines = []
+    for group in (world.group(SSH, RDP), world.group(SSH, office), world.group(SSH)):
+        issue(world, group, SSH_OPEN)
+        assert world.batch(group).remediated == 1
+        ((_, text),) = (comment for comment in world.people.comments if comment[0] == group)
+        lines.append([line for line in text.splitlines() if "still open" in line])
+    assert lines == [
+        [
+            "Some of it is still open, and was left: new, with a retention period of its own: "
+            "tcp/3389 from 0.0.0.0/0 (not reported yet)."
+        ],
+        ["Some of it is still open, and was left: open_partly, and remediation_scope is open_completely."],
+        [],
+    ]
+
+
 def test_a_decision_that_comes_while_the_group_is_changed_is_not_lost(world: World) -> None:
     """Nobody keeps the decision from the next run because a run that began before it closed something else."""
     group = world.group(SSH, RDP)
