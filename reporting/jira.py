@@ -69,7 +69,7 @@ _MAY_APPEAR = timedelta(minutes=15)
 # How far JIRA's clock may be from the host's. A ticket that is older than an intent by more was not filed for it.
 _CLOCKS_DIFFER = timedelta(hours=1)
 # In `intent`: since when another ticket may have been filed in place of the one that the item knows.
-_FILING = "filing"
+_REPLACING = "replacing"
 # In `still`: since when a second ticket may appear that is to be closed.
 _DUPLICATE = "duplicate"
 # In `still`, beside it: when what filed the second ticket was begun. An older one is no such ticket.
@@ -133,7 +133,7 @@ class Tickets:
         begun = _begun(issue)
         markers = list(dict.fromkeys((*begun, self.marker)))
         intent |= {"since": since, "markers": markers, "at_once": step.at_once}
-        intent |= {_FILING: left_over[_FILING]} if left_over.get(_FILING) else {}
+        intent |= {_REPLACING: left_over[_REPLACING]} if left_over.get(_REPLACING) else {}
         # All that is known stays until it is done: also what is still to be tried, and that only the console told.
         before = {"ticket": None, **issue.jira_details}
         if not resumed or markers != begun:
@@ -177,7 +177,7 @@ class Tickets:
         }
         key, pending = "", dict(issue.jira_details.get("still") or {})
         # Beside a ticket that can be used nothing is looked for unless a run went to file another: it may be a copy.
-        may_be_replaced = ticket is None or ticket.done or left_over.get(_FILING) or left_over.get("unknown")
+        may_be_replaced = ticket is None or ticket.done or left_over.get(_REPLACING) or left_over.get("unknown")
         other = self._find_replacement(issue, left_over, known, ticket) if may_be_replaced else None
         if other and ticket and not ticket.done:
             # It refused to be changed when the other was filed. By now it may not.
@@ -430,7 +430,7 @@ class Tickets:
             return self.jira.create(replace(ticket, title=title, body=body))
 
         if issue.jira_details.get("ticket"):
-            self.table.update(issue, {f"jira_details.intent.{_FILING}": format_time(self.now())})
+            self.table.update(issue, {f"jira_details.intent.{_REPLACING}": format_time(self.now())})
         self.is_filing = True
         created = self._write(issue, new_ticket_document(step, facts), create)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]

@@ -222,24 +222,24 @@ def test_a_look_for_restores_that_takes_long_is_not_begun_again_beside_itself(
     here: ListeningWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Presses are handled by the same few threads."""
-    looks, goes_on = [], threading.Event()
+    begun, goes_on = [], threading.Event()
 
-    def look(_: Service) -> None:
-        looks.append(here.world.clock)
+    def wait(_: Service) -> None:
+        begun.append(here.world.clock)
         goes_on.wait(20)
 
-    monkeypatch.setattr(Service, "_take_over_restores", look)
+    monkeypatch.setattr(Service, "_take_over_restores", wait)
     with here.listening() as service:
         for _ in range(3):
             here.world.passes(minutes=11)
             service._tick()
         goes_on.set()
         here.settle()
-        assert len(looks) == 1
+        assert len(begun) == 1
         here.world.passes(minutes=2)
         service._tick()
         here.settle()
-    assert len(looks) == 2
+    assert len(begun) == 2
 
 
 def test_nobody_waits_for_somebody_elses_restore(here: ListeningWorld, monkeypatch: pytest.MonkeyPatch) -> None:

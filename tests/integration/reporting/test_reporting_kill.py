@@ -264,7 +264,7 @@ def test_a_replacement_that_an_earlier_version_filed_is_used(monkeypatch: pytest
     for world in killed_at_each_point(monkeypatch, changed_in_an_archived_project):
         details = dict(world.issue().jira_details)
         if details.get("intent"):
-            details["intent"] = {name: value for name, value in details["intent"].items() if name != "filing"}
+            details["intent"] = {name: value for name, value in details["intent"].items() if name != "replacing"}
             world.table.update(world.issue(), {"jira_details": details})
         assert world.report().problems == []
         assert world.issue().jira_details["ticket"] == "SEC-2"
