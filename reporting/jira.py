@@ -18,6 +18,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from library.documents.document import Document, fitted, jira_markup
@@ -183,7 +184,7 @@ class Tickets:
             # It refused to be changed when the other was filed. By now it may not.
             self._unless_refused(
                 f"{ticket.key} is left as it is",
-                lambda: self._close_duplicate(ticket.key, other.key),
+                partial(self._close_duplicate, ticket.key, other.key),
                 JiraCannotCloseError,
             )
         if ticket is not None and not other:
