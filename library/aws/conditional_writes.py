@@ -322,6 +322,11 @@ class Items:
         for items in _read(self._client, iter(pages), wanted.leave_out if wanted else ()):
             yield from items
 
+    def with_prefix(self, account_id: str, prefix: str) -> Iterator[Item]:
+        """The items of an account whose id begins so, in the order of their ids."""
+        condition = "account_id = :account AND begins_with(issue_id, :prefix)"
+        return self.query(condition, {":account": account_id, ":prefix": prefix})
+
     def set_attributes(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
         """Set the attributes of `item`, which has its keys, too; others that the stored item has stay.
 

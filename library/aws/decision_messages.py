@@ -84,8 +84,7 @@ class DecisionMessages:
 
     def of_account(self, account_id: str) -> Iterator[IssueMessages]:
         """The messages of every issue of an account that has any."""
-        condition = "account_id = :account AND begins_with(issue_id, :prefix)"
-        for item in self._items.query(condition, {":account": account_id, ":prefix": ITEM_PREFIX}):
+        for item in self._items.with_prefix(account_id, ITEM_PREFIX):
             if (found := _read(item)).messages:
                 yield found
 

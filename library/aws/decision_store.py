@@ -330,9 +330,7 @@ def exemption_records(items: Items, account_id: str) -> Iterator[DecidedExemptio
     Raises:
         UnreadableExemptionError: an item is not as it should be.
     """
-    condition = "account_id = :account AND begins_with(issue_id, :prefix)"
-    for item in items.query(condition, {":account": account_id, ":prefix": EXEMPTION_PREFIX}):
-        yield _read(item)
+    return map(_read, items.with_prefix(account_id, EXEMPTION_PREFIX))
 
 
 def exemption_of_id(items: Items, exemption_id: str) -> DecidedExemption | None:

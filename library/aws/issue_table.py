@@ -257,13 +257,7 @@ class IssueTable:
 
     def has_issues(self, account_id: str) -> bool:
         """Whether the table has an issue of an account, of whatever status."""
-        for prefix in ISSUE_ID_PREFIXES:
-            found = self.items.query(
-                "account_id = :account AND begins_with(issue_id, :prefix)", {":account": account_id, ":prefix": prefix}
-            )
-            if next(iter(found), None) is not None:
-                return True
-        return False
+        return any(next(self.items.with_prefix(account_id, prefix), None) for prefix in ISSUE_ID_PREFIXES)
 
     def update(
         self,

@@ -39,7 +39,6 @@ _RUN_PREFIX = "job-run#"
 _WATCHED_ID = "watched#accounts"  # the id of the item that names every account whose issues were ever reported
 _LISTENER_ID = "listener#slack"
 _EVENTS_PREFIX = "events#"
-_WITH_PREFIX = "account_id = :account AND begins_with(issue_id, :prefix)"
 _PROBLEMS_KEPT = 5
 _PROBLEM_LIMIT = 300
 _HISTORY_KEPT = timedelta(days=400)
@@ -77,7 +76,7 @@ class JobRecords:
 
     def runs(self) -> Iterator[JobRun]:
         """The last run of each job, by the job's name."""
-        for item in self._query(_RUN_PREFIX):
+        for item in self._items.with_prefix(self._account_id, _RUN_PREFIX):
             started, problems = stored_time(item.get("started")), item.get("problems")
             if started is not None:
                 yield JobRun(
@@ -112,7 +111,7 @@ class JobRecords:
 
     def days(self, since: date) -> Iterator[trends.Day]:
         """The history from a day on, the oldest first. Records that are none are left out."""
-        for item in self._query(trends.ITEM_PREFIX):
+        for item in self._items.with_prefix(self._account_id, trends.ITEM_PREFIX):
             try:
                 day = trends.Day.from_item(item)
             except (AttributeError, KeyError, TypeError, ValueError):
@@ -125,9 +124,6 @@ class JobRecords:
         expires = datetime.combine(day.day, time(), UTC) + _HISTORY_KEPT
         sets = day.to_item() | {TIME_TO_LIVE_ATTRIBUTE: int(expires.timestamp())}
         self._items.update(self._account_id, f"{trends.ITEM_PREFIX}{day.day.isoformat()}", sets)
-
-    def _query(self, prefix: str) -> Iterator[Item]:
-        yield from self._items.query(_WITH_PREFIX, {":account": self._account_id, ":prefix": prefix})
 
     def _write(self, run: JobRun) -> None:
         try:
@@ -332,7 +328,7 @@ class CoverageRecords:
 
         One whose record cannot be read counts as not seen: its scan as failed.
         """
-        for item in self._items.query(_WITH_PREFIX, {":account": account_id, ":prefix": ITEM_PREFIX}):
+        for item in self._items.with_prefix(account_id, ITEM_PREFIX):
             if "started" in item:
                 yield _coverage(item)
 
@@ -392,7 +388,7 @@ class EventRecords:
 
     def of_account(self, account_id: str) -> Iterator[ReceivedEvent]:
         """The last event of each region of an account."""
-        for item in self._items.query(_WITH_PREFIX, {":account": account_id, ":prefix": _EVENTS_PREFIX}):
+        for item in self._items.with_prefix(account_id, _EVENTS_PREFIX):
             at, region = stored_time(item.get("heard")), str(item["issue_id"]).removeprefix(_EVENTS_PREFIX)
             if at:
                 yield ReceivedEvent(account_id, region, at, str(item.get("event_name", "")))

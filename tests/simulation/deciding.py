@@ -215,8 +215,7 @@ class _Quiet:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def query(self, condition: str, values: dict[str, Any], **_: Any) -> Iterator[dict[str, Any]]:
-        del condition
+    def with_prefix(self, account: str, prefix: str) -> Iterator[dict[str, Any]]:
         for (account_id, item_id), item in sorted(self._world.table.items.items()):
-            if account_id == values[":account"] and item_id.startswith(values[":prefix"]):
+            if account_id == account and item_id.startswith(prefix):
                 yield {name: _plain(value) for name, value in item.items()}

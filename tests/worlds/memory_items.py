@@ -70,6 +70,10 @@ class MemoryItems:
         self.before(f"query {index}")
         yield from [clone(item) for item in self.items.values() if holds(condition, item, values)]
 
+    def with_prefix(self, account_id: str, prefix: str) -> Iterator[Item]:
+        condition = "account_id = :account AND begins_with(issue_id, :prefix)"
+        return self.query(condition, {":account": account_id, ":prefix": prefix})
+
     def put_new(self, item: Mapping[str, Any], checks: Sequence[Check] = ()) -> None:
         if not checks:
             self.before("put")
