@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from watchtower import CloudWatchLogHandler
 
 from library.aws.failures import AWS_ERRORS, explain
@@ -90,20 +91,11 @@ class _Handler(CloudWatchLogHandler):  # type: ignore[misc, unused-ignore]
         )
         self._logs = client
         self._away = False
-        for create, names in (
-            (client.create_log_group, {"logGroupName": group}),
-            (client.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
-        ):
-            self._create(create, names)
-
-    def _create(self, create: Callable[..., Any], names: Mapping[str, str]) -> None:
-        try:
-            create(**names)
-        except self._logs.exceptions.ResourceAlreadyExistsException:
-            pass
-        except self._logs.exceptions.ClientError:
-            # Who may only write needs a group and stream that somebody else made; writing tells.
-            pass
+        # They are there already, or who may only write needs a group and stream that somebody else made; writing tells.
+        with suppress(ClientError):
+            client.create_log_group(logGroupName=group)
+        with suppress(ClientError):
+            client.create_log_stream(logGroupName=group, logStreamName=stream)
 
     def _submit_batch(self, batch: list[Any], log_stream_name: str, max_retries: int = 1) -> None:
         """Send a batch, in watchtower's own thread."""
