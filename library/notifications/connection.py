@@ -113,13 +113,11 @@ class ServiceConnection(ABC, Generic[_Settings, _Secret, _Client]):
 
     def read(self, call: Callable[[_Client], _T]) -> _T:
         """Send a request that changes nothing, again as long as that may help. Raises the failure's error."""
-        self.check()
         client = self._connected()
         return self._call(lambda: call(client), writes=False)
 
     def write(self, call: Callable[[_Client], _T]) -> _T:
         """Send a request that changes something, again only if it surely did not arrive. Raises the failure's error."""
-        self.check()
         client = self._connected()
 
         def send() -> _T:
