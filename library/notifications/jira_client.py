@@ -20,7 +20,6 @@ from library.notifications.jira_connection import NOT_OFFERED, JiraConnection, J
 
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 _USERS_A_SEARCH = 200
-_USER_SEARCHES = ("user/assignable/search", "user/search")
 
 
 class JiraUserLookupError(JiraError):
@@ -75,18 +74,19 @@ class JiraUsers:
         if self._refused:
             raise JiraUserLookupError(self._refused)
         refused = ""
-        for path in _USER_SEARCHES:
-            params: dict[str, Any] = {"project": project, "maxResults": _USERS_A_SEARCH, **term}
-            if path != _USER_SEARCHES[0]:
-                del params["project"]
+        for path, params in (("user/assignable/search", {"project": project, **term}), ("user/search", term)):
             try:
-                return self._connection.read(lambda client, p=path, q=params: _active(client.get_json(p, **q)))  # type: ignore[misc]
+                return self._connection.read(_user_search(path, params))
             except JiraError as error:
                 if error.status not in (403, *NOT_OFFERED):
                     raise
                 refused = refused or str(error)
         self._refused = f"users cannot be looked up: {refused}"
         raise JiraUserLookupError(self._refused)
+
+
+def _user_search(path: str, params: Mapping[str, str]) -> Callable[[Any], list[dict[str, Any]]]:
+    return lambda client: _active(client.get_json(path, maxResults=_USERS_A_SEARCH, **params))
 
 
 def _active(found: Any) -> list[dict[str, Any]]:
