@@ -309,7 +309,7 @@ class Items:
             only: leaves out items that do not match. They are read all the same.
             wanted: what of each item; None: all.
         """
-        projection = ", ".join(map(_path, wanted.attributes)) if wanted else ""
+        projection = ", ".join(map(placeholders, wanted.attributes)) if wanted else ""
         optional = {"IndexName": index, "FilterExpression": only, "ProjectionExpression": projection}
         pages = self._pages.paginate(
             TableName=self._table_name,
@@ -546,17 +546,17 @@ def _update_expression(
     def placed(path: str, value: Any) -> tuple[str, str]:
         placeholder = f":v{len(values)}"
         values[placeholder] = value
-        return _path(path), placeholder
+        return placeholders(path), placeholder
 
     clauses = {
         "SET": [" = ".join(placed(path, value)) for path, value in sets.items()],
         "ADD": [" ".join(placed(path, value)) for path, value in adds.items()],
         "DELETE": [" ".join(placed(path, value)) for path, value in deletes.items()],
-        "REMOVE": [_path(path) for path in removes],
+        "REMOVE": [placeholders(path) for path in removes],
     }
     return " ".join(f"{clause} {', '.join(parts)}" for clause, parts in clauses.items() if parts), values
 
 
-def _path(path: str) -> str:
+def placeholders(path: str) -> str:
     """A document path with a placeholder for each of its steps."""
     return ".".join(f"#{step}" for step in path.split("."))

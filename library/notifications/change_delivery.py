@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from library.aws.conditional_writes import placeholders
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import Document, Section, fitted, jira_markup, paragraph
 from library.documents.slack_message import Alert, slack_literal
@@ -66,15 +67,16 @@ class NotificationDelivery:
         now: Callable[[], datetime],
         not_recorded: Callable[[Issue, Exception], None],
     ) -> None:
-        self._table, self._issue, self._notification, self._channel, self._now = (
-            table,
-            issue,
-            notification,
-            channel,
-            now,
-        )
+        self._table = table
+        self._issue = issue
+        self._notification = notification
+        self._channel = channel
+        self._now = now
         self._not_recorded = not_recorded
         self._claim = ""
+        self._path = f"change_news.{notification.key}"
+        self._claim_path = f"{self._path}.claim_{channel}"
+        self._notified_path = f"{self._path}.in_{channel}"
 
     @property
     def delivered_to(self) -> tuple[str, ...]:
@@ -87,15 +89,13 @@ class NotificationDelivery:
         if is_held(claimed_at(as_read), now):
             return False
         mine = new_claim(now)
-        claim, notified = (
-            f"#change_news.#{self._notification.key}.#{name}" for name in (self._claim_name, self._notified_name)
-        )
+        claim, notified = placeholders(self._claim_path), placeholders(self._notified_path)
         # The claim may be ours already (`:mine`): botocore sends a write again whose answer was lost.
         unclaimed = f"{claim} = :as_read" if as_read else f"attribute_not_exists({claim})"
         try:
             self._table.update(
                 self._issue,
-                {f"change_news.{self._notification.key}.{self._claim_name}": mine},
+                {self._claim_path: mine},
                 only_if=f"{notified} = :untold AND ({unclaimed} OR {claim} = :mine)",
                 values={":untold": False, ":mine": mine, **({":as_read": as_read} if as_read else {})},
             )
@@ -109,11 +109,9 @@ class NotificationDelivery:
 
     def done(self) -> None:
         """Record that the channel was told, or has nobody to tell."""
-        path = f"change_news.{self._notification.key}"
-        names = [self._claim_name, *(["heard"] if self._channel is Channel.SLACK else [])]
-        removes = [f"{path}.{name}" for name in names]
+        removes = [self._claim_path, *([f"{self._path}.heard"] if self._channel is Channel.SLACK else [])]
         try:
-            self._table.update(self._issue, {f"{path}.{self._notified_name}": True}, removes=removes)
+            self._table.update(self._issue, {self._notified_path: True}, removes=removes)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(self._issue, error)
 
@@ -124,25 +122,16 @@ class NotificationDelivery:
         """
         if not self._claim:
             return
-        path = f"change_news.{self._notification.key}"
-        sets: dict[str, Any] = {f"{path}.{self._claim_name}": released(self._claim)}
+        sets: dict[str, Any] = {self._claim_path: released(self._claim)}
         if notified := sorted({*delivered_to, *self._notification.delivered_to}):
-            sets[f"{path}.heard"] = notified
-        claim = f"#change_news.#{self._notification.key}.#{self._claim_name}"
+            sets[f"{self._path}.heard"] = notified
+        mine = f"{placeholders(self._claim_path)} = :mine"
         try:
-            self._table.update(self._issue, sets, only_if=f"{claim} = :mine", values={":mine": self._claim})
+            self._table.update(self._issue, sets, only_if=mine, values={":mine": self._claim})
         except (ConflictError, *AWS_ERRORS) as error:
             _log.warning(
                 "%s: %s is not told before its claim is over: %s", self._issue.location, self._channel, explain(error)
             )
-
-    @property
-    def _claim_name(self) -> str:
-        return f"claim_{self._channel}"
-
-    @property
-    def _notified_name(self) -> str:
-        return f"in_{self._channel}"
 
 
 class Unrecorded:
