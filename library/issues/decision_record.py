@@ -38,12 +38,11 @@ from library.network.ports import (
     traffic_of_ports,
 )
 from library.security_groups.exemptions import Exemption
-from library.security_groups.exposure import Exposure
+from library.security_groups.exposure import Exposure, ExposureKey, exposure_key
 from library.security_groups.group import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from library.issues.issue import Issue
-    from library.security_groups.exposure import Exposure
 
 
 KEPT = 50
@@ -423,15 +422,6 @@ def _most_telling(
             break
         entries = entries[: refused[0]] + entries[refused[0] + 1 :]
     return entries
-
-
-ExposureKey = tuple[str, int | None, int | None, str, str]
-"""What makes two exposures the same, whatever their status: protocol, first and last port, source, prefix list."""
-
-
-def exposure_key(exposure: Exposure) -> ExposureKey:
-    """The key of an exposure."""
-    return exposure.protocol, exposure.from_port, exposure.to_port, exposure.cidr, exposure.prefix_list_id
 
 
 def _key_from_item(item: Iterable[Any]) -> ExposureKey:

@@ -27,13 +27,12 @@ from library.issues.decision_record import (
     Exempted,
     RestoreRequest,
     Via,
-    exposure_key,
 )
 from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.schedule import decided_to_close
 from library.issues.times import shown_time
 from library.network.ports import PortSet
-from library.security_groups.exposure import rule_text
+from library.security_groups.exposure import exposure_key, rule_text
 
 SHORTEST_REASON = 10
 """Characters that the reason of an exemption must have."""

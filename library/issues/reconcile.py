@@ -17,7 +17,7 @@ from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.notified_exposures import exposure_texts
 from library.issues.opening_calls import OpenedBy, OpeningCall, opened_by
 from library.issues.reachability import Severity
-from library.security_groups.exposure import Exposure, exposure_order
+from library.security_groups.exposure import Exposure, exposure_key, exposure_order
 from library.security_groups.users import GroupUsers
 
 
@@ -71,8 +71,8 @@ class Change:
         """Whether the issue is resolved, or loses an exposure: an answer of EC2 that is too old must not do that."""
         if self.before is None or not self.before.status.is_exposed:
             return False
-        left = {_rule(perm) for perm in self.issue.details.perms} if self.issue.status.is_exposed else set()
-        return not left.issuperset(_rule(perm) for perm in self.before.details.perms)
+        left = {exposure_key(perm) for perm in self.issue.details.perms} if self.issue.status.is_exposed else set()
+        return not left.issuperset(exposure_key(perm) for perm in self.before.details.perms)
 
 
 def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -> Change | None:
@@ -106,7 +106,7 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             status=status,
             details=detection.details,
             timestamps=first_seen,
-            occurrence=known.occurrence + 1,
+            is_same_occurrence=False,
             used_by=detection.used_by,
             history=_with_late_change(known),
         )
@@ -159,8 +159,8 @@ def reconcile_additions(known: Issue | None, detection: Detection | None, now: d
         return None if change and change.takes_away else change
     if detection.whitelisted and known.status is Status.OPEN and not detection.exempt_as_a_whole:
         return None  # exempt is only what is left
-    shown = {_rule(perm) for perm in detection.details.perms}
-    kept = [perm for perm in known.details.perms if _rule(perm) not in shown]
+    shown = {exposure_key(perm) for perm in detection.details.perms}
+    kept = [perm for perm in known.details.perms if exposure_key(perm) not in shown]
     perms = tuple(sorted((*detection.details.perms, *kept), key=exposure_order))
     verdicts = [details.reachability for details in (known.details, detection.details) if details.reachability]
     is_complete = any(perm.status == "open_completely" for perm in perms)
@@ -193,7 +193,7 @@ def still_opened_by(
     known = before.opened_by if before else None
     if before is None or known is None or any(opening.by == known for opening in openings):
         return named
-    if not {_rule(perm) for perm in before.details.perms} <= {_rule(perm) for perm in perms}:
+    if not {exposure_key(perm) for perm in before.details.perms} <= {exposure_key(perm) for perm in perms}:
         return named
     return max(filter(None, (named, known)), key=lambda by: (by.event_time, by.event_id))
 
@@ -205,11 +205,6 @@ def with_opener(change: Change, openings: Sequence[OpeningCall]) -> Change:
         return change
     named = still_opened_by(openings, issue.details.perms, None if change.starts_occurrence else change.before)
     return replace(change, issue=replace(issue, opened_by=named))
-
-
-def _rule(perm: Exposure) -> tuple[object, ...]:
-    """What makes two exposures the same, whatever their status."""
-    return perm.protocol, perm.from_port, perm.to_port, perm.cidr, perm.prefix_list_id
 
 
 def attribute(known: Issue, opened_by: OpenedBy | None) -> Change | None:
@@ -226,23 +221,22 @@ def _changed(
     status: Status,
     timestamps: Timestamps,
     details: IssueDetails | None = None,
-    occurrence: int | None = None,
+    is_same_occurrence: bool = True,
     used_by: GroupUsers | None = None,
     history: tuple[PastOccurrence, ...] | None = None,
 ) -> Change:
-    is_same_occurrence = occurrence is None
     issue = replace(
         known,
         status=status,
         timestamps=timestamps,
         details=details or known.details,
-        occurrence=known.occurrence if occurrence is None else occurrence,
+        occurrence=known.occurrence if is_same_occurrence else known.occurrence + 1,
         revision=known.revision + 1,
         used_by=used_by or known.used_by,
         history=known.history if history is None else history,
         open_at_report=_open_at_report(known, details) if is_same_occurrence else None,
-        opened_by=known.opened_by if status.is_exposed and occurrence is None else None,
-        use=known.use if occurrence is None else None,
+        opened_by=known.opened_by if status.is_exposed and is_same_occurrence else None,
+        use=known.use if is_same_occurrence else None,
     )
     return Change(event, issue, known)
 

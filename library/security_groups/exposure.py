@@ -286,6 +286,15 @@ class Exposure(NamedTuple):
     prefix_list_id: str = ""
 
 
+ExposureKey = tuple[str, int | None, int | None, str, str]
+"""What makes two exposures the same, whatever their status: protocol, first and last port, source, prefix list."""
+
+
+def exposure_key(exposure: Exposure) -> ExposureKey:
+    """The key of an exposure."""
+    return exposure.protocol, exposure.from_port, exposure.to_port, exposure.cidr, exposure.prefix_list_id
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """What was found out about one security group.

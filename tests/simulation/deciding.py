@@ -20,9 +20,10 @@ from boto3.dynamodb.types import TypeDeserializer
 from library.aws.decision_store import Decisions, exemption_records
 from library.aws.issue_table import IssueTable, read_issue
 from library.config.models import limits_of
-from library.issues.decision_record import DecisionKind, ExposureKey, Via, exposure_key
+from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue, Status
+from library.security_groups.exposure import ExposureKey, exposure_key
 from tests.simulation import jobs
 from tests.simulation.access import Cell, cells, cells_of, exposed
 from tests.simulation.actors import add_actor

@@ -21,10 +21,9 @@ from library.aws.decision_store import exemption_records
 from library.aws.issue_table import IssueTable
 from library.config import Configuration
 from library.errors import ConflictError
-from library.issues.decision_record import ExposureKey, exposure_key
 from library.issues.issue import Issue, IssueDetails
 from library.issues.reconcile import Detection, reconcile
-from library.security_groups.exposure import Exposure
+from library.security_groups.exposure import Exposure, ExposureKey, exposure_key
 from reporting.decision_inbox import Inbox, acknowledgement, read_press
 from reporting.decision_notifications import DecisionNotifications
 from tests.builders.config_files import config_with, parse

@@ -13,8 +13,9 @@ import pytest
 
 from library.aws.issue_table import IssueTable
 from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND
-from library.issues.decision_record import CloseNow, KeptSource, exposure_key
+from library.issues.decision_record import CloseNow, KeptSource
 from library.issues.use import Use, UseVerdict
+from library.security_groups.exposure import exposure_key
 from tests.worlds.usage_world import (
     BUCKET,
     HEADER,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from library.issues.decision_record import CloseNow, DecisionState, KeptSource, exposure_key
+from library.issues.decision_record import CloseNow, DecisionState, KeptSource
 from library.issues.issue import IssueDetails
 from library.issues.notified_exposures import NotifiedExposures, exposure_texts
-from library.security_groups.exposure import Exposure
+from library.security_groups.exposure import Exposure, exposure_key
 from tests.worlds.aws_faults import calls
 from tests.worlds.remediation_world import ANYWHERE, NOW, REGION, World, permission, world
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.decision_record import Decision, DecisionKind, DecisionState, Exempted, Via, exposure_key
+from library.issues.decision_record import Decision, DecisionKind, DecisionState, Exempted, Via
 from library.issues.decision_rules import (
     Limits,
     Request,
@@ -29,6 +29,7 @@ from library.issues.decision_rules import (
 from library.issues.issue import Issue, Status
 from library.issues.times import format_time
 from library.network.ports import PortSet
+from library.security_groups.exposure import exposure_key
 from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
 
 ALL = Rights(decides=True, extends=True, restores=True)

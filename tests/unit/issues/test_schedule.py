@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.decision_record import CloseNow, DecisionState, exposure_key
+from library.issues.decision_record import CloseNow, DecisionState
 from library.issues.history import PastOccurrence
 from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Timestamps
 from library.issues.notified_exposures import NotifiedExposures
@@ -18,6 +18,7 @@ from library.issues.schedule import MadeBy, RemediationTerms, SkipReason, exposu
 from library.issues.times import format_time
 from library.issues.use import Use, UseVerdict
 from library.security_groups.exemptions import Exemption
+from library.security_groups.exposure import exposure_key
 from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
 
 TERMS = RemediationTerms(timedelta(days=21))
