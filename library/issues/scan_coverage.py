@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from library.issues.names import check_name
+from library.issues.names import check_name, required_text
 from library.issues.times import format_time, parse_time
 
 ITEM_PREFIX = "scan-coverage#"
@@ -86,8 +86,6 @@ class ScanCoverage:
         if started is None:
             raise ValueError(f"scan coverage of {item['account_id']} {item['region']} has no start")
         check_name("region", item["region"])
-        if not isinstance(item["reason"], str):
-            raise TypeError("the reason is no text")
         return cls(
             account_id=item["account_id"],
             region=item["region"],
@@ -95,7 +93,7 @@ class ScanCoverage:
             started=started,
             seconds=int(item["milliseconds"]) / 1000,
             groups=int(item["groups"]),
-            reason=item["reason"],
+            reason=required_text(item["reason"]),
             last_complete=parse_time(item.get("last_complete")),
             interval=int(item["interval_minutes"]) * _MINUTE if "interval_minutes" in item else None,
         )

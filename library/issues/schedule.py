@@ -82,11 +82,6 @@ class MadeBy:
     is_controller: bool = False
 
 
-def _made_by_unknown(issue: Issue) -> MadeBy:
-    del issue
-    return MadeBy()
-
-
 @dataclass(frozen=True, slots=True)
 class RemediationTerms:
     """What the configuration says about the time of remediation in one account.
@@ -113,7 +108,7 @@ class RemediationTerms:
     stop_after: int = 0
     wait_in_use: timedelta = timedelta()
     service_groups: bool = False
-    made_by: Callable[[Issue], MadeBy] = field(default=_made_by_unknown, compare=False)
+    made_by: Callable[[Issue], MadeBy] = field(default=lambda _: MadeBy(), compare=False)
 
     def is_immediate(self, issue: Issue) -> bool:
         """Whether immediate mode is on for an issue, by its severity when it was last described."""

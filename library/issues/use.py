@@ -465,10 +465,8 @@ def _source_sentence(rule: UseRule, source: UseSource, now: datetime) -> str:
     )
 
 
-def _when(time: datetime | None, now: datetime) -> str:
+def _when(time: datetime, now: datetime) -> str:
     """A time as people say it, in UTC: `today 18:02`, `yesterday 18:02`, `2026-11-20 18:02`."""
-    if time is None:
-        return ""
     time = time.astimezone(UTC)
     days = (now.astimezone(UTC).date() - time.date()).days
     day = {0: "today", 1: "yesterday"}.get(days, f"{time:%Y-%m-%d}")
