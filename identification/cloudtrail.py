@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from identification.errors import MalformedEventError
 from library.documents.text import shortened
 from library.issues.opening_calls import OpenedBy, OpenedRule, OpeningCall
-from library.issues.times import parse_time
+from library.issues.times import stored_time
 from library.security_groups.group import ShapeError, checked_ports
 
 TEXT_LIMIT = 512
@@ -170,11 +170,7 @@ def _issuer(identity: Mapping[str, Any]) -> tuple[str, str]:
 
 def time_of(call: ApiCall) -> datetime | None:
     """When a call was made, in UTC; None: its record does not tell."""
-    try:
-        time = parse_time(text_of(call.detail, "eventTime"))
-        return time.astimezone(UTC) if time else None
-    except (OverflowError, ValueError):
-        return None
+    return stored_time(text_of(call.detail, "eventTime"))
 
 
 def _added(call: ApiCall, request: Mapping[str, Any]) -> Iterator[OpenedRule]:
