@@ -161,7 +161,7 @@ class FindingRecord:
             "told": self.published,
             "finding_id": self.finding_id,
             "run": self.run,
-            "updated": self.updated.isoformat() if self.updated else None,
+            "updated": format_time(self.updated),
             "claim": self.claim,
             "claimant": self.claimant,
             "claimed_until": format_time(self.claimed_until),
@@ -505,8 +505,7 @@ def _region(finding: Finding) -> str:
 
 def _short(text: str, length: int) -> str:
     """Untrusted input on one line of bounded length."""
-    text = printable(text)
-    return shortened(text, length)
+    return shortened(printable(text), length)
 
 
 def _json(value: object) -> str:

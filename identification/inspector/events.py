@@ -1,6 +1,7 @@
 """What Inspector sends: v2's events on EventBridge, and Classic's notifications on its SNS topic.
 
-Pure. Only a record that cannot be told to be about a finding raises; see `v2` and `classic` for what is in a finding.
+Pure. Only a record that cannot be told to be about a finding raises; `identification.inspector.finding` reads what is
+in a finding.
 
 Shapes: the Inspector user guide, "EventBridge event schema for Amazon Inspector events"; the Inspector Classic user
 guide, "Setting up an SNS topic for Amazon Inspector notifications".
