@@ -94,14 +94,12 @@ class Route(NamedTuple):
         rank: of routes with equal prefixes, the lowest counts: static, then a list's, then propagated.
         gateway: the internet gateway that it leads to; empty: it leads elsewhere, or nowhere.
         is_local: it leads to the VPC itself.
-        target: where it leads, for people.
     """
 
     destinations: tuple[Network, ...] | None
     rank: int
     gateway: str
     is_local: bool
-    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +209,6 @@ _STATIC, _LISTED, _PROPAGATED = range(3)  # of equal prefixes, the first counts
 _PROPAGATING = frozenset({"EnableVgwRoutePropagation", "Advertisement"})  # Origin; the second: of a VPC Route Server
 _ACCELERATOR = "global_accelerator_managed"  # InterfaceType
 _NOT_ASSOCIATED = frozenset({"disassociated", "failed"})
-_ROUTE_TARGETS = (
-    "GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId",
-    "EgressOnlyInternetGatewayId", "LocalGatewayId", "CarrierGatewayId", "CoreNetworkArn",
-)  # fmt: skip
 
 
 def region_network(
@@ -326,14 +320,13 @@ def parse_route_table(raw: Raw, prefix_lists: PrefixLists) -> RouteTable:
 
 def _route(raw: Raw, prefix_lists: PrefixLists) -> Route:
     cidr = raw.get("DestinationCidrBlock") or raw.get("DestinationIpv6CidrBlock")
-    target = next((str(raw[name]) for name in _ROUTE_TARGETS if raw.get(name)), "")
+    gateway = str(raw.get("GatewayId") or "")  # an id, or `local`; other kinds of targets have their own members
     rank = _PROPAGATED if raw.get("Origin") in _PROPAGATING else _STATIC if cidr else _LISTED
     return Route(
         destinations=(parse_network(cidr),) if cidr else prefix_lists.get(raw.get("DestinationPrefixListId", "")),
         rank=rank,
-        gateway=target if target.startswith("igw-") and raw.get("State") == "active" else "",
-        is_local=target == "local",
-        target=target,
+        gateway=gateway if gateway.startswith("igw-") and raw.get("State") == "active" else "",
+        is_local=gateway == "local",
     )
 
 

@@ -96,36 +96,36 @@ def test_an_address_of_a_carrier_or_a_customer_is_not_of_the_internet(kind: str)
     [
         pytest.param(
             {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active"},
-            Route((EVERYWHERE,), 0, "igw-1", False, "igw-1"),
+            Route((EVERYWHERE,), 0, "igw-1", False),
             id="to-the-internet",
         ),
         pytest.param(
             {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "blackhole"},
-            Route((EVERYWHERE,), 0, "", False, "igw-1"),
+            Route((EVERYWHERE,), 0, "", False),
             id="blackhole",
         ),
         pytest.param(
             {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active"},
-            Route((parse_network("10.0.0.0/16"),), 0, "", True, "local"),
+            Route((parse_network("10.0.0.0/16"),), 0, "", True),
             id="local",
         ),
         pytest.param(
             {"DestinationPrefixListId": "pl-1", "NatGatewayId": "nat-1", "State": "active"},
-            Route((EVERYWHERE,), 1, "", False, "nat-1"),
+            Route((EVERYWHERE,), 1, "", False),
             id="a-list",
         ),
-        pytest.param({"DestinationPrefixListId": "pl-2"}, Route(None, 1, "", False, ""), id="a-list-not-read"),
+        pytest.param({"DestinationPrefixListId": "pl-2"}, Route(None, 1, "", False), id="a-list-not-read"),
         pytest.param(
             {"DestinationIpv6CidrBlock": "::/0", "Origin": "EnableVgwRoutePropagation", "GatewayId": "vgw-1"},
-            Route((parse_network("::/0"),), 2, "", False, "vgw-1"),
+            Route((parse_network("::/0"),), 2, "", False),
             id="propagated",
         ),
         pytest.param(
             {"DestinationCidrBlock": "0.0.0.0/0", "Origin": "Advertisement", "NetworkInterfaceId": "eni-1"},
-            Route((EVERYWHERE,), 2, "", False, "eni-1"),
+            Route((EVERYWHERE,), 2, "", False),
             id="of-a-route-server",
         ),
-        pytest.param({}, Route(None, 1, "", False, ""), id="nothing-told"),
+        pytest.param({}, Route(None, 1, "", False), id="nothing-told"),
     ],
 )
 def test_a_route(raw: dict[str, Any], route: Route) -> None:
