@@ -421,7 +421,7 @@ class ElbAnswers:
     target_groups: Sequence[Raw] | None = ()
     targets: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    wanted: TargetNames | frozenset[str] = frozenset()
+    wanted: TargetNames = field(default_factory=TargetNames)
 
 
 def parse_balancers(answers: ElbAnswers) -> dict[str, Balancer]:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, summarize_address_ra
 from random import Random
 from typing import Any
 
-from identification.reachability.network import ElbAnswers
+from identification.reachability.network import ElbAnswers, TargetNames
 from tests.builders.networks import (
     Answers,
     acl,
@@ -355,7 +355,7 @@ def described(balancers: Mapping[str, Raw]) -> tuple[ElbAnswers, list[Raw]]:
             targets[group] = [{"Id": target["Id"], "Port": target["Port"]}]
             notified = target["Preserve"]
             attributes[group] = {} if notified is None else {"preserve_client_ip.enabled": str(notified).lower()}
-    wanted = frozenset(target[0]["Id"] for target in targets.values())
+    wanted = TargetNames(frozenset(target[0]["Id"] for target in targets.values()))
     assert set(TRANSPORTS) >= {this["Protocol"] for each in balancers.values() for this in each["Listeners"]}
     answers = ElbAnswers(
         load_balancers=raws,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from identification.reachability.network import ElbAnswers
+from identification.reachability.network import ElbAnswers, TargetNames
 from identification.reachability.verdict import Judge
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
@@ -49,7 +49,7 @@ def network_load_balancer(*listeners: dict[str, Any]) -> Answers:
             target_groups=[target_group(), target_group("tg-web", port=80)],
             targets={"tg-1": [{"Id": "i-1", "Port": 22}], "tg-web": [{"Id": "i-1", "Port": 80}]},
             attributes={"tg-1": {}, "tg-web": {}},
-            wanted=frozenset({"i-1"}),
+            wanted=TargetNames(frozenset({"i-1"})),
         ),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from identification.reachability.network import ElbAnswers
+from identification.reachability.network import ElbAnswers, TargetNames
 from identification.reachability.verdict import Judge
 from library.issues.reachability import Reachability
 from library.network.addresses import AddressSet, parse_network
@@ -875,7 +875,7 @@ def nlb(
         targets={each["TargetGroupArn"]: [target or {"Id": "i-1", "Port": 22}] for each in groups}
         | {arn: [] for arn in empty},
         attributes={"tg-1": attributes or {}},
-        wanted=frozenset({"i-1", "172.31.0.10", "172.31.0.70", "172.31.0.80", "2600:1f18:0:0:1::7", GUA}),
+        wanted=TargetNames(frozenset({"i-1", "172.31.0.10", "172.31.0.70", "172.31.0.80", "2600:1f18:0:0:1::7", GUA})),
     )
     made: dict[str, Any] = {
         "interfaces": [
