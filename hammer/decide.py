@@ -17,7 +17,6 @@ import typer
 
 from library.aws.decision_store import DecisionOutcome, Decisions
 from library.aws.issue_table import IssueTable
-from library.aws.lock import login_name
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.models import limits_of, rights_by_name
@@ -35,7 +34,7 @@ from library.jobs.command_line import (
     utc_now,
 )
 from library.jobs.host_logs import host_logging, logs_client
-from library.jobs.run import run_by
+from library.jobs.run import this_person
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +97,7 @@ def command(
         issue = _restore(
             config, table, DecisionOutcome(issue, issue.decided.restore.decision, pending=True), own=False
         ).issue
-    who = run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
+    who = this_person(sessions)
     request = Request(
         kind=decided,
         by=who,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +26,6 @@ from hammer.formats.table_format import Column, console, show_table
 from hammer.output import check_output
 from library.aws.decision_store import Decisions, exemption_of_id, exemption_records
 from library.aws.issue_table import IssueTable, UnreadableIssueError
-from library.aws.lock import login_name
 from library.aws.session import Sessions
 from library.documents.text import printable
 from library.issues.times import format_time, parse_time, shown_time
@@ -44,7 +42,7 @@ from library.jobs.command_line import (
     refuse_unknown_groups,
     refuse_unknown_regions,
 )
-from library.jobs.run import run_by
+from library.jobs.run import this_person
 from library.network.ports import WITHOUT_PORTS, traffic_name
 
 if TYPE_CHECKING:
@@ -280,7 +278,7 @@ def _end(config: Configuration, sessions: Sessions, table: IssueTable, exemption
     if record is None:
         raise NotThereError(f"there is no exemption {printable(exemption_id)}: hammer exemptions lists them")
     today = datetime.now(UTC).date()
-    who = run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
+    who = this_person(sessions)
     decisions = Decisions(table, lambda: datetime.now(UTC))
     outcome, problem = None, "is gone, or what was decided about it cannot be read"
     if record.counts_on(today):

@@ -21,13 +21,13 @@ from rich.text import Text
 
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable
-from library.aws.lock import Lock, LockedError, login_name, this_process
+from library.aws.lock import Lock, LockedError, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.documents.text import printable
 from library.issues.times import format_time
 from library.jobs.command_line import WrongUsageError, utc_now
-from library.jobs.run import Lease, renewing_sleep, run_by
+from library.jobs.run import Lease, renewing_sleep, this_person
 from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
@@ -163,7 +163,7 @@ def build_context(config: Configuration) -> RemediationContext:
         backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
         lock=lock,
         notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, Lease(lock, utc_now).renew)),
-        who=run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"]),
+        who=this_person(sessions),
         now=utc_now,
         sleep=time.sleep,
     )

@@ -8,12 +8,14 @@ A job sums up what it did in a `finally` of its own, inside the block: a lost lo
 (`InterruptedRunError`) both end the work at whatever call it is. `Lease` keeps the lock without a call for every step:
 `renew()` between steps renews when a minute has passed, `renew_now()` before what must not be done twice always.
 
-`run_by` names who runs a job, for people who read of it later: a person, not a process. The lock names the process.
+`this_person` names who runs a job, for people who read of it later: a person, not a process. The lock names the
+process.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
@@ -26,7 +28,8 @@ from typing import NoReturn
 import typer
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.lock import LEASE, Lock, LockedError
+from library.aws.lock import LEASE, Lock, LockedError, login_name
+from library.aws.session import Sessions
 from library.jobs.command_line import Exit
 from library.jobs.host_logs import host_logging, logs_client
 
@@ -52,6 +55,11 @@ def run_by(environment: Mapping[str, str], login: str, caller: Callable[[], str]
         return caller()
     except AWS_ERRORS:
         return f"{login or 'somebody'}@{socket.gethostname()}"
+
+
+def this_person(sessions: Sessions) -> str:
+    """Who runs this process, as `run_by` has it."""
+    return run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
 
 
 _RENEW_EVERY = timedelta(minutes=1)
