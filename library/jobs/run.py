@@ -62,7 +62,7 @@ def this_person(sessions: Sessions) -> str:
     return run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
 
 
-_RENEW_EVERY = timedelta(minutes=1)
+_RENEW_EVERY = timedelta(minutes=1)  # far below the lease
 _SAFE = LEASE / 2  # nobody takes the lock over this soon after it was renewed, even where clocks differ
 
 
@@ -99,7 +99,6 @@ class Lease:
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_RENEW_EVERY_S = 60.0  # far below the lease, see library.aws.lock
 
 
 class InterruptedRunError(KeyboardInterrupt):
@@ -173,7 +172,7 @@ def renewing_sleep(sleep: Callable[[float], None], renew: Callable[[], None]) ->
     def wait(seconds: float) -> None:
         while seconds > 0:
             renew()
-            part = min(seconds, _RENEW_EVERY_S)
+            part = min(seconds, _RENEW_EVERY.total_seconds())
             sleep(part)
             seconds -= part
 
