@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
@@ -41,6 +41,7 @@ from library.jobs.command_line import (
     read_configuration,
     refuse_unknown_groups,
     refuse_unknown_regions,
+    utc_now,
 )
 from library.jobs.run import this_person
 from library.network.ports import WITHOUT_PORTS, traffic_name
@@ -135,7 +136,7 @@ def command(
         return
     accounts = _accounts(configuration, account or ())
     refuse_unknown_regions(region, configuration.aws.regions)
-    today = datetime.now(UTC).date()
+    today = utc_now().date()
     rows = [
         row
         for account_id in accounts
@@ -277,9 +278,9 @@ def _end(config: Configuration, sessions: Sessions, table: IssueTable, exemption
     record = exemption_of_id(table.items, exemption_id)
     if record is None:
         raise NotThereError(f"there is no exemption {printable(exemption_id)}: hammer exemptions lists them")
-    today = datetime.now(UTC).date()
+    today = utc_now().date()
     who = this_person(sessions)
-    decisions = Decisions(table, lambda: datetime.now(UTC))
+    decisions = Decisions(table, utc_now)
     outcome, problem = None, "is gone, or what was decided about it cannot be read"
     if record.counts_on(today):
         try:
