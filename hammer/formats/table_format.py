@@ -68,17 +68,14 @@ def show_table(to: Console, columns: Sequence[Column], rows: Iterable[Row], titl
     cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
     if title:
         to.print(Text(title, style="bold"))
-    if _least_width(columns, cells) > to.width:
+    widths = [_least_width(column, [row[position] for row in cells]) for position, column in enumerate(columns)]
+    if sum(widths) + 3 * (len(columns) - 1) > to.width:
         _show_blocks(to, columns, cells)
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
+    for column, width in zip(columns, widths, strict=True):
         table.add_column(
-            column.heading,
-            justify=column.justify,
-            no_wrap=not column.wraps,
-            overflow="fold",
-            min_width=min(_WORD, _widest(column, cells, columns)) if column.wraps else _widest(column, cells, columns),
+            column.heading, justify=column.justify, no_wrap=not column.wraps, overflow="fold", min_width=width
         )
     for row in cells:
         table.add_row(*(cell.shown() for cell in row))
@@ -90,18 +87,11 @@ def print_line(to: Console, line: str, style: str = "") -> None:
     to.print(Text(line, style=style), soft_wrap=not to.is_terminal)
 
 
-def _widest(column: Column, rows: Sequence[Sequence[Cell]], columns: Sequence[Column]) -> int:
-    location = list(columns).index(column)
-    lines = (line for row in rows for line in row[location].shown().plain.split("\n"))
-    return max([len(column.heading), *(Text(line).cell_len for line in lines)])
-
-
-def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
-    widths = (
-        min(_WORD, _widest(column, rows, columns)) if column.wraps else _widest(column, rows, columns)
-        for column in columns
-    )
-    return sum(widths) + 3 * (len(columns) - 1)
+def _least_width(column: Column, cells: Iterable[Cell]) -> int:
+    """How wide a column is at least: as its widest line, or a word where it wraps."""
+    lines = (line for cell in cells for line in cell.shown().plain.split("\n"))
+    widest = max([len(column.heading), *(Text(line).cell_len for line in lines)])
+    return min(_WORD, widest) if column.wraps else widest
 
 
 def _show_blocks(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
