@@ -55,15 +55,10 @@ def finding(issue: ListedIssue, now: datetime) -> dict[str, Any]:
     open_ = issue.status is Status.OPEN
     label = _LABELS[issue.severity] if issue.status.is_exposed else "INFORMATIONAL"
     created = issue.timestamps.identified or now
-    compliance: dict[str, Any] = {
-        "Status": "FAILED" if open_ else "WARNING" if issue.whitelisted else "PASSED",
-        "RelatedRequirements": [control.name for control in issue.controls][:_REQUIREMENTS_LIMIT],
-    }
-    if not issue.controls:
-        del compliance["RelatedRequirements"]
+    requirements = [control.name for control in issue.controls][:_REQUIREMENTS_LIMIT]
     return {
         "SchemaVersion": "2018-10-08",
-        "Id": f"hammer/{issue.account_id}/{region}/{issue.group_id}",
+        "Id": finding_id(issue),
         "ProductArn": f"arn:{partition}:securityhub:{region}:{issue.account_id}:product/{issue.account_id}/default",
         "GeneratorId": "hammer/security-groups-unrestricted",
         "AwsAccountId": issue.account_id,
@@ -77,9 +72,23 @@ def finding(issue: ListedIssue, now: datetime) -> dict[str, Any]:
         "Remediation": {"Recommendation": {"Text": shortened(ADVICE, _TEXT_LIMIT)}},
         "ProductFields": dict(_fields(issue)),
         "Resources": [_resource(issue, partition)],
-        "Compliance": compliance,
+        "Compliance": {
+            "Status": "FAILED" if open_ else "WARNING" if issue.whitelisted else "PASSED",
+            **({"RelatedRequirements": requirements} if requirements else {}),
+        },
         "RecordState": "ACTIVE" if open_ else "ARCHIVED",
     }
+
+
+def finding_id(issue: ListedIssue) -> str:
+    """Tells a group's finding from all others, in every format of findings."""
+    return f"hammer/{issue.account_id}/{issue.details.region}/{issue.group_id}"
+
+
+def group_arn(issue: ListedIssue) -> str:
+    """The ARN of an issue's group."""
+    region = issue.details.region
+    return f"arn:{partition_of(region)}:ec2:{region}:{issue.account_id}:security-group/{issue.group_id}"
 
 
 ADVICE = (
@@ -121,7 +130,7 @@ def _resource(issue: ListedIssue, partition: str) -> dict[str, Any]:
         group["VpcId"] = details.vpc_id
     resource: dict[str, Any] = {
         "Type": "AwsEc2SecurityGroup",
-        "Id": f"arn:{partition}:ec2:{details.region}:{issue.account_id}:security-group/{issue.group_id}",
+        "Id": group_arn(issue),
         "Partition": partition,
         "Region": details.region,
         "Details": {"AwsEc2SecurityGroup": group},

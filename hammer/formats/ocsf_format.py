@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from hammer import __version__
-from hammer.formats.asff_format import ADVICE, description, title
+from hammer.formats.asff_format import ADVICE, description, finding_id, group_arn, title
 from hammer.listing.issue import ListedIssue, Listing
 from library.aws.partition import partition_of
 from library.documents.text import printable
@@ -75,7 +75,7 @@ def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:
             "version": SCHEMA_VERSION,
             "profiles": ["cloud", "datetime"],
             "product": {"name": "Hammer", "uid": "hammer", "vendor_name": "Hammer", "version": __version__},
-            "uid": f"{_uid(issue)}/{_milliseconds(now)}",
+            "uid": f"{finding_id(issue)}/{_milliseconds(now)}",
         },
         "finding_info": _finding_info(issue, times.identified or now, times.updated or now),
         "compliance": {
@@ -100,7 +100,7 @@ def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:
 
 def _finding_info(issue: ListedIssue, created: datetime, modified: datetime) -> dict[str, Any]:
     return {
-        "uid": _uid(issue),
+        "uid": finding_id(issue),
         "title": title(issue),
         "desc": description(issue),
         "types": ["Network Reachability"],
@@ -117,13 +117,13 @@ def _cloud(issue: ListedIssue) -> dict[str, Any]:
 
 
 def _resource(issue: ListedIssue) -> dict[str, Any]:
-    details, partition = issue.details, partition_of(issue.details.region)
+    details = issue.details
     resource: dict[str, Any] = {
         "type": "AWS::EC2::SecurityGroup",
-        "uid": f"arn:{partition}:ec2:{details.region}:{issue.account_id}:security-group/{issue.group_id}",
+        "uid": group_arn(issue),
         "name": printable(details.name),
         "region": details.region,
-        "cloud_partition": partition,
+        "cloud_partition": partition_of(details.region),
         "role_id": 3,
         "role": "Affected",
         "tags": [{"name": printable(key), "value": printable(value)} for key, value in sorted(details.tags.items())],
@@ -131,10 +131,6 @@ def _resource(issue: ListedIssue) -> dict[str, Any]:
     if issue.owner:
         resource["owner"] = {"name": printable(issue.owner)}
     return resource
-
-
-def _uid(issue: ListedIssue) -> str:
-    return f"hammer/{issue.account_id}/{issue.details.region}/{issue.group_id}"
 
 
 def _milliseconds(time: datetime) -> int:
