@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from hammer.listing.issue import ListedIssue, Listing
 from library.documents.text import counted, printable
-from library.issues.issue import Status
 from library.security_groups.exposure import rule_text
 
 _BYTES_LIMIT = 60_000  # characters: GitHub refuses comments of more than 65,536
@@ -41,7 +40,7 @@ def pieces(listing: Listing) -> Iterator[str]:
             yield f"- and {len(listing.unread) - position} more\n"
             break
         yield line
-    whitelisted = sum(issue.status is Status.WHITELISTED for issue in listing.issues)
+    whitelisted = sum(issue.whitelisted for issue in listing.issues)
     if whitelisted:
         yield f"\n{counted(whitelisted, 'more group')} {'is' if whitelisted == 1 else 'are'} exempt.\n"
 

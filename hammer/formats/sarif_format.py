@@ -15,7 +15,6 @@ from urllib.parse import quote
 from hammer import __version__
 from hammer.listing.issue import ListedIssue, Listing
 from library.documents.text import printable
-from library.issues.issue import Status
 from library.issues.reachability import Severity
 from library.security_groups.exposure import rule_text
 
@@ -23,12 +22,11 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 _LEVELS = {Severity.CRITICAL: "error", Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note"}
 _SCORES = {Severity.CRITICAL: "9.5", Severity.HIGH: "8.0", Severity.MEDIUM: "5.0", Severity.LOW: "2.0"}
 _RULES = tuple(Severity)
-_EXPOSED = (Status.OPEN, Status.WHITELISTED)
 
 
 def pieces(listing: Listing) -> Iterator[str]:
     """One run, ASCII only: a result for each exposed group, a notification for each failure."""
-    results = [_result(issue) for issue in listing.issues if issue.is_group and issue.status in _EXPOSED]
+    results = [_result(issue) for issue in listing.issues if issue.is_group and issue.status.is_exposed]
     failures = [
         {
             "level": "error",
