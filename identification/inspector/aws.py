@@ -140,7 +140,11 @@ class FindingRecords:
             if record.revision == 1:
                 self._items.put_new(item)
             else:
-                self._items.set_attributes(item, "revision = :before", {":before": record.revision - 1})
+                del item["account_id"], item["issue_id"]
+                before = {":before": record.revision - 1}
+                self._items.update(
+                    record.account_id, record.issue_id, item, condition="revision = :before", values=before
+                )
         except ClientError as error:
             # A missing table is what `read` has warned of.
             if error_code(error) != "ResourceNotFoundException":

@@ -327,19 +327,11 @@ class Items:
         condition = "account_id = :account AND begins_with(issue_id, :prefix)"
         return self.query(condition, {":account": account_id, ":prefix": prefix})
 
-    def set_attributes(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
-        """Set the attributes of `item`, which has its keys, too; others that the stored item has stay.
+    def put_new(self, item: Mapping[str, Any], checks: Sequence[Check] = ()) -> None:
+        """Write an item that must not exist yet. Raises ConflictError if it does, or if a check does not hold.
 
         By UpdateItem: PutItem takes other writers' attributes away, and no role may call it (deployment/policies).
-
-        Raises:
-            ConflictError: the condition does not hold.
         """
-        sets = {name: value for name, value in item.items() if name not in ("account_id", "issue_id")}
-        self.update(item["account_id"], item["issue_id"], sets, condition=condition, values=values)
-
-    def put_new(self, item: Mapping[str, Any], checks: Sequence[Check] = ()) -> None:
-        """Write an item that must not exist yet. Raises ConflictError if it does, or if a check does not hold."""
         sets = {name: value for name, value in item.items() if name not in ("account_id", "issue_id")}
         new = "attribute_not_exists(issue_id)"
         self.update(item["account_id"], item["issue_id"], sets, condition=new, checks=checks)
