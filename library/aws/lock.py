@@ -12,6 +12,7 @@ import getpass
 import os
 import socket
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -83,7 +84,10 @@ class Lock:
         Raises:
             LockedError: somebody else holds it; says who, and until when.
         """
-        if self._take("attribute_not_exists(lock_token) OR lease_ends <= :now", {":now": _epoch(self._now())}):
+        is_free, now = "attribute_not_exists(lock_token) OR lease_ends <= :now", {":now": _epoch(self._now())}
+        mine = {"lock_token": self._token, "who": self._holder, **self._lease()}
+        with suppress(ConflictError):
+            self._items.update(*self._key, mine, condition=is_free, values=now)
             return
         state = self.read()
         if state.token == self._token:
@@ -109,10 +113,8 @@ class Lock:
 
     def release(self) -> None:
         """Let go, if it is still ours."""
-        try:
+        with suppress(LockedError):
             self._while_mine(removes=("lock_token", "lease_ends", "who"))
-        except LockedError:
-            return
 
     def read(self) -> LockState:
         """The lock as it is, whoever holds it."""
@@ -128,14 +130,6 @@ class Lock:
 
     def _lease(self) -> dict[str, Any]:
         return {"lease_ends": _epoch(self._now() + LEASE)}
-
-    def _take(self, condition: str, values: Mapping[str, Any]) -> bool:
-        mine = {"lock_token": self._token, "who": self._holder}
-        try:
-            self._items.update(*self._key, mine | self._lease(), condition=condition, values=values)
-        except ConflictError:
-            return False
-        return True
 
     def _while_mine(
         self,
