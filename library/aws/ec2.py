@@ -121,22 +121,13 @@ class PrefixListReader:
         """
         wanted = sorted(set(prefix_list_ids) - self.entries.keys() - self._missing)
         for ids in chunks(wanted, _PREFIX_LISTS_A_CALL):
-            for prefix_list_id, listed in self._listed(ids).items():
+            for prefix_list_id, listed in _prefix_lists(self._client, ids).items():
                 try:
                     self.entries[prefix_list_id] = () if listed["OwnerId"] == "AWS" else self._entries(listed)
                 except ClientError as error:
                     if error_code(error) not in _GONE:  # deleted, or not shared any more, since it was listed
                         raise
             self._missing |= set(ids) - self.entries.keys()
-
-    def _listed(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        # A filter, unlike PrefixListIds, does not fail for all when one of them is gone.
-        paginator = self._client.get_paginator("describe_managed_prefix_lists")
-        return {
-            listed["PrefixListId"]: listed
-            for page in paginator.paginate(Filters=[{"Name": "prefix-list-id", "Values": list(ids)}])
-            for listed in page["PrefixLists"]
-        }
 
     def _entries(self, listed: Mapping[str, Any]) -> tuple[Network, ...]:
         prefix_list_id, version = listed["PrefixListId"], listed.get("Version")
@@ -159,15 +150,22 @@ class PrefixListReader:
         )
 
 
+def _prefix_lists(client: EC2Client, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """These prefix lists as EC2 describes them, by id; those that are gone are left out."""
+    # A filter, unlike PrefixListIds, does not fail for all when one of them is gone.
+    pages = client.get_paginator("describe_managed_prefix_lists").paginate(
+        Filters=[{"Name": "prefix-list-id", "Values": list(ids)}]
+    )
+    return {listed["PrefixListId"]: listed for page in pages for listed in page["PrefixLists"]}
+
+
 def prefix_list_weights(client: EC2Client, prefix_list_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
     """The family (4 or 6) of prefix lists and how many rules each counts as; those that do not say are left out."""
     wanted = sorted(set(filter(None, prefix_list_ids)))
-    paginator = client.get_paginator("describe_managed_prefix_lists")
     return {
-        listed["PrefixListId"]: (6 if listed.get("AddressFamily") == "IPv6" else 4, weight)
+        prefix_list_id: (6 if listed.get("AddressFamily") == "IPv6" else 4, weight)
         for ids in chunks(wanted, _PREFIX_LISTS_A_CALL)
-        for page in paginator.paginate(Filters=[{"Name": "prefix-list-id", "Values": list(ids)}])
-        for listed in page["PrefixLists"]
+        for prefix_list_id, listed in _prefix_lists(client, ids).items()
         if (weight := listed.get("MaxEntries") or aws_weight(listed.get("PrefixListName", "")))
     }
 
