@@ -173,7 +173,7 @@ class ListenerState:
         expected: since when somebody expects it to be.
         problem: why it is not connected, on one line; empty: it is, or nobody knows.
         connections: how many connections Slack counted for the app.
-        alerted: the `connected` of which people were told that it is the last; None: they were told of none.
+        alerted: `alert_key` of the time without a connection of which people were told last; empty: of none.
     """
 
     who: str = ""
