@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check
@@ -168,19 +167,15 @@ class ListenerState:
     """The service, as the table knows it.
 
     Attributes:
-        who: which process on which machine was connected last.
         connected: when it was last seen to be connected, in UTC; None: never.
         expected: since when somebody expects it to be.
         problem: why it is not connected, on one line; empty: it is, or nobody knows.
-        connections: how many connections Slack counted for the app.
         alerted: `alert_key` of the time without a connection of which people were told last; empty: of none.
     """
 
-    who: str = ""
     connected: datetime | None = None
     expected: datetime | None = None
     problem: str = ""
-    connections: int = 0
     alerted: str = ""
 
     def disconnected_reason(self, now: datetime) -> str:
@@ -205,11 +200,9 @@ class ListenerRecords:
         """The record; an empty one where there is none."""
         item = self._items.get(self._account_id, _LISTENER_ID) or {}
         return ListenerState(
-            who=str(item.get("who") or ""),
             connected=stored_time(item.get("connected")),
             expected=stored_time(item.get("expected")),
             problem=str(item.get("problem") or ""),
-            connections=int(number) if isinstance(number := item.get("connections"), (int, Decimal)) else 0,
             alerted=str(item.get("alerted") or ""),
         )
 

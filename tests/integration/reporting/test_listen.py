@@ -730,7 +730,7 @@ def test_more_than_one_connection_is_warned_of(here: ListeningWorld, caplog: pyt
         here.send({"type": "other"})
         service._connected(service._hello or Hello())  # the next heartbeat
     assert caplog.text.count("the app has 2 connections to Slack") == 1
-    assert here.records.read().connections == 2
+    assert (here.world.table.items.get(MAIN, "listener#slack") or {})["connections"] == 2
 
 
 def test_a_decision_about_an_issue_that_is_gone_is_answered(here: ListeningWorld) -> None:
