@@ -24,7 +24,7 @@ from hammer.decide import notify
 from hammer.formats.csv_format import safe_cell
 from hammer.formats.table_format import Column, console, show_table
 from hammer.output import check_output
-from library.aws.decision_store import Decisions, exemption_of_id, exemption_records
+from library.aws.decision_store import Decisions, exemption_of_id
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.documents.text import printable
@@ -142,7 +142,7 @@ def command(
         for account_id in accounts
         for row in (
             *from_file(account_id, configuration.whitelist.secgrp_unrestricted_access.get(account_id, ()), today),
-            *from_table(exemption_records(table.items, account_id), today),
+            *from_table(table.decided_exemptions(account_id), today),
         )
     ]
     rows = _selected(rows, table, accounts, region or (), group or ())
