@@ -50,14 +50,12 @@ class DecisionOutcome:
         decision: the decision as it is listed. Of a restore, as it will be.
         repeated: whether the request was carried out or refused before: it came twice.
         pending: whether it is a restore that is still to be carried out.
-        exemption: the exemption that was written with it; None: none, or not by this call.
     """
 
     issue: Issue
     decision: Decision
     repeated: bool = False
     pending: bool = False
-    exemption: DecidedExemption | None = None
 
     @property
     def rejection(self) -> str:
@@ -103,8 +101,7 @@ class Decisions:
                 is_pending = ruling.restore is not None
                 if not is_pending:
                     log_decision(issue, ruling.decision)
-                after = _with(issue, ruling.state)
-                return DecisionOutcome(after, ruling.decision, pending=is_pending, exemption=ruling.exemption)
+                return DecisionOutcome(_with(issue, ruling.state), ruling.decision, pending=is_pending)
             if ruling.exemption and self._table.items.get(account_id, ruling.exemption.item_id):
                 # The issue's row was lost, and its decisions are counted anew; or somebody else was first.
                 taken = ruling.exemption.number
