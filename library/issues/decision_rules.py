@@ -135,11 +135,6 @@ class Ruling:
     exemption: DecidedExemption | None = None
     restore: RestoreRequest | None = None
 
-    @property
-    def rejection(self) -> str:
-        """Why it is refused; empty: it is not."""
-        return self.decision.rejection if self.decision else ""
-
 
 def exposure_digest(issue: Issue) -> str:
     """Tells apart what an issue exposes at different times: 16 hexadecimal digits."""

@@ -53,20 +53,21 @@ def asked(issue: Issue, kind: DecisionKind, *, by: str = "U1", rights: Rights = 
 def done(issue: Issue, request: Request, **limits: Any) -> Issue:
     """The issue after a decision that must be carried out."""
     ruling = decide(issue, request, replace(LIMITS, **limits), NOW)
-    assert ruling.rejection == ""
+    assert ruling.decision is not None
+    assert ruling.decision.is_done
     return replace(issue, decided=replace(ruling.state, version=1))
 
 
 def rejection(issue: Issue, request: Request, **limits: Any) -> str:
     ruling = decide(issue, request, replace(LIMITS, **limits), NOW)
     assert ruling.decision is not None
-    if ruling.rejection:
+    if not ruling.decision.is_done:
         assert ruling.exemption is None
-        assert ruling.decision.result == f"refused: {ruling.rejection}"
+        assert ruling.decision.result == f"refused: {ruling.decision.rejection}"
         assert ruling.state.decisions[-1] == ruling.decision
         assert ruling.state.close_now == issue.decided.close_now
         assert ruling.state.owner == issue.decided.owner
-    return ruling.rejection
+    return ruling.decision.rejection
 
 
 def exempted(issue: Issue, *, by: str = "U1", days_ago: int = 0, occurrence: int = 3) -> Issue:
@@ -245,7 +246,8 @@ class TestExempt:
         issue = exempted(an_issue(), days_ago=2)
         shorter = asked(issue, KIND.EXEMPT, by="U2", rights=ALL, until=TODAY + timedelta(days=1))
         ruling = decide(issue, shorter, LIMITS, NOW)
-        assert ruling.rejection == ""
+        assert ruling.decision is not None
+        assert ruling.decision.is_done
         assert ruling.exemption is not None
         both = replace(issue, decided=ruling.state)
         assert exempt_until(both, TODAY) == issue.decided.exempted[0]
@@ -377,7 +379,8 @@ def test_nothing_is_decided_where_the_record_cannot_be_read() -> None:
     issue = an_issue(decided=DecisionState(problem="its decisions cannot be read: x"))
     assert possible(issue, LIMITS, TODAY) == ()
     ruling = decide(issue, asked(issue, KIND.CLOSE_NOW), LIMITS, NOW)
-    assert ruling.rejection == "its decisions cannot be read: x"
+    assert ruling.decision is not None
+    assert ruling.decision.rejection == "its decisions cannot be read: x"
     assert ruling.state == issue.decided
 
 
@@ -420,7 +423,8 @@ def test_texts_of_people_are_cut() -> None:
 
 
 def refusal_or_done(issue: Issue, request: Request) -> str:
-    return decide(issue, request, LIMITS, NOW).rejection
+    decision = decide(issue, request, LIMITS, NOW).decision
+    return decision.rejection if decision else ""
 
 
 def test_the_day_is_the_one_in_utc() -> None:
