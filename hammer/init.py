@@ -24,7 +24,7 @@ aws:
   region: {region}
   # The accounts to look at: ids and names of your own choice; or the word organization.
   accounts:
-    "{account}": {name}
+    "{account}": main
   # The regions to look at. Without this, every region that is enabled in the main account.
   regions: [{region}]
   # Where a group is saved before it is changed. `hammer bootstrap` makes the bucket and the table for a trial.
@@ -89,4 +89,4 @@ def command(
 
 def text(account: str, region: str, folder: str) -> str:
     """The file, for an account, its region, and the folder that it is written to, as a shell takes it."""
-    return _TEXT.format(account=account, region=region, folder=folder, name="main")
+    return _TEXT.format(account=account, region=region, folder=folder)
