@@ -36,9 +36,6 @@ _TEXT_FIELDS = {"body", "comment", "description", "summary"}
 NOT_OFFERED = (404, 405, 410, 501)
 """What answers a request for something that this JIRA, or a gateway before it, does not offer."""
 
-# The last three: an answer that the package does not understand, such as the login page of a proxy.
-_ERRORS = (JIRAError, RequestException, AttributeError, KeyError, TypeError, ValueError)
-
 
 class JiraError(HammerError):
     """JIRA did not do what it was asked. The text is one line.
@@ -127,7 +124,8 @@ class _Client(JIRA):
 class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
     """One JIRA. What it does not do raises JiraError; a write that may have arrived, JiraOutcomeUnknownError."""
 
-    errors = _ERRORS
+    # The last four: an answer that the package does not understand, such as the login page of a proxy.
+    errors = (JIRAError, RequestException, AttributeError, KeyError, TypeError, ValueError)
     unavailable = JiraUnavailableError
 
     @property

@@ -67,8 +67,6 @@ _NO_LOOKUP = frozenset(
 )
 _SERVER_ERRORS = ("fatal_error", "internal_error", "request_timeout", "service_unavailable")
 _RATE = ("rate_limited", "ratelimited")
-# AttributeError, TypeError, ValueError: an answer that the package does not understand, such as a page of a proxy.
-_ERRORS = (SlackClientError, OSError, HTTPException, AttributeError, TypeError, ValueError)
 
 
 class SlackError(HammerError):
@@ -128,7 +126,8 @@ class SlackConnection(ServiceConnection[Slack, SlackSecret, WebClient]):
     SlackMessageRefusedError where Slack does not take this message. Both raise SlackError for everything else.
     """
 
-    errors = _ERRORS
+    # The last three: an answer that the package does not understand, such as a page of a proxy.
+    errors = (SlackClientError, OSError, HTTPException, AttributeError, TypeError, ValueError)
     unavailable = SlackUnavailableError
 
     @cached_property

@@ -56,9 +56,6 @@ class _AnsweredError(Exception):
         self.retry_after = retry_after
 
 
-_ERRORS = (_AnsweredError, RequestException, OSError, ValueError)
-
-
 def signed_headers(event: WebhookEvent, key: bytes, at: datetime) -> dict[str, str]:
     """The headers that sign an event."""
     timestamp = str(int(at.timestamp()))
@@ -70,7 +67,7 @@ def signed_headers(event: WebhookEvent, key: bytes, at: datetime) -> dict[str, s
 class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
     """The webhook. Its client is the key that signs: each event has a connection of its own."""
 
-    errors = _ERRORS
+    errors = (_AnsweredError, RequestException, OSError, ValueError)
     unavailable = WebhookUnavailableError
     _may_have_arrived = False  # by any try of the last event
 
