@@ -19,11 +19,10 @@ from library.issues.decision_record import (
     Exempted,
     RestoreRequest,
     Via,
-    exposure_key,
 )
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from library.security_groups.exposure import Evaluator, Exposure
+from library.security_groups.exposure import Evaluator, Exposure, exposure_key
 from library.security_groups.group import parse_security_group
 from tests.builders.rules import described_group, exposure_text
 
