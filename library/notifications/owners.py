@@ -44,8 +44,6 @@ def discover(
 def _value(group_tags: Mapping[str, str], users: list[Mapping[str, str]], key: str) -> str:
     if own := _tag(group_tags, key):
         return own
-    if not users:
-        return ""
     counted = Counter(value for tags in users if (value := _tag(tags, key)))
     # Of two that are as frequent, the first in the alphabet: every run must come to the same owner.
     return min(counted, key=lambda value: (-counted[value], value), default="")
