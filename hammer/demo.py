@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -277,10 +277,7 @@ class Demo:
         with _doing("reading what is refused since, and telling it"):
             self._read_flow_logs(demo_world.put_refused(self._sessions, self._flow_log, issue.timestamps.remediated))
             printed = self._run_job(create_security_groups_tickets.command)
-        for line in _TIME.sub("(today)", _without_ids(printed)).strip().splitlines()[:-2]:
-            indent = " " * (len(line) - len(line.lstrip(" *-")))
-            for part in wrap(line, _WIDTH - 4, subsequent_indent=indent, break_on_hyphens=False) or [""]:
-                self._console.print(f"  | {part}".rstrip(), markup=False)
+        self._quote(_TIME.sub("(today)", _without_ids(printed)).strip().splitlines()[:-2])
 
     def _show_reported(self, printed: str) -> None:
         owners = Counter(i.details.tags.get("owner", "(no owner tag)") for i in self._issues(Status.OPEN))
@@ -292,10 +289,7 @@ class Demo:
         tickets = f"\n{printed}".split("\nnew: ")
         shown = next(ticket for ticket in tickets if f'"{demo_world.SHOWN_GROUP}"' in ticket.partition("\n")[0])
         beginning, *_ = shown.partition(_END_OF_THE_BEGINNING)
-        for line in _TIME.sub("(21 days from now)", _without_ids(beginning)).rstrip().splitlines():
-            indent = " " * (len(line) - len(line.lstrip(" *")))
-            for part in wrap(line, _WIDTH - 4, subsequent_indent=indent, break_on_hyphens=False) or [""]:
-                self._console.print(f"  | {part}".rstrip(), markup=False)
+        self._quote(_TIME.sub("(21 days from now)", _without_ids(beginning)).rstrip().splitlines())
         self._console.print("\nand goes on with the rules, each path, and commands that fix and restore it.")
 
     def _let_time_pass(self) -> None:
@@ -357,6 +351,13 @@ class Demo:
             f"Looked again: {count[Status.OPEN]} are still open, {count[Status.RESOLVED] + count[Status.CLOSED]} "
             f"are safe."
         )
+
+    def _quote(self, lines: Iterable[str]) -> None:
+        """Print lines of a ticket; one that is too long goes on under the beginning of its text."""
+        for line in lines:
+            indent = " " * (len(line) - len(line.lstrip(" *-")))
+            for part in wrap(line, _WIDTH - 4, subsequent_indent=indent, break_on_hyphens=False) or [""]:
+                self._console.print(f"  | {part}".rstrip(), markup=False)
 
     def _heading(self, text: str) -> None:
         self._step += 1
