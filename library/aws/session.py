@@ -96,7 +96,7 @@ def sdk_session() -> BotocoreSession:
 
     The sessions of a process share the SDK's data, once it is read: that of EC2 takes 25 MiB and 0.1 s.
     """
-    session = reject_non_aws_responses(botocore.session.get_session())
+    session = _new_session()
     session.register_component("data_loader", _shared_loader(session.get_config_variable("data_path")))
     return session
 
@@ -134,11 +134,9 @@ def role_environment(role_arn: str) -> dict[str, str]:
     }
 
 
-def reject_non_aws_responses(session: BotocoreSession) -> BotocoreSession:
-    """Have every client of a session raise ResponseParserError where a page came in place of an answer.
-
-    Those that the session makes from now on do so. Returns the same session.
-    """
+def _new_session() -> BotocoreSession:
+    """A session whose clients raise ResponseParserError where a page came in place of an answer."""
+    session = botocore.session.get_session()
     session.register("before-parse", _reject, unique_id="hammer-reject-non-aws-responses")
     return session
 
@@ -268,7 +266,7 @@ class Sessions:
             return self._clients[key]
 
     def _session_of_all_accounts(self) -> BotocoreSession:
-        session = reject_non_aws_responses(botocore.session.get_session())
+        session = _new_session()
         # Service models and endpoints are the bulk of a session, and the same for all.
         for shared in ("data_loader", "endpoint_resolver"):
             session.register_component(shared, self._base.get_component(shared))
