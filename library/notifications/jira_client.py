@@ -104,7 +104,6 @@ def _user(raw: Mapping[str, Any]) -> JiraUser:
     return JiraUser(_id(raw), str(raw.get("displayName") or _id(raw)))
 
 
-_NONE: Mapping[str, Any] = {}
 _PREFERRED_ENDS = ("done", "closed", "resolved")
 
 
@@ -166,14 +165,14 @@ class JiraWorkflow:
         if not back:
             raise JiraCannotReopenError(f"{key} has no transition to a status that is not done")
         back.sort(key=lambda found: _category(found.get("to")) != "new")
-        self._take(key, back[0])
+        self._take(key, back[0], {})
 
     def _transitions(self, key: str) -> list[dict[str, Any]]:
         return self._connection.read(
             lambda client: [dict(found) for found in client.transitions(key, expand="transitions.fields")]
         )
 
-    def _take(self, key: str, transition: Mapping[str, Any], given: Mapping[str, Any] = _NONE) -> None:
+    def _take(self, key: str, transition: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         fields: dict[str, Any] = {}
         resolution = (transition.get("fields") or {}).get("resolution") or {}
         if resolution.get("required") and not resolution.get("hasDefaultValue") and resolution.get("allowedValues"):
