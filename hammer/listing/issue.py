@@ -358,13 +358,10 @@ def context_of(config: Configuration, today: date) -> ListingContext:
     )
 
 
-_NO_TIMESTAMPS = Timestamps()
-
-
 def listed_detection(detection: Detection, known: ListingContext) -> ListedIssue:
     """What a scan found in one group. When it is due, only the table tells."""
     status = Status.WHITELISTED if detection.whitelisted else Status.OPEN
-    issue = Issue(detection.account_id, detection.group_id, status, detection.details, _NO_TIMESTAMPS)
+    issue = Issue(detection.account_id, detection.group_id, status, detection.details, Timestamps())
     return listed_issue(issue, replace(known, schedule=lambda _: RemediationSchedule(None, None)))
 
 
