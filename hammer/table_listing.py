@@ -102,23 +102,14 @@ def list_issues(
     )
 
 
-def read_history(tables: TableAccess, now: datetime) -> list[Day]:
-    """The days before today, the oldest first.
-
-    Raises:
-        ClientError, BotoCoreError: the table could not be read.
-    """
-    records = JobRecords(tables.table.items, tables.config.aws.main_account_id)
-    return [day for day in records.days((now - _HISTORY_SHOWN).date()) if day.day < now.date()]
-
-
 def with_history(tables: TableAccess, listing: Listing, issues: Iterable[Issue], today: Day) -> Listing:
     """A list with what changed since the day before, and the trend to today. `issues` are all, in every status.
 
     Raises:
         ClientError, BotoCoreError: the table could not be read.
     """
-    days = read_history(tables, listing.generated)
+    records, now = JobRecords(tables.table.items, tables.config.aws.main_account_id), listing.generated
+    days = [day for day in records.days((now - _HISTORY_SHOWN).date()) if day.day < now.date()]  # the oldest first
     trend = tuple((day.day, day.open_total) for day in (*days, today))
     return replace(listing, change=change_since(days, issues), trend=trend)
 
