@@ -213,31 +213,30 @@ _NOT_ASSOCIATED = frozenset({"disassociated", "failed"})
 
 def region_network(
     *,
-    interfaces: Iterable[Interface] | None = (),
-    subnets: Iterable[Raw] = (),
-    vpcs: Iterable[Raw] = (),
-    route_tables: Iterable[Raw] = (),
-    acls: Iterable[Raw] = (),
-    prefix_lists: PrefixLists | None = None,
-    balancers: Mapping[str, Balancer] | None = None,
-    groups: Iterable[SecurityGroup] = (),
-    unread: Mapping[str, str] | None = None,
+    interfaces: Iterable[Interface] | None,
+    subnets: Iterable[Raw],
+    vpcs: Iterable[Raw],
+    route_tables: Iterable[Raw],
+    acls: Iterable[Raw],
+    prefix_lists: PrefixLists,
+    balancers: Mapping[str, Balancer],
+    groups: Iterable[SecurityGroup],
+    unread: Mapping[str, str],
 ) -> RegionNetwork:
     """The network of a region, from the elements of EC2's answers; `interfaces` is None if they could not be read.
 
     `balancers` are those that matter, `groups` those of network load balancers, `prefix_lists` those of routes and of
     `groups` that could be read.
     """
-    lists = prefix_lists or {}
     return RegionNetwork(
         interfaces=None if interfaces is None else tuple(interfaces),
         subnets={raw["SubnetId"]: block_mode(raw) for raw in subnets},
         vpcs={raw["VpcId"]: block_mode(raw) for raw in vpcs},
         acls=parse_acls(acls),
-        balancers=balancers or {},
-        groups={group.group_id: parse_admissions(group, lists) for group in groups},
-        unread=unread or {},
-        **parse_route_tables(route_tables, lists)._asdict(),
+        balancers=balancers,
+        groups={group.group_id: parse_admissions(group, prefix_lists) for group in groups},
+        unread=unread,
+        **parse_route_tables(route_tables, prefix_lists)._asdict(),
     )
 
 
