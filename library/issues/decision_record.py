@@ -341,12 +341,10 @@ class DecisionState:
     outbox: tuple[Untold, ...] = ()
     problem: str = ""
 
-    def with_decision(
-        self, decision: Decision, key: str, *, ticket: bool = True, slack: bool = False, label: str = ""
-    ) -> DecisionState:
+    def with_decision(self, decision: Decision, key: str, *, slack: bool = False, label: str = "") -> DecisionState:
         """The state after one more decision, which is still to be told."""
         number = self.number + 1
-        untold = Untold(number, decision, ticket, slack, label, webhook=True)
+        untold = Untold(number, decision, ticket=True, slack=slack, label=label, webhook=True)
         return replace(
             self,
             decisions=_most_telling((*self.decisions, decision), KEPT, lambda decision: decision),
