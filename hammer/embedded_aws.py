@@ -50,7 +50,7 @@ class EmbeddedAws:
 
 
 @contextmanager
-def embedded_aws(*, keep: bool = False) -> Iterator[EmbeddedAws]:
+def embedded_aws(*, keep: bool) -> Iterator[EmbeddedAws]:
     """Start the server; end it afterwards unless it is to be kept.
 
     Raises:

@@ -105,7 +105,7 @@ def fix_section(group_id: str, detection: Detection | None, sources: Sequence[st
 
 
 def rules_section(
-    group: SecurityGroup, detection: Detection | None, restricted: PortSet, unreadable: Sequence[str] = ()
+    group: SecurityGroup, detection: Detection | None, restricted: PortSet, unreadable: Sequence[str]
 ) -> Lines:
     """Each rule, what it exposes and to how much of the Internet; of what could not be judged, why."""
     lines = ["Rules"]
@@ -141,7 +141,7 @@ def _why_not(rule: IngressRule, restricted: PortSet) -> str:
     return "exposes nothing: its source has no public address, or is trusted or exempt"
 
 
-def paths_section(detection: Detection | None, unreadable: Sequence[str] = ()) -> Lines:
+def paths_section(detection: Detection | None, unreadable: Sequence[str]) -> Lines:
     """Who can connect, and each interface with its path."""
     if detection is None and unreadable:
         return ["Reachability", "  not asked: nothing that could be judged exposes a restricted port"]

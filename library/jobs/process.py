@@ -23,7 +23,7 @@ def json_formatter(fields: Mapping[str, Any] | None = None) -> logging.Formatter
     return JsonFormatter(_FORMAT, rename_fields=_NAMES, static_fields=dict(fields or {}), timestamp="time")
 
 
-def log_as_json(fields: Mapping[str, Any] | None = None) -> None:
+def log_as_json(fields: Mapping[str, Any]) -> None:
     """Log from now on as JSON through the root logger's handlers, or to standard error where it has none.
 
     Every line carries the fields, such as the Lambda's request id.

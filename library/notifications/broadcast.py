@@ -352,7 +352,7 @@ class _Broadcast:
     title: str
     delivered: Delivered
     unconfirmed: Delivered
-    posted: Posted | None = None
+    posted: Posted | None
     moved: dict[str, list[Alert]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -86,7 +86,7 @@ class IssueOwners:
 
 
 def owners_of(
-    config: Configuration, account_id: str, tags: Mapping[str, str], user_tags: TagSets = (), *, decided: str = ""
+    config: Configuration, account_id: str, tags: Mapping[str, str], user_tags: TagSets = (), *, decided: str
 ) -> IssueOwners:
     """Whose a group's issue is, by the tags of the group, and those of each instance and interface that uses it.
 

@@ -42,8 +42,8 @@ class Bar:
     full: str
     number: int
     width: float
-    kind: str = ""
-    value: str | None = None
+    kind: str
+    value: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Chart:
     title: str
     summary: str
     bars: tuple[Bar, ...]
-    note: str = ""
+    note: str
 
 
 def charts(issues: Sequence[ListedIssue], now: datetime) -> tuple[Chart, ...]:
