@@ -18,10 +18,10 @@ from library.issues.decision_record import (
     DecisionState,
     RestoreRequest,
     Via,
-    exposure_key,
 )
 from library.issues.decision_rules import ButtonValue, button_value, read_button, seen_now
 from library.issues.issue import Issue
+from library.security_groups.exposure import exposure_key
 from reporting.decision_messages import issue_message
 from reporting.decision_notifications import DecisionNotifications
 from tests.builders.config_files import config_with, parse
