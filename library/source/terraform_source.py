@@ -51,13 +51,13 @@ class _Candidate:
 
     Attributes:
         exact: whether a tag of the group names its file.
-        differs: whether the other of the two is another one there.
+        other: which of the two is another one there, `name` or `description`; empty: neither, as far as is known.
     """
 
     group: TerraformGroup
     exact: bool
     evidence: tuple[str, ...]
-    differs: bool = False
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +124,9 @@ def find_in_terraform(
         configurations, described, (*account_and_region, described.vpc_id), replacements, configurations.groups()
     )
     _attach_rules(search)
-    candidates = _agreeing(list(_candidates(search)), exposures, strictly=is_elsewhere_defined)
+    # What names the group by its id, or reads it, is a surer place than half a match.
+    unexplained = [each for each in exposures if not _matches(configurations, search.rules, each)]
+    candidates = _agreeing(list(_candidates(search)), unexplained, strictly=is_elsewhere_defined)
     chosen = _with_all_exposures(search, _choose(candidates, exposures), exposures)
     if not chosen and candidates:
         listed = tuple(sorted({f"{c.group.address} at {_where(c, candidates)} may be it" for c in candidates}))
@@ -232,25 +234,31 @@ def _candidates(search: _Search) -> Iterable[_Candidate]:
             evidence.append(f"its description is that of {group.address} at {group.where}")
         if not evidence or is_elsewhere(configurations, block, file, context, search.where):
             continue
-        other = _other_description(configurations, group, described.description)
-        if name is False or other:
-            evidence.append(f"{'its description' if other else 'its name'} is another one there")
+        other = "name" if name is False else ""
+        if not other and _other_description(configurations, group, described.description):
+            other = "description"
+        if other:
+            evidence.append(f"its {other} is another one there")
         exact = bool(tag) and _same_file(file.path, tag)
         if exact:
             evidence.append(f"its tag git_file names {tag}")
-        yield _Candidate(group, exact, tuple(evidence), name is False or other)
+        yield _Candidate(group, exact, tuple(evidence), other)
 
 
 def _agreeing(candidates: Sequence[_Candidate], exposures: Sequence[Exposure], *, strictly: bool) -> list[_Candidate]:
     """The candidates that count. `strictly`: only those of which neither name nor description is another one.
 
     One whose name or description is another one counts only where no other may be the group: neither ever changes, but
-    a configuration may leave one as it was (`ignore_changes`), or be imported or changed and not applied.
+    a configuration may leave one as it was (`ignore_changes`), or be imported or changed and not applied. One with
+    another name counts only where none has the group's: many groups have the same description.
     """
-    agreeing = [each for each in candidates if not each.differs]
+    agreeing = [each for each in candidates if not each.other]
     if agreeing or strictly:
         return agreeing
-    return [each for each in candidates if each.exact or _has_ports(each, exposures)]
+    if named := [each for each in candidates if each.other != "name"]:
+        return [each for each in named if each.exact or _has_ports(each, exposures)]
+    # All of them: a description that several have does not tell which it is, whatever their ports are.
+    return list(candidates) if any(each.exact or _has_ports(each, exposures) for each in candidates) else []
 
 
 def _same_file(path: str, tag: str) -> bool:
@@ -297,6 +305,8 @@ def _choose(candidates: Sequence[_Candidate], exposures: Sequence[Exposure]) -> 
     """The candidates that are all in one place; none: nobody can tell which of several places it is."""
     exact = [each for each in candidates if each.exact]
     for some in (exact, candidates):
+        if len(some) > 1 and all(each.other == "name" for each in some):
+            continue  # nothing but a description is the group's, and several have it
         for chosen in (some, [each for each in some if _has_ports(each, exposures)]):
             locations = {(each.group.file.identity, each.group.block.start) for each in chosen}
             if len(locations) == 1:

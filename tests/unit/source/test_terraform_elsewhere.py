@@ -114,6 +114,50 @@ def test_where_several_differ_in_part_they_are_listed() -> None:
     assert (len(read.group.evidence), str(read.group.kind), read.patches) == (2, "unknown", {})
 
 
+OTHER_NAME = group().replace('name = "web"', 'name = "frontend"')
+NAMED = 'module "{}" {{\n  source = "./net"\n  name   = "{}"\n  {}\n}}\n'
+SHARED = group(rule=RULE.replace('["0.0.0.0/0"]', "var.cidrs")).replace('name = "web"', "name = var.name")
+MODULE = {"/live/net/main.tf": SHARED + 'variable "name" {}\nvariable "cidrs" {}\n'}
+OPEN, CLOSED = 'cidrs = ["0.0.0.0/0"]', 'cidrs = ["10.0.0.0/8"]'
+
+
+def test_a_description_alone_is_enough_where_one_resource_or_call_has_it() -> None:
+    assert found(OTHER_NAME).rules[SSH].edit == Edit.PATCH
+    assert found(NAMED.format("a", "frontend", OPEN), MODULE).rules[SSH].edit == Edit.PATCH
+
+
+@pytest.mark.parametrize(
+    ("main", "files"),
+    [
+        (OTHER_NAME, {"/other/main.tf": OTHER_NAME.replace("frontend", "db").replace("22", "5432")}),
+        (NAMED.format("a", "frontend", OPEN) + NAMED.format("b", "db", CLOSED), MODULE),
+    ],
+    ids=["resources", "uses of a module"],
+)
+def test_a_description_that_several_have_under_other_names_tells_no_place(main: str, files: dict[str, str]) -> None:
+    """Many groups are described alike, and this group's own place may be in no file that was read."""
+    read = found(main, files)
+    assert read.group is not None
+    assert (str(read.group.kind), read.patches) == ("unknown", {})
+    assert "may be it" in read.group.evidence[0]
+
+
+def test_a_description_under_another_name_is_no_place_where_a_resource_has_the_name() -> None:
+    own = group(rule="").replace("web servers", "servers of the web")  # somebody opened it by hand
+    read = found(OTHER_NAME, {"/other/main.tf": own})
+    assert (read.group, read.patches) == (None, {})
+
+
+@pytest.mark.parametrize("main", DIFFERING)
+def test_a_rule_that_names_the_group_s_id_is_the_place_and_no_half_match(main: str) -> None:
+    rule = (
+        'resource "aws_security_group_rule" "ssh" {\n  type = "ingress"\n  security_group_id = "sg-1"\n'
+        f'    {PORTS}\n    cidr_blocks = ["0.0.0.0/0"]\n}}\n'
+    )
+    read = found(main, {"/rules/main.tf": rule, "/other/main.tf": main})
+    assert (read.rules[SSH].location.where, read.rules[SSH].edit) == ("/rules/main.tf:1", Edit.PATCH)
+
+
 @pytest.mark.parametrize(("main", "files"), [*ELSEWHERE, *((main, {}) for main in DIFFERING)])
 def test_it_does_not_make_the_group_s_own_place_one_of_several(main: str, files: dict[str, str]) -> None:
     read = found(main, {**files, "/own/main.tf": group('vpc_id = "vpc-1"')})
