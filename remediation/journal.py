@@ -561,7 +561,7 @@ class Journal:
                     ) from error
                 self.issue = fresh
             else:
-                for part in parts:
-                    del self._in_issue[part][:-1]
                 self.issue = replace(self.issue, remediation_details={**before, **details})
+                for part in parts:
+                    self._in_issue[part] = [_stamp(self.issue.remediation_details, part)]
                 return

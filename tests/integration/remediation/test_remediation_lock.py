@@ -312,3 +312,23 @@ def test_a_note_of_a_run_that_stalled_does_not_replace_the_journal_of_the_first_
     with pytest.raises(ConflictError, match="another run went on with the change"):
         stalled.note(restored=FLAG)
     assert stored(world, group) == ("other", "other", "done")
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made", "not made"])
+def test_a_run_knows_the_flag_that_it_left_after_a_first_write_whose_answer_was_lost(world: World, made: bool) -> None:
+    """What it writes next is the whole map again: there is no flag in it."""
+    group = world.group(SSH)
+    world.issue(group)
+    journal = Journal(world.table, world.stored(group), lambda: NOW)
+    real = IssueTable.update
+
+    def times_out(*arguments: Any, **named: Any) -> None:
+        if made:
+            real(*arguments, **named)
+        raise ReadTimeoutError(endpoint_url="https://dynamodb.example.com")
+
+    with patch.object(IssueTable, "update", times_out), pytest.raises(ReadTimeoutError):
+        journal.note(restored=FLAG)
+    journal.write(an_entry("mine"))
+    journal.note(restored={**FLAG, "by": "cy"})
+    assert world.stored(group).remediation_details["restored"]["by"] == "cy"
