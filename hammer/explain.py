@@ -44,6 +44,7 @@ from library.jobs.command_line import (
     WrongUsageError,
     accounts_named,
     end,
+    is_scanned,
     location_of_group,
     open_table,
     read_configuration,
@@ -434,10 +435,10 @@ def command(
         raise WrongUsageError("name one group: hammer explain sg-…")
     configuration = read_configuration(config)
     aws = configuration.aws
-    refuse_unknown_regions([region] if region else (), aws.regions)
     access = open_table(configuration, aws.role_name_identification)
     configuration, sessions, table = access.config, access.sessions, access.table
     known = configuration.scanned_accounts()
+    refuse_unknown_regions([region] if region else (), aws.regions, lambda each: is_scanned(table, known, each))
     named = accounts_named([account] if account else (), known)
     account, region = location_of_group(group, named, [region] if region else (), known, table)
     now = datetime.now(UTC)

@@ -29,6 +29,7 @@ from library.jobs.command_line import (
     NotThereError,
     WrongUsageError,
     accounts_named,
+    is_scanned,
     location_of_group,
     name_problems,
     open_table,
@@ -77,15 +78,15 @@ def command(
     """
     configuration = read_configuration(config)
     aws = configuration.aws
-    if region is not None:
-        refuse_unknown_regions([region], aws.regions)
     access = open_table(configuration, aws.role_name_identification)
     configuration, sessions, table = access.config, access.sessions, access.table
+    known = configuration.scanned_accounts()
+    if region is not None:
+        refuse_unknown_regions([region], aws.regions, lambda each: is_scanned(table, known, each))
     try:
         files = read_folders([*configuration.source.terraform_paths, *(terraform or ())])
     except GrammarMissingError as error:
         raise WrongUsageError(str(error)) from error
-    known = configuration.scanned_accounts()
     named = accounts_named([account] if account is not None else (), known)
     account, region = location_of_group(group, named, [region] if region is not None else (), known, table)
     configuration, note = with_readable_exemptions(configuration, table, [account])

@@ -25,6 +25,7 @@ from library.jobs.command_line import (
     Selection,
     accounts_named,
     application,
+    is_scanned,
     name_problems,
     open_table,
     read_configuration,
@@ -56,9 +57,9 @@ def command(
     access = open_table(configuration, aws.role_name_reporting)
     configuration, sessions, table = access.config, access.sessions, access.table
     account = accounts_named(account, configuration.scanned_accounts())
-    refuse_unknown_regions(region, aws.regions)
-    dynamodb = sessions.client("dynamodb")
     accounts = [each for each in configuration.scanned_accounts() if not account or each in account]
+    refuse_unknown_regions(region, aws.regions, lambda each: is_scanned(table, accounts, each))
+    dynamodb = sessions.client("dynamodb")
     refuse_unknown_groups(group, accounts, table)
     configuration = with_decided_exemptions(configuration, table, accounts)
     selection = Selection.of(account, region, group)

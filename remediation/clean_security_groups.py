@@ -30,6 +30,7 @@ from library.jobs.command_line import (
     application,
     end,
     groups_without_issue,
+    is_scanned,
     name_problems,
     read_configuration,
     refuse_unknown_regions,
@@ -123,8 +124,9 @@ def command(
     for account_id in account:
         if account_id not in configuration.remediation_accounts():
             raise NotThereError(f"account {account_id} is not one of remediation_accounts")
-    refuse_unknown_regions(region, configuration.aws.regions)
-    if unknown := groups_without_issue(group, account or configuration.remediation_accounts(), context.table):
+    accounts = account or configuration.remediation_accounts()
+    refuse_unknown_regions(region, configuration.aws.regions, lambda each: is_scanned(context.table, accounts, each))
+    if unknown := groups_without_issue(group, accounts, context.table):
         looked_at = ", ".join(account) or "the accounts of remediation_accounts"
         raise NotThereError(f"the issue table has no issue in {looked_at} of: {', '.join(unknown)}")
 

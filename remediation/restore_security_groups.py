@@ -33,6 +33,7 @@ from library.jobs.command_line import (
     accounts_named,
     application,
     end,
+    is_scanned,
     location_of_group,
     read_configuration,
     refuse_unknown_regions,
@@ -96,8 +97,8 @@ def command(
         return
     _refuse_to_ask_nobody(is_asking=not (batch or dry_run or release_ or give_up))
     configuration = read_configuration(config)
-    refuse_unknown_regions(region, None)
     context, prompt = build_context(configuration), Prompt()
+    _refuse_unknown_region(configuration, context, account or (), region or ())
     if give_up:
         end(give_up_change(configuration, context, prompt, account or (), region or (), (group or [""])[0]))
         return
@@ -159,6 +160,20 @@ def _known(configuration: Configuration, context: RemediationContext, asked_for:
         configuration = with_organization(configuration, context.sessions)
     aws = configuration.aws
     return {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.named}
+
+
+def _refuse_unknown_region(
+    configuration: Configuration, context: RemediationContext, accounts: Sequence[str], regions: Sequence[str]
+) -> None:
+    """Raise NotThereError if `--region` names no region. One that left the configuration is one."""
+
+    def is_there(region: str) -> bool:
+        if region in (configuration.aws.regions or ()):
+            return True
+        known = _known(configuration, context, accounts)
+        return is_scanned(context.table, account_ids(accounts, known) or known, region)
+
+    refuse_unknown_regions(regions, None, is_there)
 
 
 def _account_with_issues(configuration: Configuration, context: RemediationContext, asked_for: str) -> str:
@@ -245,8 +260,8 @@ def carry_out_decided(config: str | None, account: str, region: str, group_id: s
         What could not be done, one line each.
     """
     configuration = read_configuration(config)
-    refuse_unknown_regions([region], None)
     context, prompt = build_context(configuration), Prompt()
+    _refuse_unknown_region(configuration, context, [account], [region])
     target = RestoreTarget(_account_with_issues(configuration, context, account), region, group_id)
     problems: list[str] = []
     with _recorded(context, configuration, problems):

@@ -22,6 +22,7 @@ from typer.core import TyperCommand
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
+from library.aws.records import CoverageRecords
 from library.aws.session import Sessions, sdk_session
 from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.config.loader import with_organization
@@ -30,16 +31,29 @@ from library.errors import HammerError
 from library.jobs.standard_streams import open_closed_streams, output_errors_told
 
 
-def refuse_unknown_regions(asked_for: Iterable[str] | None, configured: Sequence[str] | None) -> None:
+def refuse_unknown_regions(
+    asked_for: Iterable[str] | None,
+    configured: Sequence[str] | None,
+    is_there: Callable[[str], bool] = lambda _: False,
+) -> None:
     """Raise NotThereError if `--region` names a region that is not there.
 
-    `configured` is `aws.regions`; None: every region that the SDK knows counts as there.
+    `configured` is `aws.regions`; None: every region that the SDK knows counts as there, and one that is newer than it
+    if `is_there` says so.
     """
     wanted = set(asked_for or ())
-    if configured is not None and (unknown := sorted(wanted - set(configured))):
-        raise NotThereError(f"not among the regions of the configuration (aws.regions): {', '.join(unknown)}")
-    if wanted and (unknown := sorted(wanted - aws_regions())):
+    if configured is not None:
+        if unknown := sorted(wanted - set(configured)):
+            raise NotThereError(f"not among the regions of the configuration (aws.regions): {', '.join(unknown)}")
+        return
+    if wanted and (unknown := [region for region in sorted(wanted - aws_regions()) if not is_there(region)]):
         raise NotThereError(f"no region of AWS: {', '.join(unknown)}")
+
+
+def is_scanned(table: IssueTable, accounts: Iterable[str], region: str) -> bool:
+    """Whether a scan of a region ever began in one of these accounts. Then it is there, however old the SDK is."""
+    coverage = CoverageRecords(table.items)
+    return any(coverage.state(account_id, region).last_scan_begun is not None for account_id in accounts)
 
 
 def aws_regions() -> set[str]:
@@ -261,8 +275,12 @@ def select(
         NotThereError: an account, region or group is not there.
     """
     accounts = accounts_named(accounts, known_accounts(accounts, access.config, access.table))
-    refuse_unknown_regions(regions, access.config.aws.regions)
     selection = Selection.of(accounts, regions, groups)
+    refuse_unknown_regions(
+        regions,
+        access.config.aws.regions,
+        lambda region: is_scanned(access.table, accounts_of(access, selection), region),
+    )
     refuse_unknown_groups(groups, accounts_of(access, selection), access.table)
     return selection
 

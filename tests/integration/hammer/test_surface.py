@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
@@ -21,6 +22,7 @@ from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
 from library.aws.records import CoverageRecords
 from library.issues.scan_coverage import Outcome, ScanCoverage
+from library.jobs import command_line
 from tests.builders.issues import NOW, an_issue
 from tests.worlds.emulated_aws import Call, EmulatedAws, emulated_aws
 
@@ -33,9 +35,9 @@ UNTRUSTED = "=z\u00fcrich \u6771\u4eac [red]\u202e"
 @pytest.fixture(scope="module")
 def aws() -> Iterator[EmulatedAws]:
     """One exposed group with a name that most encodings lack, and nothing else; reading changes nothing."""
-    with pytest.MonkeyPatch.context() as patch, emulated_aws() as served:
-        patch.setenv("AWS_ENDPOINT_URL", served.endpoint)
-        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    with pytest.MonkeyPatch.context() as patched, emulated_aws() as served:
+        patched.setenv("AWS_ENDPOINT_URL", served.endpoint)
+        patched.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         ec2 = boto3.client("ec2", region_name=REGION)
         group_id = ec2.create_security_group(GroupName=UNTRUSTED, Description="test")["GroupId"]
         ec2.authorize_security_group_ingress(GroupId=group_id, IpProtocol="-1", CidrIp="0.0.0.0/0")
@@ -129,6 +131,45 @@ def test_a_scan_without_a_configuration_knows_the_regions_of_aws(
     monkeypatch.chdir(tmp_path)
     result = hammer("scan", "--region", "eu-west-9")
     assert (result.exit_code, result.stderr) == (2, "hammer: no region of AWS: eu-west-9\n")
+
+
+NEWER = "eu-south-2"  # than the SDK of these tests
+OF_REGION = (
+    *((*command, "--region", NEWER) for command in COMMANDS if command != ("scan",)),
+    *((name, "--region", NEWER, "--account", MAIN, "--group", "sg-1") for name in ("explain", "source")),
+    ("usage", "--region", NEWER),
+    ("restore", "--dry-run", "--region", NEWER, "--account", MAIN, "--group", "sg-1"),
+    ("restore", "--give-up", "--region", NEWER, "--account", MAIN, "--group", "sg-1"),
+    ("restore", "--decided", "--region", NEWER, "--account", MAIN, "--group", "sg-1"),
+)
+
+
+def _of_newer_region(table: IssueTable, tmp_path: Path, command: tuple[str, ...], known_by: str) -> Result:
+    location = configure(tmp_path)
+    file = tmp_path / "config.json"
+    config = json.loads(file.read_text()) | {"usage": {"enabled": True}}
+    config["aws"]["regions"] = [REGION, NEWER] if known_by == "configuration" else []
+    file.write_text(json.dumps(config))
+    if known_by == "scan":
+        CoverageRecords(table.items).begin(MAIN, NEWER, NOW)
+    with patch.object(command_line, "aws_regions", lambda: {REGION}):
+        return hammer(*command, "--config", location)
+
+
+@pytest.mark.parametrize("known_by", ["configuration", "scan"])
+@pytest.mark.parametrize("command", OF_REGION, ids=lambda command: " ".join(command[:2]))
+def test_a_region_newer_than_the_sdk_is_there_where_it_is_scanned(
+    table: IssueTable, tmp_path: Path, command: tuple[str, ...], known_by: str
+) -> None:
+    assert "no region of AWS" not in _of_newer_region(table, tmp_path, command, known_by).output
+
+
+@pytest.mark.parametrize("command", OF_REGION, ids=lambda command: " ".join(command[:2]))
+def test_a_region_that_nothing_knows_is_wrong_usage(
+    table: IssueTable, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    result = _of_newer_region(table, tmp_path, command, "nothing")
+    assert (result.exit_code, result.stderr) == (2, f"hammer: no region of AWS: {NEWER}\n")
 
 
 @pytest.mark.usefixtures("table")
