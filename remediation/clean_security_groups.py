@@ -37,8 +37,9 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import hold_lock
+from library.jobs.standard_streams import output_errors_noted
 from library.network.addresses import Network, parse_network
-from remediation.context import Prompt, build_context, has_terminal
+from remediation.context import Prompt, UnattendedPrompt, build_context, has_terminal
 from remediation.journal import is_unfinished
 from remediation.runs import (
     INCOMPLETE,
@@ -114,7 +115,7 @@ def command(
     if batch and not configuration.secgrp_unrestricted_access.remediation:
         typer.echo("remediation is off (secgrp_unrestricted_access.remediation): nothing to do")
         return
-    context, prompt = build_context(configuration), Prompt()
+    context, prompt = build_context(configuration), UnattendedPrompt() if batch else Prompt()
     context.keep = kept
     configuration = with_organization(configuration, context.sessions)
     account = account_ids(
@@ -160,7 +161,7 @@ def command(
 def _summed_up(context: RemediationContext, summary: RemediationSummary, problems: list[str]) -> Iterator[None]:
     """Tell what a run did, whatever ends it: a signal, a lost lock, an error. Its problems are added to `problems`.
 
-    What is queued for Slack and the webhook is sent here.
+    What is queued for Slack and the webhook is sent here. Output that cannot be written is one of the problems.
     """
     try:
         yield
@@ -168,11 +169,13 @@ def _summed_up(context: RemediationContext, summary: RemediationSummary, problem
         try:
             summary.problems += context.notifier.send()
         finally:  # a lost lock or a second signal may end that, too
-            for note in context.notes:
-                typer.echo(f"note: {printable(note)}")
-            typer.echo(summary.text)
-            name_problems(summary.problems)
             problems += summary.problems
+            with output_errors_noted(problems):
+                for note in context.notes:
+                    typer.echo(f"note: {printable(note)}")
+                typer.echo(summary.text)
+            with output_errors_noted(problems):
+                name_problems(summary.problems)
 
 
 def _dry_run(

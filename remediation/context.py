@@ -28,6 +28,7 @@ from library.documents.text import printable
 from library.issues.times import format_time
 from library.jobs.command_line import WrongUsageError, utc_now
 from library.jobs.run import Lease, renewing_sleep, this_person
+from library.jobs.standard_streams import output_errors_noted
 from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
@@ -197,3 +198,12 @@ class Prompt:
                 return "q"
             except UnicodeDecodeError:  # the terminal's encoding is not the environment's
                 self.show("not understood")
+
+
+class UnattendedPrompt(Prompt):
+    """What an unattended run says. A full disk, or a reader that left, does not keep it from its work."""
+
+    def show(self, text: str | Text) -> None:
+        """Print a line, or lines, where the output can be written."""
+        with output_errors_noted([]):  # the run's last lines find the same, and name it
+            super().show(text)

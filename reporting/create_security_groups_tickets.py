@@ -37,6 +37,7 @@ from library.jobs.command_line import (
 )
 from library.jobs.process import expect_many_objects, take_long_turns
 from library.jobs.run import Lease, hold_lock, renewing_sleep
+from library.jobs.standard_streams import output_errors_noted
 from library.notifications.clients import open_channels
 from reporting.read import ReportSummary
 from reporting.run import Reporter, Services
@@ -85,7 +86,8 @@ def command(
                 reporter.run(selection, dry_run=False)
             finally:
                 problems += reporter.summary.problems
-                _show(reporter.summary)
+                with output_errors_noted(problems):
+                    _show(reporter.summary)
     if reporter.summary.problems:
         raise typer.Exit(Exit.INCOMPLETE)
 

@@ -26,6 +26,17 @@ def open_closed_streams() -> None:
 
 
 @contextmanager
+def output_errors_noted(problems: list[str]) -> Iterator[None]:
+    """Go on where output could not be written, and add that to `problems`. The end of the program tells it, too."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OUTPUT_ENDED:
+            raise
+        problems.append(f"the output could not be written: {error.strerror}")
+
+
+@contextmanager
 def output_errors_told() -> Iterator[None]:
     """Write out standard output at the end; where it could not be written, say so in one line and exit with 1."""
     try:

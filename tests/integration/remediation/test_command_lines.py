@@ -15,10 +15,11 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from hammer import decide
+from library.aws.records import JobRecords
 from library.jobs.command_line import application
 from remediation import clean_security_groups, restore_security_groups
 from remediation.context import Prompt
-from tests.worlds.remediation_world import ANYWHERE, BUCKET, MEMBER, REGION, World, permission, world
+from tests.worlds.remediation_world import ANYWHERE, BUCKET, MAIN, MEMBER, REGION, World, permission, world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
 
@@ -249,3 +250,24 @@ def test_a_group_of_an_account_that_is_not_remediated_is_not_said_to_have_no_iss
     assert f"no issue in the accounts of remediation_accounts of: {group}" in result.stderr
     result = world.remediate("--batch", "--account", "member", "--group", group)
     assert f"no issue in {MEMBER} of: {group}" in result.stderr
+
+
+def test_a_full_disk_under_the_output_keeps_no_group_open_and_the_record_says_what_was_not_done(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = [world.group(SSH) for _ in range(2)]
+    for group in groups:
+        world.issue(group)
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - closing it fails, too
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", full)
+        clean_security_groups.command(config=str(world.folder), batch=True)
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
+    assert [world.rules(group) & OPEN for group in groups] == [set(), set()]
+    (run,) = JobRecords(world.table.items, MAIN).runs()
+    assert (run.outcome, run.problems) == (
+        "incomplete",
+        ["the output could not be written: No space left on device"],
+    )
+    assert capsys.readouterr().err == "", "the end of the program tells it"
