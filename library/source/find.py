@@ -400,6 +400,15 @@ def _read_template(
     search.add(found, of_group=of_group)
 
 
+def _is_elsewhere_defined(search: _Search) -> bool:
+    """Whether a stack, or another maker than Terraform, is known to define the group."""
+    tags = search.group.tags
+    # Only CloudFormation sets this tag: what it denied to tell is no sign that the group is of no stack.
+    is_untold = any(each.startswith(STACKS_NOT_ASKED) for each in search.problems)
+    is_of_stack = is_untold and bool(tags.get("aws:cloudformation:logical-id"))
+    return search.location is not None or other_maker_of(tags) is not None or is_of_stack
+
+
 def _search_terraform(search: _Search, terraform: TerraformFiles, account_and_region: tuple[str, str]) -> None:
     found = find_in_terraform(
         terraform.files,
@@ -409,7 +418,7 @@ def _search_terraform(search: _Search, terraform: TerraformFiles, account_and_re
         terraform.links,
         account_and_region,
         terraform.overridden,
-        is_elsewhere_defined=search.location is not None,
+        is_elsewhere_defined=_is_elsewhere_defined(search),
     )
     search.add(found, of_group=search.location is None)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
-from library.source.cloudformation import StackReader, StackResource
+from library.source.cloudformation import StackReader, StackReadError, StackResource
 from library.source.find import TerraformFiles, locate, read_folders
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit, Found
@@ -312,6 +314,30 @@ def test_the_group_s_region_is_asked_for(region: str, *, is_found: bool) -> None
     described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
     stacks = NoStacks(None, "123456789012", region)
     assert locate(described, [SSH], ("10.0.0.0/8",), stacks, dict, files).complete is is_found
+
+
+class DenyingStacks(NoStacks):
+    def describe(self, stack_id: str) -> dict[str, Any] | None:
+        raise StackReadError(f"{stack_id}: denied")
+
+
+OF_STACK = {"aws:cloudformation:stack-id": "network", "aws:cloudformation:logical-id": "Web"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_found"),
+    [({}, True), ({"pulumi:project": "shop"}, False), (OF_STACK, False)],
+    ids=["", "Pulumi", "stack"],
+)
+def test_half_a_match_is_no_place_of_a_group_whose_tags_name_another_maker(
+    tags: dict[str, str], *, is_found: bool
+) -> None:
+    """Also where CloudFormation does not answer: its tags are its own."""
+    text = DIFFERING[0]
+    files = TerraformFiles([TerraformFile("main.tf", "/live", text, parse_hcl(text))])
+    stacks = DenyingStacks(None, "123456789012", "eu-west-1")
+    report = locate(replace(GROUP, tags=tags), [SSH], ("10.0.0.0/8",), stacks, dict, files)
+    assert (report.complete, bool(report.diff)) == (is_found, is_found)
 
 
 @pytest.mark.parametrize("name", ["providers_override.tf.json", "override.tf"])
