@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import patch
 
 import pytest
 
 from identification import filter_inspector_findings
+from library.aws.records import CoverageRecords
+from library.jobs import command_line
 from tests.builders.inspector_samples import v2_event
 from tests.integration.hammer.test_immediate import OPEN, SSH, Queue, a_group, queue
-from tests.worlds.remediation_world import MAIN, REGION, permission
+from tests.worlds.remediation_world import MAIN, NOW, REGION, permission
 
 __all__ = ["queue"]
 STRANGER = "333333333333"
@@ -72,3 +75,15 @@ def test_a_region_that_this_sdk_does_not_know_keeps_nothing_else_from_being_done
     queue.run()
     assert given.exposed(group) == set()
     assert given.exposed(other) == OPEN, "it is not there that it was asked for"
+
+
+def test_a_group_in_a_region_newer_than_this_sdk_is_closed_at_once_and_restored(queue: Queue) -> None:
+    given = queue.world
+    group = a_group(given)
+    queue.asks(group)
+    CoverageRecords(given.table.items).begin(MAIN, REGION, NOW)
+    with patch.object(command_line, "aws_regions", lambda: {"us-east-1"}):
+        assert queue.run().exit_code == 0
+        assert given.exposed(group) == set()
+        assert given.restore(group, "--batch").exit_code == 0
+    assert given.exposed(group) == OPEN
