@@ -37,6 +37,7 @@ from library.jobs.command_line import (
     NotThereError,
     RegionOption,
     accounts_named,
+    known_accounts,
     open_table,
     read_configuration,
     refuse_unknown_groups,
@@ -134,7 +135,7 @@ def command(
     if end is not None:
         _end(configuration, sessions, table, end, reason)
         return
-    accounts = _accounts(configuration, account or ())
+    accounts = _accounts(configuration, account or (), table)
     refuse_unknown_regions(region, configuration.aws.regions)
     today = utc_now().date()
     rows = [
@@ -151,17 +152,20 @@ def command(
     )
 
 
-def _accounts(config: Configuration, asked_for: Sequence[str]) -> list[str]:
+def _accounts(config: Configuration, asked_for: Sequence[str], table: IssueTable) -> list[str]:
     """The accounts that are scanned, and the others that the configuration or the whitelist names.
 
-    People may have decided about an issue of an account before it was taken out of those that are scanned.
+    People may have decided about an issue of an account before it was taken out of those that are scanned, or out of
+    the configuration: such an account is there for who asks for it.
 
     Raises:
         NotThereError: an account that is asked for is none of these.
     """
     others = (*config.aws.named, config.aws.main_account_id, *config.whitelist.secgrp_unrestricted_access)
     every = {account_id: config.account_name(account_id) for account_id in (*config.scanned_accounts(), *others)}
-    return accounts_named(asked_for, every) if asked_for else list(every)
+    every |= known_accounts(asked_for, config, table)
+    chosen = accounts_named(asked_for, every) if asked_for else every
+    return [account_id for account_id in every if account_id in chosen]
 
 
 def _selected(

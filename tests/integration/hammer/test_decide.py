@@ -410,6 +410,24 @@ def test_exemptions_of_an_account_that_only_the_whitelist_names(here: World) -> 
     assert [entry["group"] for entry in listed(here, "--account", "999999999999")] == ["sg-1"]
 
 
+def test_exemptions_of_an_account_that_left_the_configuration(here: World) -> None:
+    """As `hammer issues` has it: of an account that is named, if the table has issues of it."""
+    group = an_issue(here, account=MEMBER)
+    assert decided(here, "exempt", group, "--days", "7", "--reason", REASON, account=MEMBER).exit_code == 0
+    file = here.folder / "config.json"
+    config = json.loads(file.read_text())
+    del config["aws"]["accounts"][MEMBER]
+    file.write_text(json.dumps(config))
+    assert [entry["group"] for entry in listed(here, "--account", MEMBER)] == [group]
+    assert listed(here) == []
+
+
+def test_exemptions_of_several_accounts_are_in_the_order_of_the_configuration(here: World) -> None:
+    here.configure(whitelist={MAIN: ["sg-1"], MEMBER: ["sg-2"]})
+    asked = ("--account", MEMBER, "--account", MAIN)
+    assert [entry["group"] for entry in listed(here, *asked)] == ["sg-1", "sg-2"]
+
+
 def test_the_register_is_written_to_files_only(here: World) -> None:
     refused = run(exemptions, "--config", str(here.folder), "--output", "s3://bucket/register.csv")
     assert refused.exit_code == 2
