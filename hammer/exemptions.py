@@ -38,6 +38,7 @@ from library.jobs.command_line import (
     RegionOption,
     accounts_named,
     known_accounts,
+    name_problems,
     open_table,
     read_configuration,
     refuse_unknown_groups,
@@ -124,7 +125,8 @@ def command(
 ) -> None:
     """List the exemptions of the whitelist and of people's decisions: who, why, until when. Or end one (--end).
 
-    Exits with 1 when --end is refused, and 2 when there is no such exemption, account, region or group.
+    Exits with 1 when --end is refused, or the issue of a --group cannot be read, and 2 when there is no such exemption,
+    account, region or group.
     """
     if output and output.startswith("s3://"):
         raise typer.BadParameter(f"{output}: a file of this machine, not S3", param_hint="'--output'")
@@ -146,10 +148,13 @@ def command(
             *from_table(table.decided_exemptions(account_id), today),
         )
     ]
-    rows = _selected(rows, table, accounts, region or (), group or ())
+    rows, problems = _selected(rows, table, accounts, region or (), group or ())
     _write(
         [row for row in rows if everything or not row.ended], _format(output_format, output), output, more=everything
     )
+    name_problems(problems)
+    if problems:
+        raise typer.Exit(Exit.INCOMPLETE)
 
 
 def _accounts(config: Configuration, asked_for: Sequence[str], table: IssueTable) -> list[str]:
@@ -170,16 +175,18 @@ def _accounts(config: Configuration, asked_for: Sequence[str], table: IssueTable
 
 def _selected(
     rows: Sequence[Row], table: IssueTable, accounts: Sequence[str], regions: Sequence[str], groups: Sequence[str]
-) -> list[Row]:
-    """The rows of these regions and groups; empty: all.
+) -> tuple[list[Row], list[str]]:
+    """The rows of these regions and groups, empty: all; and why rows of such a group may be missing.
 
     Where an exemption names its group by VPC and name, or its group has no issue, nobody knows the region: it stays.
+    Where the issue of a group cannot be read, nobody knows its VPC and name.
 
     Raises:
         NotThereError: a group is named by no exemption, and the table has no issue of it.
     """
     if not (regions or groups):
-        return list(rows)
+        return list(rows), []
+    unreadable: list[UnreadableIssueError] = []
     issues = {
         (account_id, issue.issue_id): issue
         for account_id in accounts
@@ -190,7 +197,7 @@ def _selected(
                 for name in (*groups, *(row.group for row in rows if row.account_id == account_id))
                 if name.startswith("sg-")
             ],
-            unreadable=lambda error: None,
+            unreadable=unreadable.append,
         ).values()
     }
     names = {
@@ -207,12 +214,13 @@ def _selected(
         region = row.region or (issue.details.region if issue else "")
         return not region or region in regions
 
-    return [
+    selected = [
         row
         for row in rows
         if (not groups or row.group in groups or (row.account_id, row.group) in names)
         and (not regions or is_there(row))
     ]
+    return selected, [str(error) for error in unreadable if error.issue_id in groups]
 
 
 def from_file(account_id: str, exemptions: Iterable[Exemption], today: date) -> Iterator[Row]:

@@ -428,6 +428,20 @@ def test_exemptions_of_several_accounts_are_in_the_order_of_the_configuration(he
     assert [entry["group"] for entry in listed(here, *asked)] == ["sg-1", "sg-2"]
 
 
+def test_a_group_whose_name_cannot_be_read_is_named(here: World) -> None:
+    """An exemption of its VPC and name may be missing in the list, which must not pass for a whole one."""
+    group, other = an_issue(here), an_issue(here, RDP)
+    here.configure(whitelist={MAIN: [group, other, "vpc-1:web"]})
+    here.table.items.update(MAIN, group, {"status": "nonsense"})
+    done = run(exemptions, "--config", str(here.folder), "--format", "json", "--group", group)
+    assert done.exit_code == 1, done.output
+    assert [entry["group"] for entry in json.loads(done.stdout)] == [group]
+    assert f"{group} in {MAIN}: its item in the issue table is not as it should be" in done.stderr
+    # Of another group nothing is missing, and of a region nothing either.
+    assert [entry["group"] for entry in listed(here, "--group", other)] == [other]
+    assert [entry["group"] for entry in listed(here, "--region", REGION)] == [group, other, "vpc-1:web"]
+
+
 def test_the_register_is_written_to_files_only(here: World) -> None:
     refused = run(exemptions, "--config", str(here.folder), "--output", "s3://bucket/register.csv")
     assert refused.exit_code == 2
