@@ -206,6 +206,14 @@ def test_eventbridge_may_use_the_key_without_a_condition() -> None:
     assert "Condition" not in of_events[0]
 
 
+def test_the_key_goes_after_the_bucket_whose_backups_it_encrypts() -> None:
+    """Of a bucket that refuses to be destroyed, because it holds backups, Terraform keeps only what it depends on.
+
+    A key that waits for its deletion decrypts nothing.
+    """
+    assert "${aws_kms_key.hammer}" in resources("aws_s3_bucket")["aws_s3_bucket.hammer"]["depends_on"]
+
+
 def test_the_hosts_volume_is_as_large_as_the_image_says_unless_it_is_given() -> None:
     (template,) = resources("aws_launch_template").values()
     (ebs,) = template["block_device_mappings"][0]["ebs"]

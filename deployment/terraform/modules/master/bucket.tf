@@ -2,6 +2,9 @@
 resource "aws_s3_bucket" "hammer" {
   bucket        = local.bucket
   force_destroy = !var.protect_data
+
+  # So that the key is destroyed after the bucket: where the bucket refuses, because it holds backups, they stay readable.
+  depends_on = [aws_kms_key.hammer]
 }
 
 resource "aws_s3_bucket_versioning" "hammer" {
