@@ -206,6 +206,12 @@ class TestAction:
         assert len(added) == 7
         assert mistake(f"scan {' '.join(added)}") is None
 
+    def test_the_python_of_the_job_stays_what_it_was(self) -> None:
+        """By default setup-python puts its Python before the job's own in PATH, for every later step."""
+        (setup,) = [s for s in self.CONTENT["runs"]["steps"] if s.get("uses", "").startswith("actions/setup-python@")]
+        assert setup["with"]["update-environment"] is False
+        assert self.CONTENT["runs"]["steps"][1]["env"] == {"PYTHON": "${{ steps.python.outputs.python-path }}"}
+
     def test_every_script_has_a_shell(self) -> None:
         assert [step for step in self.CONTENT["runs"]["steps"] if ("run" in step) != ("shell" in step)] == []
 
