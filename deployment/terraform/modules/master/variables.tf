@@ -103,6 +103,12 @@ variable "host" {
     condition     = !can(regex("//[^/]*@", var.host.https_proxy))
     error_message = "Write https_proxy without user and password: user data and state show it."
   }
+
+  # A login shell reads them as a program, and a unit of systemd has them between quotes.
+  validation {
+    condition     = var.host == null || can(regex("^[A-Za-z0-9_.,:/@+=*\\[\\]-]*$", "${var.host.https_proxy},${var.host.no_proxy}"))
+    error_message = "Write https_proxy and no_proxy without blanks and quotes; no_proxy with commas between its values."
+  }
 }
 
 variable "missing_after_hours" {
@@ -151,15 +157,27 @@ variable "tags" {
 }
 
 variable "kms_key_arn" {
-  description = "A KMS key of your own. Its policy needs the statements of the output `key_statements`. Null: one is made."
+  description = "A KMS key of your own, from the first apply on: given later, what the key that was made encrypts cannot be read any more. Its policy needs the statements of the output `key_statements`. Null: one is made."
   type        = string
   default     = null
+
+  # Roles are allowed this key: the name of an alias allows nothing.
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.", var.kms_key_arn))
+    error_message = "Write the ARN of the key itself, arn:…:key/…, and not of an alias."
+  }
 }
 
 variable "organization_id" {
   description = "Organization (o-…) whose accounts may send events to the bus. Null: the accounts in aws.accounts may."
   type        = string
   default     = null
+
+  # Of another one no account could be entered, and no event would arrive.
+  validation {
+    condition     = var.organization_id == null || can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
+    error_message = "Write the id of the organization, o-…: aws organizations describe-organization shows it."
+  }
 }
 
 variable "event_delay_seconds" {
@@ -270,6 +288,12 @@ variable "table_kms_key_arn" {
   description = "A KMS key of your own for the table. Whoever reads the table needs it, too. Null: the key that AWS keeps for DynamoDB."
   type        = string
   default     = null
+
+  # Roles are allowed this key: the name of an alias allows nothing.
+  validation {
+    condition     = var.table_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.", var.table_kms_key_arn))
+    error_message = "Write the ARN of the key itself, arn:…:key/…, and not of an alias."
+  }
 }
 
 variable "environment" {

@@ -61,6 +61,48 @@ run "a_host_that_is_replaced_after_more_than_a_year" {
   }
 }
 
+# A login shell reads these as a program: after the blank it would look for a command, and keep no value.
+run "a_blank_in_no_proxy" {
+  command         = plan
+  expect_failures = [var.host]
+
+  variables {
+    host = {
+      vpc_id    = "vpc-0123456789abcdef0"
+      subnet_id = "subnet-0123456789abcdef0"
+      no_proxy  = "169.254.169.254, .example.com"
+    }
+  }
+}
+
+# Roles are allowed the key itself: of an alias no permission comes.
+run "the_alias_of_a_key" {
+  command         = plan
+  expect_failures = [var.kms_key_arn]
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:alias/ours"
+  }
+}
+
+run "the_alias_of_the_tables_key" {
+  command         = plan
+  expect_failures = [var.table_kms_key_arn]
+
+  variables {
+    table_kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:alias/ours"
+  }
+}
+
+run "a_unit_in_place_of_the_organization" {
+  command         = plan
+  expect_failures = [var.organization_id]
+
+  variables {
+    organization_id = "ou-exam-11111111"
+  }
+}
+
 run "an_alarm_after_more_than_a_week" {
   command         = plan
   expect_failures = [var.missing_after_hours]
