@@ -176,6 +176,8 @@ def _send_mail(tables: TableAccess, listing: Listing, address: str, page: bytes)
                 "RawContent": page,
                 "ContentDisposition": "ATTACHMENT",
                 "ContentType": "text/html",
+                # SES takes short lines of ASCII by default (SES Developer Guide, "Working with email attachments").
+                "ContentTransferEncoding": "BASE64",
                 "FileName": f"security-groups-{listing.generated:%Y-%m-%d}.html",
             }
         ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
 from moto.ses.models import ses_backends
 from typer.testing import CliRunner
@@ -115,6 +116,30 @@ def test_those_who_asked_get_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert mail.subject.endswith(": 2 high")
     assert "2 groups are open to the Internet, 0 of them reachable from the Internet now" in mail.body
     assert 'high: "web", ' in mail.body
+
+
+@pytest.mark.usefixtures("table")
+def test_the_report_is_attached_in_an_encoding_that_keeps_its_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SES takes 7 bits where none is named: ASCII, in lines of at most 998 (RFC 2045, 2.7)."""
+    boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress="hammer@example.com")
+    sent: list[Any] = []
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def remembering(client: Any, operation: str, params: Any) -> Any:
+        sent.extend([params] if operation == "SendEmail" else [])
+        return call(client, operation, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", remembering)
+    location = configure(tmp_path, publishing={"email_from": "hammer@example.com", "email_to": "ciso@example.com"})
+    file = tmp_path / "config.json"
+    file.write_text(file.read_text("utf-8").replace('"shop"', '"Zürich"').replace('"master"', '"Zürich"'), "utf-8")
+    assert run(location) == []
+    ((attached,),) = (each["Content"]["Simple"]["Attachments"] for each in sent)
+    assert attached["RawContent"] == report().encode()
+    assert "Zürich".encode() in attached["RawContent"]
+    assert attached["ContentTransferEncoding"] == "BASE64"
 
 
 @pytest.mark.usefixtures("table")
