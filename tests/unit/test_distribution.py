@@ -171,6 +171,14 @@ class TestWorkflows:
     def test_every_command_of_hammer_exists(self, path: Path) -> None:
         assert [f"{command}: {reason}" for command in commands(path) if (reason := mistake(command))] == []
 
+    @pytest.mark.parametrize("path", [*WORKFLOWS, *EXAMPLES], ids=lambda path: path.name)
+    def test_no_comment_of_another_workflow_is_written_over(self, path: Path) -> None:
+        """All workflows write as one user, and `gh pr comment --edit-last` edits that user's last comment."""
+        text = path.read_text("utf-8")
+        assert "--edit-last" not in text
+        if "--method PATCH" in text:
+            assert 'select(.user.type == \\"Bot\\" and (.body | startswith(\\"$mark\\")))' in text
+
     def test_the_commands_are_found(self) -> None:
         assert {"--version"} <= {command.split()[0] for command in commands(RELEASE)}
         assert {"scan"} == {command.split()[0] for command in commands(ACTION)}
