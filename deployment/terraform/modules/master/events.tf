@@ -44,6 +44,13 @@ resource "aws_cloudwatch_event_bus_policy" "hammer" {
   }
 }
 
+check "senders_of_events" {
+  assert {
+    condition     = !local.in_organization || var.organization_id != null
+    error_message = "aws.accounts is \"organization\" and organization_id is not set: the bus takes events of the main account alone, and changes elsewhere are seen by the next scan."
+  }
+}
+
 # The main account's own events, those of Inspector among them: it may be Inspector's delegated administrator.
 module "own_events" {
   source = "../events"

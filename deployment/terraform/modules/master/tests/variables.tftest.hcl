@@ -103,6 +103,16 @@ run "a_unit_in_place_of_the_organization" {
   }
 }
 
+# No more than a warning: events are optional.
+run "an_organization_whose_id_is_not_given" {
+  command         = plan
+  expect_failures = [check.senders_of_events]
+
+  variables {
+    config_folder = "../../accounts/organization/config"
+  }
+}
+
 run "an_alarm_after_more_than_a_week" {
   command         = plan
   expect_failures = [var.missing_after_hours]
