@@ -121,6 +121,8 @@ READ: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"ses_from_address": "hammer@example.com"},
     ),
     "sender": ({"publishing": {"email_from": "hammer@example.com"}}, {"ses_from_address": "hammer@example.com"}),
+    # Without the instance's metadata the agent of Systems Manager has no credentials, and the host no way in.
+    "the-metadata-needs-no-proxy": ({}, {"no_proxy": ".example.com,10.0.0.0/8,169.254.169.254"}),
     "no-sender": ({}, {"ses_from_address": "", "secrets": [], "listens": False, "runs_at_once": False}),
 }
 # Names of files: right or no matter, not read by a configuration, and mistakes.
@@ -157,9 +159,14 @@ MISNAMED = (
 LOCALS = {
     "alarms.tf": ["runs_at_once", "listens"],
     "events.tf": ["in_list"],
+    "host.tf": ["no_proxy"],
     "roles.tf": ["ses_from", "ses_from_address", "reader_roles"],
 }
-VARIABLES = {"host": "{}", "immediate_remediation": "true", "ses_from_address": "null"}
+VARIABLES = {
+    "host": '{ no_proxy = ".example.com,10.0.0.0/8" }',
+    "immediate_remediation": "true",
+    "ses_from_address": "null",
+}
 
 
 def merged(sections: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ locals {
   host_architecture = try(var.host.architecture, null) != null ? var.host.architecture : (
     can(regex("^(a1|[a-z]+[0-9]+g[a-z0-9-]*)[.]", try(var.host.instance_type, ""))) ? "arm64" : "x86_64"
   )
+  # Through a proxy the agent of Systems Manager gets no credentials from the instance's metadata, and nobody gets in.
+  no_proxy    = try(join(",", distinct(compact(concat(split(",", var.host.no_proxy), ["169.254.169.254"])))), "")
   bundle      = "hammer-host-${local.host_architecture}.zip"
   bundle_hash = var.host == null ? "" : filesha256("${var.package_folder}/${local.bundle}")
 }
@@ -98,7 +100,7 @@ resource "aws_launch_template" "host" {
     environment   = join("\n", [for name, value in var.environment : "${name}=${value}"])
     https_proxy   = each.value.https_proxy
     log_group     = local.host_log_group
-    no_proxy      = each.value.no_proxy
+    no_proxy      = local.no_proxy
     queue         = local.immediate_queue
     region        = local.region
   }))

@@ -82,7 +82,7 @@ variable "host" {
     architecture       = optional(string)                    # arm64 or x86_64; without: as the instance type has it
     egress_ports       = optional(list(number), [443])       # TCP ports that it may connect to, such as those of a proxy or of JIRA; and port 53
     https_proxy        = optional(string, "")                # http://proxy.example.com:3128, without a password; its port belongs into egress_ports
-    no_proxy           = optional(string, "169.254.169.254") # what is reached without it: the instance metadata, endpoints of the VPC
+    no_proxy           = optional(string, "169.254.169.254") # what is reached without it, beside the instance metadata: endpoints of the VPC
     egress_rules = optional(list(object({                    # in place of egress_ports: what it may connect to, DNS included
       protocol       = string
       from_port      = number
