@@ -56,10 +56,8 @@ from reporting.plan import channel_digest
 
 if TYPE_CHECKING:
     from library.config import Configuration
-    from library.issues.issue import Issue
     from library.jobs.command_line import Selection
     from library.notifications.jira_client import JiraClient
-    from reporting.decision_notifications import DecisionNotifications
     from reporting.read import ReportSummary
     from reporting.run import Services
 

@@ -65,7 +65,6 @@ if TYPE_CHECKING:
     from library.notifications.slack_connection import SlackClient
     from library.notifications.webhook import WebhookClient
     from library.source.location import SourceReport
-    from reporting.read import ReportSummary
 
 
 _ISSUES_A_RUN = 200
