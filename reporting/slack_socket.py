@@ -46,16 +46,21 @@ _SWITCHED_OFF = "link_disabled"
 # What Slack says of a token, or an app, that no waiting mends.
 _NO_LOGIN = frozenset(
     {
-        *(
-            "account_inactive",
-            "app_not_found",
-            "invalid_auth",
-            "missing_scope",
-            "no_permission",
-            "not_allowed_token_type",
-        ),
-        *("not_authed", "socket_mode_disabled", "token_expired", "token_revoked", "access_denied"),
-        *("forbidden_team", "team_access_not_granted", "org_login_required", "ekm_access_denied"),
+        "access_denied",
+        "account_inactive",
+        "app_not_found",
+        "ekm_access_denied",
+        "forbidden_team",
+        "invalid_auth",
+        "missing_scope",
+        "no_permission",
+        "not_allowed_token_type",
+        "not_authed",
+        "org_login_required",
+        "socket_mode_disabled",
+        "team_access_not_granted",
+        "token_expired",
+        "token_revoked",
     }
 )
 _ERRORS = (SlackClientError, OSError, HTTPException, AttributeError, KeyError, TypeError, ValueError)
