@@ -33,7 +33,7 @@ from library.aws.session import Sessions
 from library.documents.text import counted
 from library.issues.decision_record import KeptSource, kept_sources
 from library.issues.issue import Issue
-from library.issues.times import format_time, parse_time, shown_time
+from library.issues.times import format_time, shown_time, stored_time
 from library.issues.use import CAVEAT, SourceClass, use_summary
 from library.network.addresses import Network, parse_network
 from library.security_groups.group import IngressRule, RuleKey, is_prefix_list, rule_key
@@ -111,7 +111,7 @@ def read_lists_and_plan(
 TRIED_AGAIN_AFTER = timedelta(days=7)
 
 
-def plan_fingerprint(rules: Iterable[IngressRule], planned: object, withdraw: Iterable[AddedRule]) -> str:
+def plan_fingerprint(rules: Iterable[IngressRule], planned: Plan | Skipped, withdraw: Iterable[AddedRule]) -> str:
     """A digest of what is to be changed in a group with these rules.
 
     Descriptions do not count: those of new rules have the day in them. The rules have their ids; `withdraw` is what is
@@ -137,31 +137,26 @@ def refused_before(details: Mapping[str, Any], attempt: str, now: datetime) -> s
 
     `details` is `remediation_details` of the issue, `attempt` of `plan_fingerprint`.
     """
-    refused, until = details.get("refused"), tried_again(details)
-    if not isinstance(refused, Mapping) or until is None or refused.get("attempt") != attempt:
+    if _refused_at(details, now) is None or details["refused"].get("attempt") != attempt:
         return ""
-    # A time to come was not written by a run.
-    return str(refused.get("reason") or "") if until - TRIED_AGAIN_AFTER <= now < until else ""
+    return str(details["refused"].get("reason") or "")
 
 
-def tried_again(details: Mapping[str, Any]) -> datetime | None:
-    """When what EC2 refused is tried again, if nothing changes before; None: nothing is remembered."""
+def _refused_at(details: Mapping[str, Any], now: datetime) -> datetime | None:
+    """When EC2 refused; None: it did not, or it is to be tried again."""
     refused = details.get("refused")
-    if not isinstance(refused, Mapping):
-        return None
-    try:
-        at = parse_time(refused.get("at"))
-        return at + TRIED_AGAIN_AFTER if at else None
-    except (AttributeError, OverflowError, TypeError, ValueError):
-        return None
+    at = stored_time(refused.get("at")) if isinstance(refused, Mapping) else None
+    # A time to come was not written by a run.
+    return at if at is not None and timedelta(0) <= now - at < TRIED_AGAIN_AFTER else None
 
 
 def next_try(details: Mapping[str, Any], now: datetime) -> str:
     """When what EC2 refused is tried again, for the end of a line; empty: in the next run."""
-    until = tried_again(details)
-    if until is None or not until - TRIED_AGAIN_AFTER <= now < until:
+    at = _refused_at(details, now)
+    if at is None:
         return ""
-    return f" It is tried again when the group or its plan changes, at the latest after {shown_time(until)}."
+    until = shown_time(at + TRIED_AGAIN_AFTER)
+    return f" It is tried again when the group or its plan changes, at the latest after {until}."
 
 
 KEEP_QUESTION = "Keep which of them? numbers, such as 1,3; Enter for none; q(uit):"
