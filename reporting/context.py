@@ -72,6 +72,11 @@ def texts_for(issue: Issue) -> IssueTexts:
     return _TEXTS[issue.kind]
 
 
+def location_of(config: Configuration, issue: Issue) -> Location:
+    """Where an issue is, in words."""
+    return Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+
+
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{8,}")
 
 
@@ -106,7 +111,7 @@ class TicketContexts:
             owners=owners.configured,
             named=owners.named,
             facts=TicketFacts(
-                location=self.location(issue),
+                location=location_of(self._config, issue),
                 restricted=self._config.secgrp_unrestricted_access.restricted_ports,
                 used_by=self._used_by.get(issue_key(issue), GroupUsers(unknown="it was not asked")),
                 closes_at=step.closes_at,
@@ -138,15 +143,11 @@ class TicketContexts:
             if step.close
             else "to be recorded as reported"
         )
-        location, text = self.location(step.issue), texts_for(step.issue)
+        location, text = location_of(self._config, step.issue), texts_for(step.issue)
         if step.issue.status is not Status.OPEN:  # what is over, or exempt, is not said to be open
             return f"{what}: {text.subject(step.issue, location)}"
         restricted = self._config.secgrp_unrestricted_access.restricted_ports
         return f"{what}: {text.summary(step.issue, location, restricted)}"
-
-    def location(self, issue: Issue) -> Location:
-        """Where an issue is, in words."""
-        return Location(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
 
     def _owners(self, issue: Issue) -> IssueOwners:
         return owners_of_issue(self._config, issue, self._used_by.get(issue_key(issue), GroupUsers()).tags)

@@ -28,10 +28,9 @@ from library.notifications.webhook_events import (
     issue_event,
     subject_of,
 )
-from reporting.context import texts_for
+from reporting.context import location_of, texts_for
 from reporting.group_text import exemption_line
 from reporting.plan import DOUBTED, Step, Update, channel_digest, state_with_reminder
-from reporting.ticket_facts import Location
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from library.notifications.webhook import WebhookClient
     from reporting.read import ReportSummary
     from reporting.run import Services
+    from reporting.ticket_facts import Location
 
 _TYPES = {
     Update.NEW: EventType.NEW,
@@ -60,7 +60,7 @@ def type_of(update: Update | None) -> EventType:
 def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: datetime) -> WebhookEvent:
     """The event that tells a step. Pure."""
     issue, kind = step.issue, type_of(step.event_update)
-    location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    location = location_of(config, issue)
     console_url = location.console_url(issue.issue_id) if issue.kind is SECURITY_GROUP else ""
     subject = subject_of(config, jira, issue, console_url)
     what = str(step.event_update) if step.event_update else "closed automatically soon"
@@ -69,13 +69,14 @@ def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: d
         more["days_left"] = step.event_reminder
     sent = int(issue.webhook_details.get("sent") or 0)
     key = (what, step.event_reminder, step.reminder_of_end, channel_digest(issue), step.at_once, sent)
-    return issue_event(issue, subject, kind, at=at, key=key, reason=what, text=_sentence(config, step), more=more)
+    return issue_event(
+        issue, subject, kind, at=at, key=key, reason=what, text=_sentence(config, step, location), more=more
+    )
 
 
-def _sentence(config: Configuration, step: Step) -> str:
+def _sentence(config: Configuration, step: Step, location: Location) -> str:
     """A step in one sentence."""
     issue, text = step.issue, texts_for(step.issue)
-    location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
     said = exemption_line(step, step.event_update, issue.webhook_details)
     restricted = config.secgrp_unrestricted_access.restricted_ports
     # What is over, or exempt, is not said to be open.
