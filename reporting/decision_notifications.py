@@ -112,9 +112,9 @@ class DecisionNotifications:
             return not issue.status.is_exposed  # the ticket that is filed later gets it
         decision = untold.decision
         try:
-            self._comment(issue, key, untold, problems)
+            self._comment(self.jira, issue, key, untold, problems)
             if decision.kind is DecisionKind.NOT_MINE and decision.is_done:
-                self._assign(key, decision.owner, problems)
+                _assign(self.jira, key, decision.owner, problems)
             if untold.label:
                 problems += self.take_off(key, untold.label)
         except JiraError as error:
@@ -142,34 +142,18 @@ class DecisionNotifications:
             return [f"{key} keeps the label {printable(label)}: {error}"]
         return []
 
-    def _comment(self, issue: Issue, key: str, untold: Untold, problems: list[str]) -> None:
-        if self.jira is None:
-            return
+    def _comment(self, jira: JiraClient, issue: Issue, key: str, untold: Untold, problems: list[str]) -> None:
         # JIRA Cloud gives back another text than it was given: the comment is known again by its marker.
         text = f"{issue.account_id} {issue.issue_id} {untold.number}"
         marker = f"decision {hashlib.sha256(text.encode()).hexdigest()[:16]}"
         limit = self.config.jira.text_field_character_limit
-        if not self.jira.has_comment(key, marker):
+        if not jira.has_comment(key, marker):
             try:
-                comment_with_reference(self.jira, key, comment(untold.decision), marker, limit)
+                comment_with_reference(jira, key, comment(untold.decision), marker, limit)
             except JiraError as error:
                 if not error.refuses_text:
                     raise
                 problems.append(f"{key} takes no comment on what was decided: {error}")
-
-    def _assign(self, key: str, owner: str, problems: list[str]) -> None:
-        if self.jira is None or owner.startswith("#"):
-            return  # a channel is Slack's business
-        try:
-            user = self.jira.users.assignable(key.rpartition("-")[0], owner)
-            if user is None:
-                problems.append(f"{key} is not assigned to {printable(owner)}: JIRA knows no such user, or several")
-                return
-            self.jira.assign(key, user)
-        except JiraError as error:
-            if error.may_pass:
-                raise
-            problems.append(f"{key} is not assigned to {printable(owner)}: {error}")
 
     def _notify_in_slack(self, issue: Issue, decision: Decision, problems: list[str]) -> bool:
         """Tell whom a decision concerns. Returns whether nothing is left to do."""
@@ -241,9 +225,9 @@ class DecisionNotifications:
         found = self.messages.of_issue(issue.account_id, issue.issue_id)
         for message in found.messages:
             if message.claims or message.shown != self.message(issue).digest:
-                issue = self._rewrite(issue, message, problems)
+                issue = self._rewrite(self.slack, issue, message, problems)
 
-    def _rewrite(self, issue: Issue, kept: ButtonMessage, problems: list[str]) -> Issue:
+    def _rewrite(self, slack: SlackClient, issue: Issue, kept: ButtonMessage, problems: list[str]) -> Issue:
         """Rewrite one message until it shows the issue as it is. Returns the issue as it is."""
         messages, location = self.messages, (issue.account_id, issue.issue_id)
         for _ in range(_REWRITES):
@@ -253,7 +237,7 @@ class DecisionNotifications:
             message = self.message(issue)
             keep = True
             try:
-                self._update(kept, message)
+                slack.update(kept.channel, kept.ts, message.text, message.blocks)
             except SlackDestinationError:
                 keep = False  # the message is gone, or it cannot be rewritten any more
             except SlackError as error:
@@ -265,10 +249,6 @@ class DecisionNotifications:
             if fresh is None or not keep or self.message(fresh).digest == message.digest:
                 return issue
         return issue
-
-    def _update(self, kept: ButtonMessage, message: IssueMessage) -> None:
-        if self.slack is not None:
-            self.slack.update(kept.channel, kept.ts, message.text, message.blocks)
 
     def notify_all(self, account_id: str, note: Callable[[Issue], None] = lambda _: None) -> list[str]:
         """Rewrite every message of an account that shows something else than its issue is, and tell what is untold.
@@ -291,3 +271,18 @@ class DecisionNotifications:
             if issue.decided.outbox or any(kept.claims or kept.shown != shown for kept in each.messages):
                 problems += self.notify(issue)
         return problems
+
+
+def _assign(jira: JiraClient, key: str, owner: str, problems: list[str]) -> None:
+    if owner.startswith("#"):
+        return  # a channel is Slack's business
+    try:
+        user = jira.users.assignable(key.rpartition("-")[0], owner)
+        if user is None:
+            problems.append(f"{key} is not assigned to {printable(owner)}: JIRA knows no such user, or several")
+            return
+        jira.assign(key, user)
+    except JiraError as error:
+        if error.may_pass:
+            raise
+        problems.append(f"{key} is not assigned to {printable(owner)}: {error}")
