@@ -269,7 +269,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
     paths = path_blocks(issue, facts.used_by)
-    unused = _is_unused(issue) and not _is_default(issue)
+    unused = _may_be_deleted(issue)
     to_do: tuple[Block, ...] = (*delete_command(issue, fix_at), *_narrow()) if unused else (Bullets(_advice()),)
     return (
         Section("", tuple(_head(issue, facts, fix_at))),
@@ -418,7 +418,7 @@ def _advice_lines(issue: Issue, facts: TicketFacts) -> Iterator[str]:
         yield f"    {slack_literal(fix_at.fix)}"
     if url := facts.location.console_url(issue.issue_id):
         yield f"    Look at it: {link(url, 'the group in the AWS console')}"
-    if _is_unused(issue) and not _is_default(issue) and fix_at is None:
+    if _may_be_deleted(issue) and fix_at is None:
         command = f"aws ec2 delete-security-group {aws_options(issue)}"
         yield f"    If nothing needs it any more, delete it: `{command}`"
         yield "    If it is still needed, narrow it:"
@@ -469,7 +469,7 @@ def _to_do(issue: Issue, fix_at: FixLocation | None) -> str:
     """What to do, in a sentence; the section of that name goes on."""
     if fix_at is not None:
         return fix_at.fix
-    if _is_unused(issue) and not _is_default(issue):
+    if _may_be_deleted(issue):
         return "Delete the group if nothing needs it; otherwise narrow its sources."
     if len(issue.details.perms) == 1:
         return "Narrow the source of this rule to those who need it, or take the rule away."
@@ -488,9 +488,10 @@ def _again(issue: Issue) -> str:
     return f"The group was {flapping_text(issue.history, began, made_by(issue).manager)}."
 
 
-def _is_unused(issue: Issue) -> bool:
+def _may_be_deleted(issue: Issue) -> bool:
+    """Whether nothing uses the group now, and EC2 lets people delete it."""
     reachability = issue.details.reachability
-    return reachability is not None and reachability.verdict is Verdict.UNUSED
+    return reachability is not None and reachability.verdict is Verdict.UNUSED and not _is_default(issue)
 
 
 def _risk(issue: Issue) -> str:
