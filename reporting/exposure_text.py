@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from library.documents.document import Block, Bullets, Code, Section, Table, paragraph
-from library.documents.text import and_more, cut_utf16, flattened, printable
+from library.documents.text import and_more, counted, cut_utf16, flattened, printable
 from library.issues.issue import Issue
 from library.issues.names import aws_options
 from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
@@ -184,10 +184,6 @@ def _kinds(rules: Iterable[Exposure]) -> list[Exposure]:
     return list({(rule.protocol, rule.from_port, rule.to_port): rule for rule in rules}.values())
 
 
-def _source(perm: Exposure) -> tuple[str, dict[str, str]]:
-    return _named_source(perm.prefix_list_id or perm.cidr)
-
-
 def _named_source(source: str) -> tuple[str, dict[str, str]]:
     """A source as EC2 takes it: a CIDR or the id of a prefix list."""
     if is_prefix_list(source):
@@ -197,7 +193,7 @@ def _named_source(source: str) -> tuple[str, dict[str, str]]:
 
 def exposed_permission(perm: Exposure) -> dict[str, Any]:
     """The rule of an exposure as EC2 writes it; of a prefix list's entry that of the list."""
-    return _permission(perm, [_source(perm)])
+    return _permission(perm, [_named_source(perm.prefix_list_id or perm.cidr)])
 
 
 def _permission(perm: Exposure, sources: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, Any]:
@@ -266,7 +262,7 @@ def share(cidr: str) -> str:
         return f"{percent:.0f} % of IPv{network.version}"
     if count > 2**32:
         return f"less than 1 % of IPv{network.version}"
-    return f"{count:,} address{'' if count == 1 else 'es'}"
+    return counted(count, "address", "addresses")
 
 
 def protocol_cell(perm: Exposure) -> str:

@@ -15,6 +15,8 @@ from library.issues.schedule import Waiting
 from library.network.ports import PortSet, ports_text
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Location, TicketFacts
 
+_PORTS_NAMED = 4
+
 
 def summary(issue: Issue, location: Location, restricted: PortSet) -> str:
     """The ticket's title, on one line."""
@@ -112,5 +114,5 @@ def _lines(issue: Issue) -> list[str]:
     return [f"{perm.protocol} {ports_text(perm.from_port or 0, perm.to_port or 0)}" for perm in issue.details.perms]
 
 
-def _ports(issue: Issue, most: int = 4) -> str:
-    return and_more(_lines(issue), most)
+def _ports(issue: Issue) -> str:
+    return and_more(_lines(issue), _PORTS_NAMED)

@@ -88,11 +88,6 @@ def is_exempt_in_part(issue: Issue, exemptions: Sequence[Exemption], now: dateti
     return bool(applying(exemptions, issue.issue_id, issue.details.vpc_id, issue.details.name, now.date()))
 
 
-def _no_exemptions(account_id: str) -> Sequence[Exemption]:
-    del account_id
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What automatic remediation will do.
@@ -322,7 +317,7 @@ def plan(
     channels: Channels,
     remediation: Forecast,
     now: datetime,
-    exemptions: Callable[[str], Sequence[Exemption]] = _no_exemptions,
+    exemptions: Callable[[str], Sequence[Exemption]] = lambda _: (),
     watches: Callable[[Issue], bool] = lambda _: True,
 ) -> list[Step]:
     """What is to be done, in the order of the issues; nothing for an issue of which everything is told.

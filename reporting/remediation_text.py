@@ -14,6 +14,7 @@ from library.documents.document import Block, Bullets, Code, Document, Section, 
 from library.documents.slack_message import slack_literal
 from library.documents.text import and_more
 from library.issues.issue import Issue
+from library.issues.names import hammer_options
 from library.issues.reachability import Verdict
 from library.issues.schedule import Waiting, kept_open
 from library.issues.times import shown_time
@@ -214,8 +215,7 @@ def keep_command(issue: Issue) -> str:
     """The command with which a person has the rules replaced and keeps those who are proposed; empty: nobody is."""
     if issue.use is None or not issue.use.keep:
         return ""
-    location = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
-    return f"hammer remediate --include-not-due {location} --keep {','.join(issue.use.keep)}"
+    return f"hammer remediate --include-not-due {hammer_options(issue)} --keep {','.join(issue.use.keep)}"
 
 
 def use_comment(issue: Issue, when: str, scope: frozenset[str] | None = None) -> Document:
