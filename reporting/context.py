@@ -45,7 +45,7 @@ class IssueTexts(Protocol):
         notified_lines: Sequence[str] | None,
         *,
         again: bool,
-        scope: frozenset[str] | None = None,
+        scope: frozenset[str],
     ) -> Document:
         """The comment on a change."""
 

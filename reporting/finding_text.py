@@ -65,7 +65,7 @@ def changed(
     notified_lines: Sequence[str] | None,
     *,
     again: bool,
-    scope: frozenset[str] | None = None,
+    scope: frozenset[str],
 ) -> Document:
     """A comment on a ticket whose finding changed, or came back (`again`)."""
     del days, notified_lines, scope

@@ -305,7 +305,7 @@ def changed(
     notified_lines: Sequence[str] | None,
     *,
     again: bool,
-    scope: frozenset[str] | None = None,
+    scope: frozenset[str],
 ) -> Document:
     """A comment on a ticket whose group changed, or is exposed again.
 
@@ -314,7 +314,7 @@ def changed(
         days: how many days from now remediation will change it; None: it does not, or that is no news.
         notified_lines: what the ticket was last told, each as `exposure_line` writes it; None: nobody knows.
         again: whether the group was found again rather than changed.
-        scope: the statuses of the rules that remediation replaces; None: all of them.
+        scope: the statuses of the rules that remediation replaces.
     """
     perms = issue.details.perms
     now = {exposure_line(perm): perm for perm in perms}

@@ -59,24 +59,24 @@ def closing_when(step: Step) -> str:
 
 
 def _split(
-    issue: Issue, scope: frozenset[str] | None, waiting: Sequence[Waiting] = ()
+    issue: Issue, scope: frozenset[str], waiting: Sequence[Waiting] = ()
 ) -> tuple[list[Exposure], list[Exposure]]:
     """The exposures that remediation replaces at its next date, and those that stay open whatever the date."""
     later = {each.exposure for each in waiting}
     kept = {exposure for exposure, _ in kept_open(issue)}
-    in_scope = [perm for perm in issue.details.perms if perm not in kept and (scope is None or perm.status in scope)]
+    in_scope = [perm for perm in issue.details.perms if perm not in kept and perm.status in scope]
     return (
         [perm for perm in in_scope if perm not in later],
         [perm for perm in issue.details.perms if perm not in in_scope and perm not in later],
     )
 
 
-def replaced(issue: Issue, scope: frozenset[str] | None, waiting: Sequence[Waiting] = ()) -> str:
+def replaced(issue: Issue, scope: frozenset[str], waiting: Sequence[Waiting] = ()) -> str:
     """Which rules Hammer will replace, as the object of a sentence.
 
     Args:
         issue: the issue.
-        scope: the statuses of the rules that remediation replaces; None: all of them.
+        scope: the statuses of the rules that remediation replaces.
         waiting: what has a retention period of its own, and is replaced later.
     """
     due, left = _split(issue, scope, waiting)
@@ -98,7 +98,7 @@ def kept_text(issue: Issue) -> str:
     return f"{'; '.join(named)}{more}: Hammer leaves it until a person decides to close it." if named else ""
 
 
-def replaced_line(issue: Issue, scope: frozenset[str] | None, when: str, waiting: Sequence[Waiting] = ()) -> str:
+def replaced_line(issue: Issue, scope: frozenset[str], when: str, waiting: Sequence[Waiting] = ()) -> str:
     """What Hammer will replace and when, as a clause of one line; the arguments are those of `replaced`."""
     left = _split(issue, scope, waiting)[1]
     return f"Hammer will replace {replaced(issue, scope, waiting)} {when}{'; the others stay open' if left else ''}"
@@ -218,7 +218,7 @@ def keep_command(issue: Issue) -> str:
     return f"hammer remediate --include-not-due {hammer_options(issue)} --keep {','.join(issue.use.keep)}"
 
 
-def use_comment(issue: Issue, when: str, scope: frozenset[str] | None = None) -> Document:
+def use_comment(issue: Issue, when: str, scope: frozenset[str]) -> Document:
     """The comment on a ticket that was written before the flow logs told this.
 
     `when` says when remediation changes the group, as the end of a sentence; empty: it does not.
@@ -233,7 +233,7 @@ def use_comment(issue: Issue, when: str, scope: frozenset[str] | None = None) ->
     return (Section("", tuple(blocks)),)
 
 
-def use_alert(issue: Issue, when: str, scope: frozenset[str] | None = None) -> AlertText:
+def use_alert(issue: Issue, when: str, scope: frozenset[str]) -> AlertText:
     """The same for Slack: what follows the issue's name, and the lines of the thread, in `mrkdwn`."""
     if issue.use is None:
         return AlertText("")

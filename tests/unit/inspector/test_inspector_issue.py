@@ -144,9 +144,9 @@ def test_ticket() -> None:
 
 def test_comments_and_alert() -> None:
     kept = issue((22, 25))
-    changed = plain_text(texts_for(kept).changed(kept, 7, ["x"], again=False))
+    changed = plain_text(texts_for(kept).changed(kept, 7, ["x"], again=False, scope=FACTS.scope))
     assert changed == 'The finding on "web" (i-12345678901234567) has changed. Open now:\n\n  * tcp 22-23\n'
-    again = plain_text(texts_for(kept).changed(kept, None, None, again=True))
+    again = plain_text(texts_for(kept).changed(kept, None, None, again=True, scope=FACTS.scope))
     assert again == 'The finding on "web" (i-12345678901234567) is back. Open now:\n\n  * tcp 22-23\n'
     assert plain_text(texts_for(kept).ended(kept, exempt=False)).startswith(
         'Nothing unexpected is open on "web" (i-12345678901234567) any more by this finding: '

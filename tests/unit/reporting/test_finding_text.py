@@ -145,7 +145,7 @@ def test_a_ticket_about_a_finding_that_tells_little() -> None:
 
 @pytest.mark.parametrize(("again", "what"), [(True, "is back"), (False, "has changed")])
 def test_the_comment_on_a_change(again: bool, what: str) -> None:
-    assert changed(finding(), 3, ["TCP 22"], again=again) == (
+    assert changed(finding(), 3, ["TCP 22"], again=again, scope=FACTS.scope) == (
         Section(
             "",
             (

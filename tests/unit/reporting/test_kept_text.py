@@ -66,8 +66,8 @@ def test_messages_and_comments_say_so_too() -> None:
         said = alert(given, FACTS, is_reminder=is_reminder, has_ticket=True)
         assert any(WORD.replace("<b>", "&lt;b&gt;") in line for line in said.details)
         assert "; the others stay open" in said.text
-    assert WORD in plain_text(changed(given, None, (), again=False))
-    assert "nobody chose to keep" in replaced_line(given, None, "soon")
+    assert WORD in plain_text(changed(given, None, (), again=False, scope=FACTS.scope))
+    assert "nobody chose to keep" in replaced_line(given, FACTS.scope, "soon")
 
 
 def test_the_report_says_it_at_the_rule() -> None:

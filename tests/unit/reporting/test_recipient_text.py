@@ -200,17 +200,19 @@ def test_a_group_that_is_opened_again_and_again_is_said_to_be() -> None:
     past = PastOccurrence(NOW - timedelta(days=3), NOW - timedelta(days=2), "ana")
     given = replace(issue(Verdict.INTERNET, OPEN, opened_by=OPENED), history=(past, past, past))
     text = "The group was opened again 3 times in 7 days; it is managed by Terraform, which may open it again."
-    comment = plain_text(group_text.changed(given, None, None, again=True))
+    comment = plain_text(group_text.changed(given, None, None, again=True, scope=FACTS.scope))
     assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in comment
     assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in plain_text(group_text.ticket(given, FACTS))
     assert f"    {text}" in group_text.alert(given, FACTS, is_reminder=False, has_ticket=True).details
     one_time = replace(given, history=(past,))
-    assert "opened again" not in plain_text(group_text.changed(one_time, None, None, again=True))
+    assert "opened again" not in plain_text(group_text.changed(one_time, None, None, again=True, scope=FACTS.scope))
 
 
 def test_a_change_of_reachability_alone_is_said_as_such() -> None:
     notified = ["tcp 22 from 0.0.0.0/0, open completely"]
-    assert plain_text(group_text.changed(issue(Verdict.INTERNET, OPEN), None, notified, again=False)) == (
+    assert plain_text(
+        group_text.changed(issue(Verdict.INTERNET, OPEN), None, notified, again=False, scope=FACTS.scope)
+    ) == (
         "Who can connect through security group sg-1 has changed. Anyone on the Internet can connect now to tcp 22 at "
         "54.1.1.1. Severity: critical.\n"
     )

@@ -74,14 +74,13 @@ def test_nobody_is_cut_off_from_what_nothing_uses() -> None:
 @pytest.mark.parametrize(
     ("scope", "waiting", "text"),
     [
-        (None, (), "Hammer will replace these rules soon"),
         (BOTH, (), "Hammer will replace these rules soon"),
         (WHOLE, (), "Hammer will replace only the rules that are open completely soon; the others stay open"),
         (BOTH, (RDP,), "Hammer will replace what was reported before soon"),
         (frozenset(), (), "Hammer will replace only the rules that are due soon; the others stay open"),
     ],
-    ids=["no scope is known", "all", "some", "one is new and waits", "what a change was begun for"],
+    ids=["all", "some", "one is new and waits", "what a change was begun for"],
 )
-def test_one_line_says_what_stays(scope: frozenset[str] | None, waiting: tuple[Exposure, ...], text: str) -> None:
+def test_one_line_says_what_stays(scope: frozenset[str], waiting: tuple[Exposure, ...], text: str) -> None:
     later = [Waiting(perm, FOUND + timedelta(days=30)) for perm in waiting]
     assert replaced_line(issue(SSH, RDP), scope, "soon", later) == text

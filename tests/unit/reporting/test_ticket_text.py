@@ -173,7 +173,7 @@ def test_a_title_names_four_ports_and_counts_the_rest() -> None:
 
 def test_what_changed_is_told_apart_from_what_did_not() -> None:
     notified = ["tcp 22 from 0.0.0.0/0, open completely", "tcp 3389 from 0.0.0.0/0, open completely"]
-    text = plain_text(changed(issue(SSH, LIST), None, notified, again=False))
+    text = plain_text(changed(issue(SSH, LIST), None, notified, again=False, scope=FACTS.scope))
     assert (
         text
         == """What is open in security group sg-1 has changed.

@@ -21,7 +21,7 @@ from reporting.group_text import alert, ticket
 from reporting.plan import Channels, Step, Update, plan, state_after_update, state_as_notified, use_notified
 from reporting.remediation_text import use_alert, use_alert_line, use_comment
 from reporting.ticket_facts import Location, TicketFacts
-from tests.builders.forecasts import a_forecast
+from tests.builders.forecasts import WHOLE, a_forecast
 from tests.unit.issues.test_use import use
 from tests.unit.reporting.test_ticket_plan import OFF, REPORTED, issue
 
@@ -106,7 +106,7 @@ def test_it_is_no_report_of_what_is_open_and_takes_no_notice_back() -> None:
 
 def test_what_the_texts_say() -> None:
     given = replace(notified(), use=use(keep=("9.9.9.7/32", "9.9.9.8/32")))
-    text = plain_text(use_comment(given, "on 2026-12-13 00:00 UTC or soon after"))
+    text = plain_text(use_comment(given, "on 2026-12-13 00:00 UTC or soon after", WHOLE))
     assert "Flow logs show by now who uses what is open in security group sg-1." in text
     assert "2 sources worked, last yesterday 18:02" in text
     assert "Hammer will replace this rule on 2026-12-13 00:00 UTC or soon after." in text
@@ -114,7 +114,7 @@ def test_what_the_texts_say() -> None:
         "hammer remediate --include-not-due --account 1 --region eu-west-1 --group sg-1 --keep 9.9.9.7/32,9.9.9.8/32"
     )
     assert command in text
-    message = use_alert(given, "")
+    message = use_alert(given, "", WHOLE)
     assert "2 sources worked" in message.text
     assert any("9.9.9.7 worked through tcp/22" in line for line in message.details)
     assert command in message.details[-1]

@@ -157,7 +157,9 @@ def test_a_whole_ticket(name: str) -> None:
 def test_the_comment_on_a_group_that_is_exposed_again(given: Issue, days: int | None, text: list[str]) -> None:
     blocks = [paragraph(line) for line in text]
     at = len(blocks) - (days is not None)
-    assert changed(given, days, None, again=True) == (Section("", (*blocks[:at], exposure_table([SSH]), *blocks[at:])),)
+    assert changed(given, days, None, again=True, scope=FACTS.scope) == (
+        Section("", (*blocks[:at], exposure_table([SSH]), *blocks[at:])),
+    )
 
 
 NOTIFIED = "tcp 22 from 0.0.0.0/0, open completely"
@@ -203,7 +205,7 @@ CHANGED = paragraph("What is open in security group sg-1 has changed.")
     ],
 )
 def test_the_comment_on_a_group_that_changed(given: Issue, notified: list[str] | None, blocks: tuple[Any, ...]) -> None:
-    assert changed(given, None, notified, again=False) == (Section("", blocks),)
+    assert changed(given, None, notified, again=False, scope=FACTS.scope) == (Section("", blocks),)
 
 
 @pytest.mark.parametrize(
