@@ -138,11 +138,6 @@ class Columns:
             raise FormatError(f"needed fields are missing: {', '.join(missing)}")
         return cls(len(names), tuple(positions[name] for name in NEEDED), tuple(map(positions.get, USEFUL)))
 
-    @property
-    def has_tcp_flags(self) -> bool:
-        """Whether the format tells TCP flags."""
-        return self.useful[0] is not None
-
 
 def format_names(log_format: str) -> list[str]:
     """The fields that a flow log's `LogFormat` names: `${version} ${account-id} …`; empty: the default format.
@@ -282,7 +277,7 @@ OnRecord = Callable[[FlowRecord], None]
 OnBadLine = Callable[[Sequence[str]], None]
 
 
-def read_text_object(data: Any, wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> Columns:
+def read_text_object(data: Any, wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
     """Read a gzip-compressed plain-text object: a line with the names of the fields, then the records.
 
     Args:
@@ -290,9 +285,6 @@ def read_text_object(data: Any, wanted: Wanted, on_record: OnRecord, on_bad_line
         wanted: whose records are wanted.
         on_record: called for each of them.
         on_bad_line: called with the values of each line about a wanted interface that does not fit.
-
-    Returns:
-        The columns.
 
     Raises:
         FormatError: it is no gzip, or not whole, has no line of names or not the needed ones, or is much larger than
@@ -311,7 +303,6 @@ def read_text_object(data: Any, wanted: Wanted, on_record: OnRecord, on_bad_line
                 continue
             if record is not None:
                 on_record(record)
-    return columns
 
 
 def _blocks(data: Any) -> Iterator[bytes]:
@@ -346,10 +337,10 @@ def parquet_is_installed() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def read_parquet_object(data: bytes, wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> Columns:
+def read_parquet_object(data: bytes, wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
     """Read a Parquet object as AWS writes it: flat, names with underscores, numbers as numbers, null or `-` for none.
 
-    Args and Returns as `read_text_object`, but for the object's bytes, which are read as a whole.
+    Args as `read_text_object`, but for the object's bytes, which are read as a whole.
 
     Raises:
         FormatError: as `read_text_object`, and where the extra `parquet` is not installed.
@@ -377,7 +368,6 @@ def read_parquet_object(data: bytes, wanted: Wanted, on_record: OnRecord, on_bad
             _read_rows(narrow, rows, on_record, on_bad_line)
     except (pyarrow.ArrowException, OSError, MemoryError) as error:
         raise FormatError(f"it is no Parquet file, or a damaged one: {error!s:.120}") from error
-    return columns
 
 
 def _read_rows(columns: Columns, rows: Iterable[tuple[Any, ...]], on_record: OnRecord, on_bad_line: OnBadLine) -> None:
