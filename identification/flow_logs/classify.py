@@ -26,6 +26,7 @@ from identification.flow_logs.evidence import (
     Evidence,
     Interface,
 )
+from identification.flow_logs.records import WITH_PORTS
 from library.documents.text import counted
 from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
 from library.issues.use import COVERED_ENOUGH, SOURCES_A_RULE, SourceClass, Use, UseRule, UseSource, UseVerdict
@@ -151,7 +152,6 @@ def _weight(source: str, family: int, prefix_lists: Mapping[str, tuple[int, int]
 NOISE_PORTS = 3
 NOISE_INTERFACES = 10
 BAD_LINES_ALLOWED = 0.01
-_WITH_PORTS = (6, 17)
 _BY_GRADE = {
     WORKING: SourceClass.WORKING,
     TALKED: SourceClass.TALKED,
@@ -173,8 +173,7 @@ class Admission:
 
     def takes(self, axis: int, source: bytes) -> bool:
         """Whether it admits traffic of a source, packed."""
-        number = int.from_bytes(source)
-        return axis in self.traffic and self.sources.family(4 if len(source) == 4 else 6).meets(number, number)
+        return axis in self.traffic and _contains(self.sources, source)
 
 
 def admissions(
@@ -362,7 +361,7 @@ class _Sources:
         self._attached = frozenset(interface.interface_id for interface in case.attached)
         self._refused: dict[bytes, dict[str, set[int]]] = {}
         for contact in contacts:
-            if contact.refused and contact.protocol in _WITH_PORTS:
+            if contact.refused and contact.protocol in WITH_PORTS:
                 ports = self._refused.setdefault(contact.source, {})
                 ports.setdefault(contact.interface_id, set()).add(contact.axis)
 
@@ -400,8 +399,7 @@ class _Sources:
         return found, working
 
     def _class(self, source: bytes, contacts: Sequence[Contact], traffic: IntervalSet) -> SourceClass:
-        number = int.from_bytes(source)
-        if not self._outside_world.family(4 if len(source) == 4 else 6).meets(number, number):
+        if not _contains(self._outside_world, source):
             return SourceClass.INSIDE
         if any(contact.hidden for contact in contacts):
             return SourceClass.HIDDEN
@@ -448,7 +446,7 @@ def _use_source(
     return UseSource(
         source=str(ip_address(source)),
         source_class=source_class,
-        port=busiest.port if busiest.protocol in _WITH_PORTS else None,
+        port=busiest.port if busiest.protocol in WITH_PORTS else None,
         first=_time(min(contact.first for contact in accepted)),
         last=_time(max(contact.last for contact in accepted)),
         connections=sum(contact.connections for contact in accepted),
@@ -523,8 +521,15 @@ def _unwatched(case: UsageCase) -> Iterator[str]:
 
 
 def _network(source: bytes) -> Network:
+    """The address of a source, packed, as a network of one."""
     number = int.from_bytes(source)
     return Network(4 if len(source) == 4 else 6, number, number)
+
+
+def _contains(addresses: AddressSet, source: bytes) -> bool:
+    """Whether a source, packed, is one of some addresses."""
+    version, number, _ = _network(source)
+    return number in addresses.family(version)
 
 
 def _time(seconds: int) -> datetime:

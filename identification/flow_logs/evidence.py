@@ -346,7 +346,9 @@ class Evidence:
             # A tenth more, so that this is not done for each further connection.
             for _, key in nsmallest(over + CONNECTIONS_KEPT // 10, kinds[_CONNECTION]):
                 self._fold_connection(key)
-        folded = [(self._grade(key), _last_hour(cells), key) for key, cells in self.entries.items() if key[0] == 1]
+        folded = [
+            (self._grade(key), _last_hour(cells), key) for key, cells in self.entries.items() if key[0] == _FOLDED
+        ]
         for _, hour, key in nsmallest(len(folded) - int(FOLDED_KEPT * share), folded):
             self._drop(key, hour)
         refused = [(_last_hour(cells), key) for key, cells in self.entries.items() if key[0] == _REFUSED]
@@ -354,7 +356,7 @@ class Evidence:
             self._drop(key, hour)
         self.fold_others(share)
 
-    def fold_others(self, share: float = 1.0) -> None:
+    def fold_others(self, share: float) -> None:
         """Keep of other peers so many only: those that were seen last."""
         others = [(_last_hour(cells), key) for key, cells in self.entries.items() if key[0] == _OTHER]
         for hour, key in nsmallest(len(others) - int(OTHERS_KEPT * share), others):

@@ -56,7 +56,7 @@ _STORED_BLOCK = 1 << 18
 _INFLATED_LIMIT = 2 << 30  # AWS closes a file at 75 MB of compressed text, some 0.8 GB of it
 _PARQUET_LIMIT = 256 << 20  # of one row group, inflated: it is in memory at once
 _FEW = 8  # so many searches of a block are faster than one with a regular expression
-_WITH_PORTS = (6, 17)  # TCP, UDP
+WITH_PORTS = (6, 17)  # TCP, UDP
 
 
 Address = bytes
@@ -171,7 +171,7 @@ def parse_values(columns: Columns, values: Sequence[str]) -> FlowRecord:
         raise ValueError("addresses of two families")
     flags, pkt_src, pkt_dst, direction = ("-" if at is None else values[at] for at in columns.useful)
     number = _number(protocol, 255)
-    if number not in _WITH_PORTS:
+    if number not in WITH_PORTS:
         srcport, dstport = _or_zero(srcport), _or_zero(dstport)
     if action == "REJECT":
         size = _or_zero(size)  # VPC Block Public Access refused it: such a record tells no bytes
