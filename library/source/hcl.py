@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from library.errors import HammerError
+from library.source.text_edit import line_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -95,6 +96,10 @@ class TerraformFile:
     def identity(self) -> int:
         """What tells it from other files: two repositories can have files of the same path."""
         return id(self.tree)
+
+    def where(self, part: Hcl) -> str:
+        """Path and line of a part of it."""
+        return f"{self.path}:{line_of(self.text, part.start)}"
 
 
 def parse_hcl(text: str) -> Hcl:

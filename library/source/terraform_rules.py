@@ -16,7 +16,6 @@ from library.network.ports import protocol_name
 from library.security_groups.group import ShapeError, checked_ports
 from library.source.hcl import Hcl, TerraformFile
 from library.source.location import Traffic
-from library.source.text_edit import line_of
 
 GROUP_TYPES = ("aws_security_group", "aws_default_security_group")
 LIST_KEYS = ("cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids")
@@ -115,7 +114,7 @@ class TerraformRule:
     @property
     def where(self) -> str:
         """Path and line."""
-        return f"{self.file.path}:{line_of(self.file.text, self.node.start)}"
+        return self.file.where(self.node)
 
     @property
     def address(self) -> str:
@@ -135,7 +134,7 @@ class TerraformGroup:
     @property
     def where(self) -> str:
         """Path and line."""
-        return f"{self.file.path}:{line_of(self.file.text, self.block.start)}"
+        return self.file.where(self.block)
 
     @property
     def address(self) -> str:
@@ -247,7 +246,7 @@ class Configurations:
         """
         for file, other in self._overriding.get((folder, block.name, block.labels), ()):
             if other is not block:
-                return f"{file.path}:{line_of(file.text, other.start)}"
+                return file.where(other)
         return ""
 
     def may_be_overridden(self, block: Hcl, context: Context) -> bool:
@@ -304,7 +303,7 @@ class Configurations:
             defined = _with_attribute(self.blocks(context.folder, "locals"), name)
             if defined:
                 other, attribute = _in_force(defined)
-                at = f"local.{name} is defined at {other.path}:{line_of(other.text, attribute.start)}"
+                at = f"local.{name} is defined at {other.where(attribute)}"
                 step = "local" if len(defined) == 1 else "override"
                 return _with_step(step, at, self.resolve(attribute.items[0], other, context, depth + 1))
         return Resolved(None, file, context, unknown=shown_expression(node), expression=node)
@@ -317,32 +316,31 @@ class Configurations:
             overriding = self._overriding.get((context.parent.folder, "module", context.call[1].labels), ())
             if passed := _with_attribute([context.call, *overriding], name):
                 caller, attribute = _in_force(passed)
-                at = f"var.{name} is given at {caller.path}:{line_of(caller.text, attribute.start)}"
+                at = f"var.{name} is given at {caller.where(attribute)}"
                 step = "override" if overriding else "call"
                 return _with_step(step, at, self.resolve(attribute.items[0], caller, context.parent, depth + 1))
         given = list(self._values(context.folder, name)) if context.call is None else []
         loaded = [(other, attribute) for other, attribute in given if _is_loaded(other)]
         if loaded:
             other, attribute = loaded[-1]
-            at = f"var.{name} is set at {other.path}:{line_of(other.text, attribute.start)}"
+            at = f"var.{name} is set at {other.where(attribute)}"
             return _with_step("value", at, self.resolve(attribute.items[0], other, context, depth + 1))
         if given:  # which of these files a run names is not known
             steps = tuple(
-                ("value", f"var.{name} may be set at {other.path}:{line_of(other.text, attribute.start)}")
+                ("value", f"var.{name} may be set at {other.where(attribute)}")
                 for other, attribute in given[:_VALUES_NAMED]
             )
             usual = None
             if definition is not None:
                 other, block = definition
-                where = f"{other.path}:{line_of(other.text, block.start)}"
-                steps = (("default", f"var.{name} is defined at {where}"), *steps)
+                steps = (("default", f"var.{name} is defined at {other.where(block)}"), *steps)
                 if (default := block.get("default")) is not None:
                     usual = self.resolve(default, other, context, depth + 1).node
             return Resolved(None, file, context, steps, f"var.{name}", node, usual)
         if definition is None:
             return Resolved(None, file, context, unknown=f"var.{name}", expression=node)
         other, block = definition
-        at = f"var.{name} is defined at {other.path}:{line_of(other.text, block.start)}"
+        at = f"var.{name} is defined at {other.where(block)}"
         default = block.get("default")
         if default is None:
             return Resolved(None, file, context, (("default", at),), f"var.{name}", node)
@@ -370,7 +368,7 @@ class Configurations:
                 for block in file.tree.items:
                     for each in _expressions_in(block) if block.name != "variable" else ():
                         if id(each) not in known and each is not node and _names_variable(each.tokens, name):
-                            yield f"{file.path}:{line_of(file.text, each.start)}"
+                            yield file.where(each)
             given = context.call[1].get(name)
             if given is None:
                 return
@@ -576,7 +574,7 @@ class Configurations:
             attribute = node.attribute(key)
             if attribute is not None:
                 value = self.resolve(attribute.items[0], file, context)
-                if value.node is None or value.node.value != "null" or value.node.kind != "literal":
+                if value.node is None or not _is_null(value.node):
                     rule.sources.append(SourceList(key, attribute, value))
         groups = ("security_groups", "source_security_group_id", "referenced_security_group_id", "self")
         rule.peers = any(_is_given(node.get(key)) for key in groups)
@@ -586,9 +584,9 @@ class Configurations:
         protocol = self.text(node.get(protocol_key), file, context)
         if protocol is None:
             return None
-        protocol = {"all": "-1", "icmpv6": "icmpv6"}.get(protocol.casefold(), protocol.casefold())
+        protocol = protocol.casefold()
         if protocol_name(protocol) == "-1":
-            return protocol, None, None
+            return "-1", None, None
         ports: list[int | None] = []
         for key in ("from_port", "to_port"):
             value = node.get(key)
