@@ -161,9 +161,8 @@ class _Attempt:
 
     def _list(self, narrowing: Narrowing, node: Hcl, wanted: Sequence[str]) -> Sequence[str]:
         """Narrow a list. Returns the replacements that it holds then, of those that were wanted."""
-        rule, source = narrowing.rule, narrowing.source
-        path = source.value.file.path
-        kind = LIST_KEYS.index(source.key)
+        path = narrowing.source.value.file.path
+        kind = LIST_KEYS.index(narrowing.source.key)
         hits = {id(item) for item in narrowing.items}
         matching = [each for each in wanted if kind_of_source(each) == kind]
         copy = self._copy(node)
@@ -175,8 +174,7 @@ class _Attempt:
         if matching:
             first, *others = node.items
             self._edit(path, first.start, first.end, _quoted(matching))
-            if others:
-                self._remove(path, node, {id(item) for item in others})
+            self._remove(path, node, {id(item) for item in others})
             copy.items = [Hcl("string", value=each) for each in matching]
             rest = tuple(each for each in wanted if each not in matching)
             if rest and not self._others_stay(narrowing):
@@ -188,7 +186,7 @@ class _Attempt:
             return ()
         if configured or not wanted:
             raise UnpatchableError("other rules admit its replacements already: take this one out by hand")
-        self._other_family(narrowing, node, wanted, rule, path)
+        self._other_family(narrowing, node, wanted)
         return wanted
 
     def _others_stay(self, narrowing: Narrowing) -> bool:
@@ -209,16 +207,18 @@ class _Attempt:
                 return True
         return False
 
-    def _other_family(
-        self, narrowing: Narrowing, node: Hcl, wanted: Sequence[str], rule: TerraformRule, path: str
-    ) -> None:
+    def _other_family(self, narrowing: Narrowing, node: Hcl, wanted: Sequence[str]) -> None:
         """Put replacements of another family into the attribute for that family, if the rule can have it."""
-        source = narrowing.source
+        rule, source = narrowing.rule, narrowing.source
+        path, attribute = source.value.file.path, source.attribute
         kinds = {kind_of_source(each) for each in wanted}
-        attribute = source.attribute
-        if rule.shape == "module" or attribute is None or attribute not in rule.node.members() or len(kinds) != 1:
-            raise UnpatchableError("no configured replacement fits into it")
-        if source.value.steps or not wanted:
+        if (
+            rule.shape == "module"
+            or attribute is None
+            or attribute not in rule.node.members()
+            or len(kinds) != 1
+            or source.value.steps
+        ):
             raise UnpatchableError("no configured replacement fits into it")
         key = LIST_KEYS[kinds.pop()]
         other = rule.node.attribute(key)
