@@ -56,7 +56,7 @@ def managed_by(tags: Tags, user_agent: str, name: str = "") -> str:
     if (maker := maker_of(tags, name, "")) is not None:
         return maker.location.where
     if stack := tags.get("aws:cloudformation:stack-name"):
-        return f"CloudFormation stack {stack!s}"
+        return f"CloudFormation stack {stack}"
     program = program_of(user_agent)
     return program if program in _MANAGERS else ""
 

@@ -174,7 +174,7 @@ class _Attempt:
         if (group.logical_id, normalized(rule.traffic), replacement) in self._added:
             return True
         for other in group.rules:
-            if other is rule or other.rule is None or rule_position(other) in self.wanted:
+            if other is rule or rule_position(other) in self.wanted:
                 continue
             if is_same_traffic(other.traffic, rule.traffic) and not _conditional(other) and _admits(other, replacement):
                 return True

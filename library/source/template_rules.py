@@ -118,7 +118,8 @@ def read_groups(values: TemplateValues) -> TemplateGroups:
                 _read_inline(group, ingress, values)
         elif tree.text("Type") == PREFIX_LIST:
             found.prefix_lists[name] = _entries(tree, values)
-    for pair in values.template.get("Resources").pairs if values.template.get("Resources") is not None else ():  # type: ignore[union-attr]
+    section = values.template.get("Resources")
+    for pair in section.pairs if section is not None else ():
         name, tree = pair[0].value, pair[1]
         if name in there and tree.text("Type") == INGRESS:
             _read_resource(found, pair, values)
