@@ -301,10 +301,15 @@ def _lies_in(source: Network, rule: IngressRule, prefix_lists: PrefixLists) -> b
     return AddressSet.of(networks_of(rule, prefix_lists)).covers(AddressSet.of([source]))
 
 
+def _networks_named(name: str, prefix_lists: PrefixLists) -> tuple[Network, ...]:
+    """The networks of one of `remediation_sources`; none: it is a prefix list that is empty or could not be read."""
+    return prefix_lists.get(name, ()) if is_prefix_list(name) else (parse_network(name),)
+
+
 def _why_not_these_sources(policy: Policy, revoke: Sequence[IngressRule], prefix_lists: PrefixLists) -> Skipped | None:
     """Why what is to replace the rules, or what a person keeps of them, may not; None: all of it may."""
     for name in policy.sources:
-        networks = prefix_lists.get(name, ()) if is_prefix_list(name) else (parse_network(name),)
+        networks = _networks_named(name, prefix_lists)
         if not networks:
             text = f"prefix list {name} of remediation_sources is empty, is AWS's, or could not be read"
             return Skipped(SkipReason.SOURCES, text)
@@ -430,7 +435,7 @@ def rules_to_replace(
     return frozenset(map(rule_key, replacement.revoke) if replacement else to_replace)
 
 
-def _description(sources: Sequence[str], day: date, ticket: str, prefix: str = DESCRIPTION_PREFIX) -> str:
+def _description(sources: Sequence[str], day: date, ticket: str, prefix: str) -> str:
     """What an added rule says: what it replaces, when, and for which ticket."""
     tail = f" on {day.isoformat()}" + (f", {ticket}" if ticket else "")
     unique = list(dict.fromkeys(sources))
@@ -470,11 +475,7 @@ def _notes(
     """What a person keeps, and who loses access although nobody minds that they have it."""
     if policy.keep:
         yield f"{policy.kept_by or 'somebody'} keeps {', '.join(map(str, policy.keep))}: they stay exposed"
-    private = AddressSet.of(
-        network
-        for source in policy.sources
-        for network in (prefix_lists.get(source, ()) if is_prefix_list(source) else (parse_network(source),))
-    )
+    private = AddressSet.of(network for name in policy.sources for network in _networks_named(name, prefix_lists))
     public_sources = PUBLIC - policy.trusted
     for exemption in exemptions:
         if exemption.sources is not None:
