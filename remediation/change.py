@@ -46,7 +46,6 @@ from remediation.journal import (
     CHANGE_TAG,
     AddedRule,
     AddedState,
-    ChangeKind,
     Journal,
     JournalEntry,
     JournalStep,
@@ -96,7 +95,7 @@ class CallResult:
 
     answer: ChangeAnswer
     was_lost: bool = False
-    rule_ids: Mapping[RuleKey, str] | None = None
+    rule_ids: Mapping[RuleKey, str] = field(default_factory=dict)
     not_found: frozenset[RuleKey] = frozenset()
     error: Exception | None = None
 
@@ -483,11 +482,11 @@ class GroupChange:
         """Add rules of one protocol and port range. `is_unsure`: an earlier call of this change may have added them."""
         keys = [rule_key(rule) for rule in batch]
         tags = dict(changes.tags.get(keys[0], {}))
-        if entry.kind is ChangeKind.REMEDIATION and len(tags) < _MOST_TAGS:
+        if not entry.is_restore and len(tags) < _MOST_TAGS:
             tags[CHANGE_TAG] = entry.backup
         result = authorize(self.ec2, self.group_id, [merged(map(changes.permission, batch))], tags)
         if result.answer is ChangeAnswer.DONE:
-            return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids or {}, self._at())
+            return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids, self._at())
         is_there = changes.is_known_there(batch, result)
         if is_there and len(batch) == 1:
             earlier = next((added for added in before.add if added.key == keys[0]), None)
