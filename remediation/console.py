@@ -137,7 +137,7 @@ def planned(seen: Assessment) -> Text:
     return text
 
 
-def restore_difference(before: Sequence[IngressRule], plan: RestorePlan, unknown: Sequence[str] = ()) -> Text:
+def restore_difference(before: Sequence[IngressRule], plan: RestorePlan, unknown: Sequence[str]) -> Text:
     """What a restore changes. A rule that only gets another description is gone and there again.
 
     `unknown` are the keys of backups from since that are not understood.

@@ -82,7 +82,7 @@ class RemediationContext:
         return self.sessions.client("ec2", issue.account_id, issue.details.region)
 
     def quota(
-        self, group: SecurityGroup, account_id: str, region: str, default: int, sources: Sequence[str] = ()
+        self, group: SecurityGroup, account_id: str, region: str, default: int, sources: Sequence[str]
     ) -> RuleQuota:
         """The rule quota of a group, which rules from these sources may come into."""
         location = (account_id, region)

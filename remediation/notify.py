@@ -171,13 +171,13 @@ def _with_access(entry: JournalEntry) -> str:
     return f"from {and_more([*sources], _SHOWN_RULES)}"
 
 
-def settled_message(text: str, backup: str = "") -> ChangeMessage:
-    """What an earlier run had begun is complete, and Hammer closed nothing. `backup`: from before; empty: none."""
+def settled_message(text: str, backup: str) -> ChangeMessage:
+    """What an earlier run had begun is complete, and Hammer closed nothing. `backup`: from before."""
     return ChangeMessage(
         COMPLETED,
         f"Hammer completed a change of the group that an earlier run had begun: {text}. "
         "The rules that it was about to replace had been closed by somebody else, or need not be closed any more.",
-        (f"Backup: {backup}",) if backup else (),
+        (f"Backup: {backup}",),
     )
 
 
@@ -263,7 +263,7 @@ def restore_interrupted_message(issue: Issue, bucket: str, entry: JournalEntry) 
     )
 
 
-def released_message(who: str, at: str = "") -> ChangeMessage:
+def released_message(who: str, at: str) -> ChangeMessage:
     """A restored group is given back to automatic remediation. `at`: when it was restored; empty: nobody knows."""
     text = f"{who} decided that automatic remediation may change the group again."
     return ChangeMessage(RELEASED, text, (f"It was restored at {at}.",) if at else ())

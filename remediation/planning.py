@@ -74,7 +74,7 @@ def rule_quota(sessions: Sessions, default: int, location: tuple[str, str]) -> t
     return int(answer["Quota"]["Value"]), ""
 
 
-def quota_of(client: EC2Client, group: SecurityGroup, limit: int, sources: Iterable[str] = ()) -> RuleQuota:
+def quota_of(client: EC2Client, group: SecurityGroup, limit: int, sources: Iterable[str]) -> RuleQuota:
     """The rule quota of a group, with what its prefix lists count as.
 
     `limit` is for each family. `sources` are those of rules that may be added: CIDRs and ids of prefix lists.

@@ -176,7 +176,7 @@ def proved_hammers(
     live: Iterable[IngressRule],
     added: Iterable[AddedRule],
     resumed_rules: Iterable[RuleKey],
-    trusted: AddressSet | None = None,
+    trusted: AddressSet,
 ) -> frozenset[str]:
     """The ids of those rules that were added by Hammer beyond doubt.
 
@@ -193,11 +193,7 @@ def proved_hammers(
         and rule_key(rule) == claimed.key
         and rule.description == claimed.rule.description
         and not before.had(rule)
-        and (
-            _is_stand_in(rule, trusted or AddressSet())
-            or _is_kept(rule, before.planned)
-            or _is_remainder(rule, wide, before.planned)
-        )
+        and (_is_stand_in(rule, trusted) or _is_kept(rule, before.planned) or _is_remainder(rule, wide, before.planned))
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from library.network.addresses import parse_network
@@ -127,7 +126,7 @@ def purposes_from_item(items: Iterable[Mapping[str, Any]]) -> dict[RuleKey, tupl
     return found
 
 
-def by_ports(rules: Iterable[IngressRule], written: WrittenPorts = MappingProxyType({})) -> list[list[IngressRule]]:
+def by_ports(rules: Iterable[IngressRule], written: WrittenPorts) -> list[list[IngressRule]]:
     """Rules by protocol and port range: each part is one permission, which EC2 takes as a whole."""
     parts: dict[tuple[str, int | None, int | None, WrittenRange | None], list[IngressRule]] = {}
     for rule in rules:

@@ -216,7 +216,7 @@ def report_outcome(
     summary: RemediationSummary,
     prompt: Prompt,
     *,
-    is_asked_for: bool = False,
+    is_asked_for: bool,
 ) -> None:
     """Say what became of a group to everybody whom it concerns.
 

@@ -48,7 +48,7 @@ def _allow_commands(issue: Issue, sources: Sequence[str]) -> list[str]:
     ]
 
 
-def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block, ...]:
+def cli_commands(issue: Issue, sources: Sequence[str]) -> tuple[Block, ...]:
     """Commands of the AWS command line that open ports to `sources` first, and then revoke the exposing rules."""
     allow, revoke = (
         "\n".join(command.replace(" --ip-permissions", " \\\n  --ip-permissions") for command in commands)
@@ -62,7 +62,7 @@ def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block
     )
 
 
-def delete_command(issue: Issue, fix_at: FixLocation | None = None) -> tuple[Block, ...]:
+def delete_command(issue: Issue, fix_at: FixLocation | None) -> tuple[Block, ...]:
     """How to get rid of a group that nothing uses: in the place that defines it, else in EC2."""
     if fix_at is not None:
         return (paragraph(f"If nothing needs the group any more, remove it from {fix_at.where}."),)
@@ -84,7 +84,7 @@ def delete_command(issue: Issue, fix_at: FixLocation | None = None) -> tuple[Blo
     )
 
 
-def terraform_blocks(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block, ...]:
+def terraform_blocks(issue: Issue, sources: Sequence[str]) -> tuple[Block, ...]:
     """What to change where Terraform manages the group: in its inline blocks, or in rules that are resources."""
     kinds = _kinds(_rules(issue.details.perms))
     return (

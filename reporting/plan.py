@@ -146,7 +146,7 @@ class IssueForecast:
             return max(self.now + self.terms.retention, found.times.not_before or self.now)
         return found.due
 
-    def closes_last(self, *, anew: bool = False) -> datetime | None:
+    def closes_last(self, *, anew: bool) -> datetime | None:
         """When it changes the group at the latest, if flow logs show somebody at work; None: it does not wait."""
         closes_at = self.closes_at(anew=anew)
         if closes_at is None or not may_wait(self.issue, self.terms):

@@ -105,10 +105,11 @@ def test_who_keeps_access_is_by_what_replaces_the_rules(sources: tuple[str, ...]
 
 
 def test_settled_and_failed() -> None:
-    assert settled_message("2 rules were taken away again") == ChangeMessage(
+    assert settled_message("2 rules were taken away again", "s3://bucket/key") == ChangeMessage(
         "Completed",
         "Hammer completed a change of the group that an earlier run had begun: 2 rules were taken away again. "
         "The rules that it was about to replace had been closed by somebody else, or need not be closed any more.",
+        ("Backup: s3://bucket/key",),
     )
     assert failed_message("denied") == ChangeMessage(
         "Not remediated", "Hammer could not close the group and changed nothing: denied."
@@ -158,7 +159,7 @@ def test_a_restore_that_was_interrupted(by: str, who: str) -> None:
 
 
 def test_released() -> None:
-    assert released_message("ana") == ChangeMessage(
+    assert released_message("ana", "") == ChangeMessage(
         "Released", "ana decided that automatic remediation may change the group again."
     )
 

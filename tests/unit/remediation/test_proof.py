@@ -80,13 +80,15 @@ def test_what_was_added_by_hammer(
 ) -> None:
     shown = GroupBefore((group(*before),), (REST._replace(rule_id=""), KEPT._replace(rule_id="")))
     begun = [rule_key(rule) for rule in before if rule.cidr == "0.0.0.0/0"]
-    assert proved_hammers(shown, live, [added(claimed)], begun) == ({claimed.rule_id} if proved else set())
+    assert proved_hammers(shown, live, [added(claimed)], begun, AddressSet()) == (
+        {claimed.rule_id} if proved else set()
+    )
 
 
 def test_a_rest_that_was_not_planned_or_not_of_what_the_change_is_for() -> None:
     planned = (REST._replace(rule_id=""),)
-    assert proved_hammers(GroupBefore((group(WIDE),)), [REST], [added(REST)], [rule_key(WIDE)]) == set()
-    assert proved_hammers(GroupBefore((group(WIDE),), planned), [REST], [added(REST)], []) == set()
+    assert proved_hammers(GroupBefore((group(WIDE),)), [REST], [added(REST)], [rule_key(WIDE)], AddressSet()) == set()
+    assert proved_hammers(GroupBefore((group(WIDE),), planned), [REST], [added(REST)], [], AddressSet()) == set()
 
 
 def test_what_is_not_proved_is_its_owner_s() -> None:
