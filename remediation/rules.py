@@ -6,7 +6,6 @@ Pure. Which rules let in all that another does, and which EC2 would not refuse a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from library.network.addresses import parse_network
@@ -174,10 +173,7 @@ def key_lets_in(wide: RuleKey, narrow: RuleKey) -> bool:
         return True
     if not ("/" in wide.source and "/" in narrow.source):  # one of them is no CIDR
         return False
-    return _network(wide.source).covers(_network(narrow.source))
-
-
-_network = lru_cache(maxsize=8192)(parse_network)
+    return parse_network(wide.source).covers(parse_network(narrow.source))
 
 
 def missing_rules(wanted: Iterable[IngressRule], there: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
