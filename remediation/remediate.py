@@ -193,7 +193,7 @@ def assess(
     not_due = None if decided else why_not_due(issue, account, now)
     planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
     may_close_more = is_ours_to_complete and not_due is None and leaves_exposures(planned)
-    if may_close_more and (resumed := evidence.resumed_rules()):
+    if may_close_more and (resumed := evidence.resumed_rules(policy)):
         planned = _plan(context, config, policy, issue, live, observed, resumed, is_tight=is_tight)
     if isinstance(planned, Plan) and policy.terms.immediate and not decided:
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
@@ -233,15 +233,9 @@ class _Evidence:
     journal: JournalEntry | None
     unread: str = ""
     _before: GroupBefore | None = None
-    _resumed_rules: frozenset[RuleKey] | None = None
 
-    def resumed_rules(self) -> frozenset[RuleKey]:
+    def resumed_rules(self, policy: Policy) -> frozenset[RuleKey]:
         """What the change was begun for: what was in scope by its backups, judged with the configuration as it is."""
-        if self._resumed_rules is None:
-            self._resumed_rules = self._resumed_rules_by(self.policy)
-        return self._resumed_rules
-
-    def _resumed_rules_by(self, policy: Policy) -> frozenset[RuleKey]:
         lists, before = PrefixListReader(self.context.ec2(self.issue)), self._read()
         return rules_to_resume(before, lists, policy, self.context.now().date()) if before else frozenset()
 
@@ -264,7 +258,7 @@ class _Evidence:
             return frozenset()
         added = [added for added in self.journal.add if added.state is AddedState.ADDED]
         # What was closed already is not among what people were told of any more: when it was due proves nothing.
-        resumed_rules = self._resumed_rules_by(replace(self.policy, due=None))
+        resumed_rules = self.resumed_rules(replace(self.policy, due=None))
         return proved_hammers(before, self.live.group.ingress, added, resumed_rules, self.policy.trusted)
 
     def withdrawable(self, unneeded: Iterable[AddedRule], to_close: Container[str]) -> tuple[AddedRule, ...]:
