@@ -53,7 +53,7 @@ _RECORDS = 3  # without TCP flags: so many, in so many intervals, are attempts a
 _INTERVALS = 2
 _TCP = 6
 _GROUPS_NAMED = 3
-KEPT_LONGER = timedelta(days=30)
+KEPT_FOR = timedelta(days=30)
 
 
 def refused_workers(
@@ -138,7 +138,7 @@ def watch(
             refused += workers(_not_admitted(ports, issue.issue_id, own_of[issue.issue_id], admitting))
         if is_refused and issue.timestamps.remediated:
             found = AfterCare(issue.issue_id, issue.timestamps.remediated, tuple(refused))
-            lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + KEPT_LONGER).timestamp())}
+            lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + KEPT_FOR).timestamp())}
             items.update(account_id, f"{ITEM_PREFIX}{issue.issue_id}", found.to_item() | lasting)
     problems = (f"{account_id} {region}: flow log {name}: {reason}" for name, reason in care.refusing.items())
     return list(problems), list(dict.fromkeys(care.gaps))
@@ -211,7 +211,7 @@ class _Watch:
         found: list[tuple[str, tuple[RefusedPort, ...]]] = []
         for reading in readings:
             self.renew()  # else a run that stalled in its last part would undo what the next one kept
-            store.save(account_id, reading.issue_id, name, reading.kept, self.now + KEPT_LONGER)
+            store.save(account_id, reading.issue_id, name, reading.kept, self.now + KEPT_FOR)
             together = reading.kept.evidence
             together.merge(reading.recent.evidence)
             first_hour = int(changes[reading.issue_id].timestamp()) // HOUR

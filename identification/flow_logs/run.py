@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from identification.flow_logs.after_care import KEPT_LONGER, TYPES, watch
-from identification.flow_logs.after_care import KEPT_SUFFIX as AFTER_CARE
+from identification.flow_logs.after_care import KEPT_FOR, KEPT_SUFFIX, TYPES, watch
 from identification.flow_logs.classify import (
     GONE,
     Admission,
@@ -534,7 +533,7 @@ class UsageRun:
         if before is not None and since is not None and self._is_lately(since):
             use = _with_rules_of(use, before)
         sets = {"before": use.to_item(), "before_changed": format_time(changed)}
-        lasting = {TIME_TO_LIVE_ATTRIBUTE: int((self.now + KEPT_LONGER).timestamp())}
+        lasting = {TIME_TO_LIVE_ATTRIBUTE: int((self.now + KEPT_FOR).timestamp())}
         self.table.items.update(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}", sets | lasting)
 
     def _use_before(self, issue: Issue, changed: datetime) -> Mapping[str, Any]:
@@ -567,10 +566,6 @@ class UsageRun:
                 values={":changed": kept["changed"]},
             )
 
-    def _changed_lately(self, issue: Issue) -> datetime | None:
-        changed = changed_last(issue)
-        return changed if changed is not None and self._is_lately(changed) else None
-
     def _is_lately(self, changed: datetime) -> bool:
         return changed >= self.now - timedelta(days=self.config.usage.after_care_days)
 
@@ -586,7 +581,8 @@ class UsageRun:
         gaps: list[str] = []
         by_region: dict[str, list[Issue]] = {}
         for issue in issues:
-            if (changed := self._changed_lately(issue)) is None:
+            changed = changed_last(issue)
+            if changed is None or not self._is_lately(changed):
                 continue
             try:
                 use = self._before(issue, changed)
@@ -683,7 +679,7 @@ def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
 def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
     """The evidence of an issue by flow log, that of hours that are read again with the rest."""
     together: dict[str, Evidence] = {}
-    for name in dict.fromkeys(name.removesuffix(_RECENT) for name in kept_of if not name.endswith(AFTER_CARE)):
+    for name in dict.fromkeys(name.removesuffix(_RECENT) for name in kept_of if not name.endswith(KEPT_SUFFIX)):
         kept = kept_of.get(name) or Kept.empty(EMPTY)
         if recent := kept_of.get(f"{name}{_RECENT}"):
             # A run that died between the two may have left an hour in both.
