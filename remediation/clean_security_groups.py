@@ -192,19 +192,16 @@ def _dry_run(
     summary = RemediationSummary(problems=found.problems)
     for issue, cause in found.untouchable:
         prompt.show(untouchable_text(issue, cause))
+    due_now = {issue.location for issue in due([*found.unfinished, *found.issues], configuration, context.now())}
     chosen = [
         *(issue for issue in found.unfinished if issue not in found.issues),
-        *(
-            issue
-            for issue in found.issues
-            if include_not_due or is_unfinished(issue) or due([issue], configuration, context.now())
-        ),
+        *(issue for issue in found.issues if include_not_due or is_unfinished(issue) or issue.location in due_now),
     ]
     changing = 0
     for issue in chosen:
         if is_unfinished(issue):
             prompt.show(INCOMPLETE)
-        is_due = bool(due([issue], configuration, context.now()))
+        is_due = issue.location in due_now
         seen = show(context, configuration, issue, prompt, summary, decided=include_not_due and not is_due)
         changing += seen is not None and (is_due or is_unfinished(issue)) and counts_for_limit(context, issue, seen)
     for note in context.notes:
