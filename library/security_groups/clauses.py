@@ -146,11 +146,10 @@ def clauses(perms: Iterable[Exposure], restricted: PortSet) -> tuple[Clause, ...
         both[1].extend(open_spans)
     merged = {key: spans for key, spans in merged.items() if spans[0]}
     several = len(merged) > 1
-    made = [
-        Clause(traffic, sources, tuple(traffic_names(traffic, IntervalSet.of(open_spans), rest=several)), audience)
-        for (sources, audience), (judged_spans, open_spans) in merged.items()
-        for traffic in (IntervalSet.of(judged_spans),)
-    ]
+    made: list[Clause] = []
+    for (sources, audience), (judged_spans, open_spans) in merged.items():
+        traffic, opened = IntervalSet.of(judged_spans), IntervalSet.of(open_spans)
+        made.append(Clause(traffic, sources, tuple(traffic_names(traffic, opened, rest=several)), audience))
     return tuple(sorted(made, key=_most_addresses_first))
 
 
