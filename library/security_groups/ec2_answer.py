@@ -104,9 +104,7 @@ _RANGES, _RANGES_V6, _PREFIX_LISTS = (
     for source in ("cidrIp", "cidrIpv6", "prefixListId")
 )
 _PAIRS = re.compile(rf"<item>{_S}((?:{_LEAF})++)</item>{_S}|([\s\S]++)")
-_KNOWN_OF_A_PAIR = {
-    *("description", "userId", "groupName", "groupId", "vpcId", "vpcPeeringConnectionId", "peeringStatus"),
-}
+_KNOWN_OF_A_PAIR = {"description", "userId", "groupName", "groupId", "vpcId", "vpcPeeringConnectionId", "peeringStatus"}
 
 
 def _listed(name: str) -> str:
