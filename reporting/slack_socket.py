@@ -36,6 +36,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 _HELLO_WITHIN_S = 15
 _STEADY_AFTER = timedelta(minutes=1)
 """A connection that lasted this long was a good one: the next one is opened after the first pause again."""
+_HEARTBEAT = timedelta(minutes=1)
 _TIMEOUT_S = 30
 _CHECK_EVERY_S = 1.0
 _PING_EVERY_S = 2
@@ -291,7 +292,6 @@ class Listening:
     failed: Callable[[str], None]
     tick: Callable[[], None]
     stopping: Event = field(default_factory=Event)
-    heartbeat: timedelta = timedelta(minutes=1)
 
     def run(self) -> None:
         """Listen until `stopping` is set.
@@ -341,7 +341,7 @@ class Listening:
             self.tick()
             if (reason := session.lost(_CHECK_EVERY_S)) is not None:
                 return reason
-            if self.now() - last_beat >= self.heartbeat:
+            if self.now() - last_beat >= _HEARTBEAT:
                 self.connected(session.hello)
                 last_beat = self.now()
         return None
