@@ -65,14 +65,7 @@ class Backups:
         """
         key = f"{_folder(account_id, region)}{described['GroupId']}_{now.astimezone(UTC).strftime(_TIME)}.json"
         body = json.dumps({**described, "hammer": notes}, indent=2, sort_keys=True, default=str).encode()
-        try:
-            self._client.put_object(
-                Bucket=self.bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
-            )
-        except ClientError as error:
-            # A retry of a write that had succeeded unseen. Whose object it is, the comparison tells.
-            if error_code(error) != "PreconditionFailed":
-                raise
+        self._write_new(key, body)
         if self._read(key) != body:
             raise BackupError(f"backup s3://{self.bucket}/{key} reads back as something else")
         return key
@@ -140,16 +133,23 @@ class Backups:
         group_id, _, time = name.partition("_")
         body = json.dumps({"rules": [*rule_ids]}).encode()
         key = f"{_CLOSING}{folder}/{group_id}/{time}"
+        if not self._write_new(key, body) and self._read(key) != body:
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
+
+    def _write_new(self, key: str, body: bytes) -> bool:
+        """Store an object unless there is one with its key. Returns whether it was stored.
+
+        There is one after a retry of a write that had succeeded unseen, too: whose it is, a comparison tells.
+        """
         try:
             self._client.put_object(
                 Bucket=self.bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
             )
         except ClientError as error:
-            # A retry of a write that had succeeded unseen, or a correction.
             if error_code(error) != "PreconditionFailed":
                 raise
-            if self._read(key) != body:
-                self._client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
+            return False
+        return True
 
     def closed_since(self, account_id: str, region: str, backup: Backup, group_id: str) -> frozenset[str]:
         """The ids of the rules of a group that the changes since a backup closed, or may have closed.
