@@ -29,7 +29,6 @@ from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Evaluator, Exposure, OpenStatus
 from library.security_groups.group import IngressRule, RuleKey, SecurityGroup, is_prefix_list, rule_key
-from library.source.service import made_by
 from remediation.journal import RemediationDetails
 from remediation.rules import key_lets_in
 
@@ -82,7 +81,6 @@ class Policy:
         sources: what replaces an open source: CIDRs and ids of prefix lists.
         keep: sources that a person keeps beside them, in this run.
         kept_by: who that is.
-        service_groups: remediate groups, too, that a controller made and opens again within minutes.
     """
 
     restricted: PortSet
@@ -96,7 +94,6 @@ class Policy:
     sources: tuple[str, ...] = RFC_1918
     keep: tuple[Network, ...] = ()
     kept_by: str = ""
-    service_groups: bool = False
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -120,7 +117,6 @@ def account_policy(config: Configuration, account_id: str) -> Policy:
         terms=replace(remediation_terms(config, account_id), is_on=True, scope=None),
         exemptions=config.exemptions(account_id),
         sources=section.remediation_sources,
-        service_groups=section.remediation_service_groups,
     )
 
 
@@ -131,8 +127,7 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
     or when a person decided to close it now: `library.issues.schedule.remediation_schedule`.
     Whether its group is exempt in part, or fixed, is known only when it is described again: see `plan_remediation`.
     """
-    terms = replace(policy.terms, exemptions=policy.exemptions, service_groups=policy.service_groups, made_by=made_by)
-    skipped = remediation_schedule(issue, terms, now, is_resumed=policy.is_resumed).skipped
+    skipped = remediation_schedule(issue, policy.terms, now, is_resumed=policy.is_resumed).skipped
     if skipped and skipped.reason in (SkipReason.OFF, SkipReason.EXEMPT, SkipReason.NOT_OPEN):
         return skipped
     details = RemediationDetails.of(issue.remediation_details)

@@ -17,6 +17,7 @@ from library.issues.reachability import Severity
 from library.issues.schedule import RemediationTerms, Skipped, SkipReason
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
+from library.source.service import made_by
 from remediation.eligibility import Policy, account_policy, why_not_at_once, why_not_due, why_not_resumed
 from remediation.journal import ChangeKind, JournalEntry, JournalStep
 from tests.builders.config_files import config_with, parse
@@ -84,7 +85,7 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         ),
         (
             {"history": OFTEN, "opened_by": BY},
-            {"terms": RemediationTerms(timedelta(), stop_after=3)},
+            {"terms": RemediationTerms(timedelta(), stop_after=3, made_by=made_by)},
             Skipped(
                 SkipReason.FLAPPING,
                 "opened again 3 times in 7 days; it is managed by Terraform, which may open it again: "
@@ -180,12 +181,15 @@ CONTROLLED = {"elbv2.k8s.aws/cluster": "prod", "ingress.k8s.aws/stack": "shop/we
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
-    [({}, SkipReason.SERVICE), ({"service_groups": True}, None), ({"is_resumed": True}, None)],
+    ("service_groups", "is_resumed", "reason"),
+    [(False, False, SkipReason.SERVICE), (True, False, None), (False, True, None)],
     ids=["left to a person", "remediation_service_groups", "a change that was begun"],
 )
-def test_a_group_that_a_controller_made_is_left_to_a_person(changes: dict[str, Any], reason: SkipReason | None) -> None:
+def test_a_group_that_a_controller_made_is_left_to_a_person(
+    *, service_groups: bool, is_resumed: bool, reason: SkipReason | None
+) -> None:
     issue = replace(DUE, details=replace(DUE.details, tags=CONTROLLED))
-    skipped = why_not_due(issue, replace(POLICY, **changes), NOW)
+    terms = RemediationTerms(timedelta(), service_groups=service_groups, made_by=made_by)
+    skipped = why_not_due(issue, replace(POLICY, terms=terms, is_resumed=is_resumed), NOW)
     assert (skipped.reason if skipped else None) == reason
     assert not skipped or "AWS Load Balancer Controller, cluster prod" in skipped.text

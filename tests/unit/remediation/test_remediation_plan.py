@@ -291,7 +291,7 @@ def account_policy(case: Case) -> Policy:
         trusted=AddressSet.parse(*case.trusted),
         scope=case.scope,
         carve=case.carve,
-        terms=RemediationTerms(timedelta(days=21)),
+        terms=RemediationTerms(timedelta(days=21), exemptions=case.exemptions),
         exemptions=case.exemptions,
     )
 
