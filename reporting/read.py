@@ -74,18 +74,14 @@ class ReportSummary:
 
 def check_memory(issue: Issue) -> None:
     """Raise ValueError, naming the part, if what reporting keeps of a channel is not as reporting writes it."""
-    for name, kept, parts in (
+    for details, kept, parts in (
         ("jira_details", issue.jira_details, _JIRA),
         ("slack_details", issue.slack_details, _SLACK),
         ("webhook_details", issue.webhook_details, _WEBHOOK),
     ):
-        _check(name, kept, parts)
-
-
-def _check(where: str, kept: Mapping[str, Any], parts: Mapping[str, Callable[[Any], bool]]) -> None:
-    for name, value in kept.items():
-        if value is not None and name in parts and not parts[name](value):
-            raise ValueError(f"{where}.{name} is not as it should be")
+        for name, value in kept.items():
+            if value is not None and name in parts and not parts[name](value):
+                raise ValueError(f"{details}.{name} is not as it should be")
 
 
 def _is_number(value: object) -> bool:
