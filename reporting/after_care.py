@@ -113,11 +113,11 @@ def _notify_ticket(
     document = document_of(issue, care)
     ticket = str(issue.jira_details.get("ticket") or "")
     if services.jira is not None and ticket:
-        limit = config.jira.text_field_character_limit
+        limit, marker = config.jira.text_field_character_limit, _marker(issue, care)
         try:
             # A run that died after its comment, or got no answer to it, recorded nothing.
-            if not services.jira.has_comment(ticket, _marker(issue, care)):
-                comment_with_reference(services.jira, ticket, document, _marker(issue, care), limit)
+            if not services.jira.has_comment(ticket, marker):
+                comment_with_reference(services.jira, ticket, document, marker, limit)
             summary.count("cut off")
         except JiraError as error:
             summary.problem(f"{issue.issue_id}: no comment on {ticket}: {error}")
