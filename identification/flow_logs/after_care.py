@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
     from library.aws.conditional_writes import Items
-    from library.aws.session import Sessions
     from library.issues.issue import Issue
     from library.issues.use import Use
 
@@ -95,25 +94,18 @@ def refused_workers(
 
 
 def watch(
-    sessions: Sessions,
-    items: Items,
-    issues: Sequence[Issue],
-    readers: tuple[Mapping[str, str], str],
-    now: datetime,
-    budget: Budget,
-    renew: Callable[[], None],
+    access: Access, items: Items, issues: Sequence[Issue], now: datetime, budget: Budget, renew: Callable[[], None]
 ) -> tuple[list[str], list[str]]:
     """Read what is refused since remediation changed the groups of these issues, and keep whom it cut off.
 
-    The issues are of one account and region, each with its use from before the change, and `timestamps.remediated`.
-    `readers` are reader roles, and the external id that they are assumed with. `renew` is called before each part is
-    read.
+    The issues are of the account and region of `access`, each with its use from before the change, and
+    `timestamps.remediated`. `renew` is called before each part is read.
 
     Returns:
         What refused, and what else could not be read or is left, one line each.
     """
-    account_id, region = issues[0].account_id, issues[0].details.region
-    client = sessions.client("ec2", account_id, region)
+    account_id, region = access.account_id, access.region
+    client = access.sessions.client("ec2", account_id, region)
     try:
         interfaces = list(interfaces_of(client, [issue.issue_id for issue in issues]))
         resources = {name for each in interfaces for name in (each.interface_id, each.subnet_id, each.vpc_id) if name}
@@ -124,8 +116,7 @@ def watch(
         ]
         admitting = _admitting(client, {group_id for each in interfaces for group_id in each.group_ids})
     except AWS_ERRORS as error:
-        return [f"{account_id} {region}: {explain(error, sessions.role_arn(account_id))}"], []
-    access = Access(sessions, account_id, region, *readers)
+        return [f"{account_id} {region}: {explain(error, access.sessions.role_arn(account_id))}"], []
     care = _Watch(access, items, issues, flow_logs, now, budget, renew)
     own_of = {issue.issue_id: [each for each in interfaces if issue.issue_id in each.group_ids] for issue in issues}
     for issue, ports_of in zip(issues, care.refused_ports(own_of), strict=True):

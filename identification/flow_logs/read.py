@@ -112,13 +112,14 @@ class Budget:
 class Access:
     """Clients that read the logs of an account: its own credentials first, then a reader role.
 
-    `reader_roles` are ARNs, by bucket name or log group's account. An empty `external_id` is none.
+    `reader_roles` are ARNs, by bucket name or log group's account. An empty `external_id` is none. `sessions` give the
+    clients of the account's own credentials.
     """
 
     def __init__(
         self, sessions: Sessions, account_id: str, region: str, reader_roles: Mapping[str, str], external_id: str
     ) -> None:
-        self._sessions = sessions
+        self.sessions = sessions
         self.account_id, self.region = account_id, region
         self._roles = reader_roles
         self._external_id = external_id
@@ -133,7 +134,7 @@ class Access:
             ClientError, BotoCoreError: what the last client met.
         """
         try:
-            return work(self._sessions.client(service, self.account_id, self.region))
+            return work(self.sessions.client(service, self.account_id, self.region))
         except ClientError as error:
             if holder not in self._roles or error_code(error) not in _DENIED | {"ResourceNotFoundException"}:
                 raise

@@ -145,12 +145,12 @@ class UsageRun:
             self._remember_workers([*selected, *over])
             # First: a backlog of open issues may need all of the limit, run after run.
             care = share.share(2 if selected else 1)
-            gaps = self._watch([*selected, *over], care)
+            gaps = self._watch(account_id, [*selected, *over], care)
             share.left += care.left
             if selected and (subjects := self._read_account(account_id, selected, share)):
                 self._judge_account(account_id, found, subjects)
             if selected and care.is_short and share.left > care.left:  # they did not need all of theirs
-                gaps = self._watch([*selected, *over], share)
+                gaps = self._watch(account_id, [*selected, *over], share)
             self.gaps += gaps
             budget.left += share.left
             waiting -= bool(selected)
@@ -229,7 +229,7 @@ class UsageRun:
 
         That one may have been read for others already: it is read for these, too.
         """
-        access = Access(self.sessions, account_id, region, self.config.usage.reader_roles, self.config.aws.external_id)
+        access = self._access(account_id, region)
         refused: dict[str, str] = {}
         read: dict[str, set[str]] = {}  # for which interfaces, by flow log
         while True:
@@ -249,6 +249,10 @@ class UsageRun:
                     refused[flow_log.flow_log_id] = reason
                     self.problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {reason}")
         self._name_flow_logs(subjects, flow_logs, refused)
+
+    def _access(self, account_id: str, region: str) -> Access:
+        """Clients for the logs of an account and region."""
+        return Access(self.sessions, account_id, region, self.config.usage.reader_roles, self.config.aws.external_id)
 
     def _choose(
         self, subjects: Sequence[_Subject], flow_logs: Sequence[FlowLog], refused: Mapping[str, str]
@@ -576,8 +580,8 @@ class UsageRun:
             return Use.from_item(item.get("before"))
         return issue.use if issue.timestamps.remediated == changed else None  # else it is of what was opened since
 
-    def _watch(self, issues: Iterable[Issue], budget: Budget) -> list[str]:
-        """Look whom the changes of the last days cut off. Returns what was not read of it, one line each."""
+    def _watch(self, account_id: str, issues: Iterable[Issue], budget: Budget) -> list[str]:
+        """Look whom the changes of the last days cut off in an account. Returns what was not read, one line each."""
         gaps: list[str] = []
         by_region: dict[str, list[Issue]] = {}
         for issue in issues:
@@ -594,12 +598,10 @@ class UsageRun:
             if use is not None and _had_workers(use):
                 times = replace(issue.timestamps, remediated=changed)
                 by_region.setdefault(issue.details.region, []).append(replace(issue, use=use, timestamps=times))
-        readers = self.config.usage.reader_roles, self.config.aws.external_id
-        for _, changed_issues in sorted(by_region.items()):
+        for region, changed_issues in sorted(by_region.items()):
             self.renew()
-            refusing, left = watch(
-                self.sessions, self.table.items, changed_issues, readers, self.now, budget, self.renew
-            )
+            access = self._access(account_id, region)
+            refusing, left = watch(access, self.table.items, changed_issues, self.now, budget, self.renew)
             self.problems += (each for each in refusing if each not in self.problems)
             gaps += left
         return gaps
