@@ -231,12 +231,12 @@ def scan_region(
         ClientError, BotoCoreError: anything else that could not be read, after the SDK's retries.
     """
     client: EC2Client = sessions.client("ec2", account_id, region)
-    scan = RegionScan()
+    found = RegionScan()
     prefix_lists = PrefixListReader(client)
     open_traffic: dict[str, Sequence[OpenTraffic]] = {}
     try:
         for page in read_security_groups(client, group_ids):
-            open_traffic |= _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
+            open_traffic |= _judge_page(found, page, evaluator, exemptions, today, prefix_lists, account_id, region)
             del page  # it is let go before the next one is read
     except ClientError as error:
         # A policy that closes the region denies its groups, too. One that denies prefix lists alone, say, or the role,
@@ -249,18 +249,18 @@ def scan_region(
         if error_code(error) in REGION_MAY_BE_OFF and not region_is_enabled(sessions.client("ec2", account_id), region):
             raise RegionOffError(f"region {region} is not enabled in account {account_id}") from error
         raise
-    if len(scan.detections) > len(open_traffic):
+    if len(found.detections) > len(open_traffic):
         # A group that moved from one page to the next is on both: the later one counts.
-        scan.detections = list({detection.group_id: detection for detection in scan.detections}.values())
-    scan.detections, scan.notes = with_reachability(
-        scan.detections,
+        found.detections = list({detection.group_id: detection for detection in found.detections}.values())
+    found.detections, found.notes = with_reachability(
+        found.detections,
         open_traffic,
         lambda service: sessions.client(service, account_id, region),
         prefix_lists,
         whole_region=not group_ids,
         owner_keys=owner_keys,
     )
-    return scan
+    return found
 
 
 def _judge_page(
@@ -402,7 +402,7 @@ class _Attempt:
         self._read_issues()
         self.scan = self._scan_region()
         if not self._group_ids:
-            self._read_more([detection.group_id for detection in self.scan.detections])
+            self._read_missing_issues([detection.group_id for detection in self.scan.detections])
         if self.scan.swept:
             self._coverage.record_sweep(self._account_id, self._region, self._scan_start)
         detections = {
@@ -412,9 +412,9 @@ class _Attempt:
         again = self._resolved_meanwhile(detections) | self._missing_between_pages()
         decided = self._decide(detections, but=again)
         # One read for all that change. Of a group without hints after this read, no event told anything.
-        self._learn(decided.keys() - self._hints.keys())
+        self._read_hints(decided.keys() - self._hints.keys())
         again |= self._wait_for_observation(decided)
-        decided = self._without_what_is_not_shown(decided, detections)
+        decided = self._hold_back_removals(decided, detections)
         changes = {group_id: self._with_opener(change) for group_id, change in decided.items()}
         changes |= self._attributions(changes)
         conflicts = self._write(changes)
@@ -439,21 +439,21 @@ class _Attempt:
         }
         self._hints = self._hint_records.add(self._account_id, hints, self._scan_start, self._evaluator)
         if self._group_ids:
-            self._learn(group_id for group_id in self._group_ids if group_id not in hints)
+            self._read_hints(group_id for group_id in self._group_ids if group_id not in hints)
             self._state = self._coverage.state(self._account_id, self._region)
         else:
             self._state = self._coverage.begin(self._account_id, self._region, self._scan_start)
 
-    def _learn(self, group_ids: Iterable[str]) -> None:
+    def _read_hints(self, group_ids: Iterable[str]) -> None:
         self._hints |= self._hint_records.of_groups(self._account_id, group_ids)
 
     def _read_issues(self) -> None:
         if self._group_ids:
-            self._read_more(self._group_ids)
+            self._read_missing_issues(self._group_ids)
         else:
             self.issues = self._runtime.table.exposed(self._account_id, self._region, unreadable=self._skip)
 
-    def _read_more(self, group_ids: Iterable[str]) -> None:
+    def _read_missing_issues(self, group_ids: Iterable[str]) -> None:
         missing = [group_id for group_id in group_ids if group_id not in self.issues]
         self.issues |= self._runtime.table.get_many(self._account_id, missing, unreadable=self._skip, check=False)
 
@@ -547,7 +547,7 @@ class _Attempt:
             self._runtime.sleep(max(missed.values()).total_seconds())
         return set(missed)
 
-    def _without_what_is_not_shown(
+    def _hold_back_removals(
         self, decided: Mapping[str, Change], detections: Mapping[str, Detection]
     ) -> dict[str, Change]:
         """The changes without what may only seem to be gone: EC2 does not show it yet, or it was not understood."""

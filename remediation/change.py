@@ -414,7 +414,7 @@ class GroupChange:
                 entry = self._add(entry, changes, before)
                 self._write_descriptions(changes)
                 if changes.revoke:
-                    entry = self._close(entry, changes, closed_now)
+                    entry = self._record_and_revoke(entry, changes, closed_now)
                 needless = _added_again(before, entry, changes.relied_on, closed_now)
                 entry = self._withdraw(entry, (*changes.withdraw, *needless))
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
@@ -517,7 +517,7 @@ class GroupChange:
             singles = [with_description(changes.permission(rule), rule.description) for rule in changes.describe]
             self.ec2.update_security_group_rule_descriptions_ingress(GroupId=self.group_id, IpPermissions=singles)
 
-    def _close(self, entry: JournalEntry, changes: RuleChanges, closed_now: set[str]) -> JournalEntry:
+    def _record_and_revoke(self, entry: JournalEntry, changes: RuleChanges, closed_now: set[str]) -> JournalEntry:
         """Revoke rules, recorded before in the journal and beside the backups.
 
         The ids of those that this closed, and not an earlier call, go to `closed_now`.

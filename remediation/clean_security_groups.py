@@ -147,18 +147,18 @@ def command(
     ):
         if batch:
             work = BatchRun(context, reload, selection, prompt)
-            with _summed_up(context, work.summary, problems):
+            with _sent_and_shown(context, work.summary, problems):
                 work.run()
         else:
             work = InteractiveRun(context, reload, selection, prompt)
-            with _summed_up(context, work.summary, problems):
+            with _sent_and_shown(context, work.summary, problems):
                 work.run(include_not_due=include_not_due)
     if work.summary.problems:
         raise typer.Exit(Exit.INCOMPLETE)
 
 
 @contextmanager
-def _summed_up(context: RemediationContext, summary: RemediationSummary, problems: list[str]) -> Iterator[None]:
+def _sent_and_shown(context: RemediationContext, summary: RemediationSummary, problems: list[str]) -> Iterator[None]:
     """Tell what a run did, whatever ends it: a signal, a lost lock, an error. Its problems are added to `problems`.
 
     What is queued for Slack and the webhook is sent here. Output that cannot be written is one of the problems.

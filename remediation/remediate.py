@@ -626,7 +626,7 @@ class GroupRemediation(GroupWork):
         # Less severe by now, what is left waits for the retention period. Of an issue that is over nothing is left.
         is_over = self.issue.status in (Status.RESOLVED, Status.CLOSED)
         is_left = skipped.reason is SkipReason.NOT_DUE or (skipped.reason is SkipReason.NOT_OPEN and not is_over)
-        is_judged = seen.held is None and not is_left
+        counts_as_remediated = seen.held is None and not is_left
         details: dict[str, Any] = {}
         # The plans of this run took what was decided on: only as this run has read the issue. What a person kept is
         # open still, and may be decided on during the change.
@@ -634,7 +634,7 @@ class GroupRemediation(GroupWork):
         if entry.closed and seen.held is None and (decision or skipped.reason is SkipReason.KEPT_BY_PERSON):
             details[CARRIED_OUT] = format_time(decision.at) if decision else ""
         left = skipped.text if seen.is_judged and leaves_exposures(skipped) else ""
-        return self._record(entry, remediated=bool(entry.closed) and is_judged, left=left, **details)
+        return self._record(entry, remediated=bool(entry.closed) and counts_as_remediated, left=left, **details)
 
     def _record(self, entry: JournalEntry, *, remediated: bool, left: str = "", **details: Any) -> GroupResult:
         kind, text, message = self._outcome(entry, left)

@@ -394,9 +394,9 @@ class BatchRun(_Run):
             self._begin(concerned)
             self._wait()
         except BaseException as error:
-            self._give_up(str(error) or type(error).__name__)
+            self._report_unfinished(str(error) or type(error).__name__)
             raise
-        self._give_up("")
+        self._report_unfinished("")
         return self.summary
 
     def _leave(self, issues: Sequence[Issue], reason: str) -> None:
@@ -475,7 +475,7 @@ class BatchRun(_Run):
             self._report_outcome(group.result)
             self._pending.remove(group)
 
-    def _give_up(self, reason: str) -> None:
+    def _report_unfinished(self, reason: str) -> None:
         """Say what became of the groups that were begun, and how many were not."""
         pending, self._pending = self._pending, []
         for group in pending:

@@ -336,20 +336,20 @@ def plan(
         if (
             step := _step(issue, channels, remediation, now, exemptions(issue.account_id))
             if issue.status is Status.RESOLVED or watches(issue)
-            else _last_step(issue, channels)
+            else _step_where_not_scanned(issue, channels)
         )
     ]
 
 
-def _last_step(issue: Issue, channels: Channels) -> Step:
+def _step_where_not_scanned(issue: Issue, channels: Channels) -> Step:
     """What is to be done about an issue whose account or region is not watched any more."""
 
-    def left(state: ChannelState | None) -> Update | None:
+    def last_update(state: ChannelState | None) -> Update | None:
         return None if state is None or state.closed else Update.NOT_WATCHED
 
-    ticket = left(ticket_state(issue, on_paper=channels.console)) if channels.jira or channels.console else None
-    alert = left(slack_state(issue)) if channels.slack else None
-    event = left(webhook_state(issue)) if channels.webhook else None
+    ticket = last_update(ticket_state(issue, on_paper=channels.console)) if channels.jira or channels.console else None
+    alert = last_update(slack_state(issue)) if channels.slack else None
+    event = last_update(webhook_state(issue)) if channels.webhook else None
     return Step(issue, ticket, alert, alert_reminder=None, closes_at=None, report=False, close=True, event_update=event)
 
 
@@ -378,7 +378,7 @@ def _channel_updates(issue: Issue, channels: Channels, remediation: IssueForecas
     """What each channel has to hear. `end`: of `reminder_of_end`."""
     found = _ChannelUpdates()
 
-    def due_update(state: ChannelState | None) -> Update | None:
+    def owed_update(state: ChannelState | None) -> Update | None:
         is_late = _was_notified_otherwise(issue, state, remediation)
         update = update_for(issue, state)
         if update is None and state and state.is_doubted and issue.status is Status.OPEN:
@@ -390,17 +390,17 @@ def _channel_updates(issue: Issue, channels: Channels, remediation: IssueForecas
     if channels.jira or channels.console:
         state = ticket_state(issue, on_paper=channels.console)
         found.closing_time_changed = _was_notified_otherwise(issue, state, remediation)
-        found.ticket = due_update(state)
+        found.ticket = owed_update(state)
         # Without a ticket JIRA has nobody to notify.
         if channels.console or issue.jira_details.get("ticket"):
             found.ticket = found.ticket or _end_update(issue.jira_details, end)
         found.ticket = found.ticket or _use_update(issue, state, issue.jira_details)
     if channels.slack:
         state = slack_state(issue)
-        found.alert = due_update(state) or _end_update(issue.slack_details, end)
+        found.alert = owed_update(state) or _end_update(issue.slack_details, end)
         found.alert = found.alert or _use_update(issue, state, issue.slack_details)
     if channels.webhook:
-        found.event = due_update(webhook_state(issue, reports=channels.webhook_reports)) or _end_update(
+        found.event = owed_update(webhook_state(issue, reports=channels.webhook_reports)) or _end_update(
             issue.webhook_details, end
         )
     return found

@@ -277,7 +277,7 @@ class Decisions:
     def _write(self, issue: Issue, state: DecisionState, exemption: DecidedExemption | None = None) -> bool:
         """Write what was decided on an issue as it was read; False: somebody else changed it since."""
         try:
-            self._table.decide(issue, state, exemption.to_item() if exemption else None)
+            self._table.write_decision(issue, state, exemption.to_item() if exemption else None)
         except ConflictError:
             return False
         return True

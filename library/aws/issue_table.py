@@ -194,7 +194,7 @@ class IssueTable:
         sets = {"last_seen": _later(seen, issue)}
         self.items.update(issue.account_id, issue.issue_id, sets, **_as_last_seen(issue))
 
-    def backfill_index(self, issue: Issue) -> None:
+    def index_issue(self, issue: Issue) -> None:
         """Make an issue that other tooling wrote known to `exposed`.
 
         Raises:
@@ -212,7 +212,7 @@ class IssueTable:
         sets = {"status": str(Status.CLOSED), "timestamps.closed": format_time(now), "revision": issue.revision + 1}
         self.items.update(issue.account_id, issue.issue_id, sets, **_as_read(replace(issue, status=Status.RESOLVED)))
 
-    def decide(self, issue: Issue, state: DecisionState, exemption: Mapping[str, Any] | None = None) -> None:
+    def write_decision(self, issue: Issue, state: DecisionState, exemption: Mapping[str, Any] | None = None) -> None:
         """Write what somebody decided about an issue, with the exemption that follows from it, or neither.
 
         `state` is what its item says about decisions from now on; its version is the one that was read. `exemption` is
@@ -437,4 +437,4 @@ def backfill_index(table: IssueTable, account_id: str, now: datetime) -> None:
         for item in table.items_with_status(account_id, status, only="attribute_not_exists(#open_region)"):
             if str(item["issue_id"]).startswith("sg-"):
                 with suppress(ConflictError, UnreadableIssueError):
-                    table.backfill_index(read_issue(item, check=True))
+                    table.index_issue(read_issue(item, check=True))

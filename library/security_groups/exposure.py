@@ -344,8 +344,8 @@ class Evaluator:
         # An organization's groups repeat a few port ranges and sources many thousand times, and sets of rules often.
         self._traffic = lru_cache(maxsize=4096)(self._traffic_of_rule)
         self._source = lru_cache(maxsize=4096)(self._public_network)
-        self._judged = lru_cache(maxsize=512)(self._judge)
-        self._opened = lru_cache(maxsize=512)(self._open_traffic)
+        self._cached_judge = lru_cache(maxsize=512)(self._judge)
+        self._cached_open_traffic = lru_cache(maxsize=512)(self._open_traffic)
 
     def prefix_lists_named(self, group: SecurityGroup) -> set[str]:
         """The prefix lists whose entries `evaluate` needs to know for this group."""
@@ -386,19 +386,19 @@ class Evaluator:
                 for network in networks
                 if network is not None
             )
-        found = self._judged(tuple(rule_sources))
+        found = self._cached_judge(tuple(rule_sources))
         if not found:
             return Evaluation(unreadable=tuple(unreadable))
         scopes = tuple(
             ExemptionScope(_exempt_traffic(exemption), exemption.sources)
             for exemption in applying(exemptions, group.group_id, group.vpc_id, group.name, today)
         )
-        left = self._judge(tuple(rule_sources), scopes) if scopes else found
+        not_exempt = self._judge(tuple(rule_sources), scopes) if scopes else found  # exemptions are of one group
         return Evaluation(
-            left or found,
-            whitelisted=not left,
+            not_exempt or found,
+            whitelisted=not not_exempt,
             unreadable=tuple(unreadable),
-            _open=partial(self._opened, tuple(rule_sources), scopes if left else ()),
+            _open=partial(self._cached_open_traffic, tuple(rule_sources), scopes if not_exempt else ()),
         )
 
     def _traffic_of_rule(self, protocol: str, from_port: int | None, to_port: int | None) -> IntervalSet:
