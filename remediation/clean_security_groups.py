@@ -115,7 +115,7 @@ def command(
     if batch and not configuration.secgrp_unrestricted_access.remediation:
         typer.echo("remediation is off (secgrp_unrestricted_access.remediation): nothing to do")
         return
-    context, prompt = build_context(configuration), UnattendedPrompt() if batch else Prompt()
+    context, prompt = build_context(configuration), UnattendedPrompt() if batch and not dry_run else Prompt()
     context.keep = kept
     configuration = with_organization(configuration, context.sessions)
     account = account_ids(

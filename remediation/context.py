@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -206,4 +207,5 @@ class UnattendedPrompt(Prompt):
     def show(self, text: str | Text) -> None:
         """Print a line, or lines, where the output can be written."""
         with output_errors_noted([]):  # the run's last lines find the same, and name it
-            super().show(text)
+            # Not by the console: where a reader left, that ends the process.
+            typer.echo("\n".join(map(printable, str(text).split("\n"))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -271,3 +272,20 @@ def test_a_full_disk_under_the_output_keeps_no_group_open_and_the_record_says_wh
         ["the output could not be written: No space left on device"],
     )
     assert capsys.readouterr().err == "", "the end of the program tells it"
+
+
+def test_a_reader_that_left_keeps_no_group_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [world.group(SSH) for _ in range(2)]
+    for group in groups:
+        world.issue(group)
+    reader, writer = os.pipe()
+    os.close(reader)
+    left = os.fdopen(writer, "w", encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", left)
+        clean_security_groups.command(config=str(world.folder), batch=True)
+    with pytest.raises(BrokenPipeError):
+        left.close()
+    assert [world.rules(group) & OPEN for group in groups] == [set(), set()]
+    (run,) = JobRecords(world.table.items, MAIN).runs()
+    assert (run.outcome, run.problems) == ("incomplete", ["the output could not be written: Broken pipe"])
