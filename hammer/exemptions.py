@@ -37,6 +37,7 @@ from library.jobs.command_line import (
     NotThereError,
     RegionOption,
     accounts_named,
+    is_scanned,
     known_accounts,
     name_problems,
     open_table,
@@ -138,7 +139,7 @@ def command(
         _end(configuration, sessions, table, end, reason)
         return
     accounts = _accounts(configuration, account or (), table)
-    refuse_unknown_regions(region, configuration.aws.regions)
+    refuse_unknown_regions(region, configuration.aws.regions, lambda each: is_scanned(table, accounts, each))
     today = utc_now().date()
     rows = [
         row

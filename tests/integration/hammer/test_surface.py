@@ -138,6 +138,7 @@ OF_REGION = (
     *((*command, "--region", NEWER) for command in COMMANDS if command != ("scan",)),
     *((name, "--region", NEWER, "--account", MAIN, "--group", "sg-1") for name in ("explain", "source")),
     ("usage", "--region", NEWER),
+    ("exemptions", "--region", NEWER),
     ("restore", "--dry-run", "--region", NEWER, "--account", MAIN, "--group", "sg-1"),
     ("restore", "--give-up", "--region", NEWER, "--account", MAIN, "--group", "sg-1"),
     ("restore", "--decided", "--region", NEWER, "--account", MAIN, "--group", "sg-1"),
