@@ -69,7 +69,7 @@ _INDEXED_AFTER = timedelta(seconds=15)
 _MAY_APPEAR = timedelta(minutes=15)
 # How far JIRA's clock may be from the host's. A ticket that is older than an intent by more was not filed for it.
 _CLOCKS_DIFFER = timedelta(hours=1)
-# In `intent`: since when another ticket may have been filed in place of the one that the item knows.
+# In `intent`: since when another ticket may have been filed in place of the one that the item knows; null: none was.
 _REPLACING = "replacing"
 # In `still`: since when a second ticket may appear that is to be closed.
 _DUPLICATE = "duplicate"
@@ -134,7 +134,7 @@ class Tickets:
         begun = _begun(issue)
         markers = list(dict.fromkeys((*begun, self.marker)))
         intent |= {"since": since, "markers": markers, "at_once": step.at_once}
-        intent |= {_REPLACING: left_over[_REPLACING]} if left_over.get(_REPLACING) else {}
+        intent[_REPLACING] = _replacing_since(left_over)
         # All that is known stays until it is done: also what is still to be tried, and that only the console told.
         before = {"ticket": None, **issue.jira_details}
         if not resumed or markers != begun:
@@ -167,18 +167,19 @@ class Tickets:
             # Watchers and links that an earlier run could not set are still to be set by the next.
             pending = issue.jira_details.get("still")
             return state_after_update(step, update, kept) | ({"still": pending} if pending else {})
+        # Beside the issue's ticket nothing is looked for unless a run went to file another: it may be a copy.
+        may_be_replaced = ticket is None or _replacing_since(left_over) or left_over.get("unknown")
         if update is not None and update.ends:
             ended = self._end(step, context, ticket, resumed=resumed)
-            if other := self._find_replacement(issue, left_over, known, ticket):
+            if may_be_replaced and (other := self._find_replacement(issue, left_over, known, ticket)):
                 ended = self._end(step, context, other, resumed=resumed)
+            self._searched_duplicates(issue, known, issue.jira_details.get("still") or {})
             return state_after_update(step, update, kept) | ended
         notified = {
             **state_as_notified(issue, closed=False, at_once=step.at_once),
             "told": [exposure_line(perm) for perm in issue.details.perms],
         }
         key, pending = "", dict(issue.jira_details.get("still") or {})
-        # Beside a ticket that can be used nothing is looked for unless a run went to file another: it may be a copy.
-        may_be_replaced = ticket is None or ticket.done or left_over.get(_REPLACING) or left_over.get("unknown")
         other = self._find_replacement(issue, left_over, known, ticket) if may_be_replaced else None
         if other and ticket and not ticket.done:
             # It refused to be changed when the other was filed. By now it may not.
@@ -199,7 +200,7 @@ class Tickets:
                 else pending
             )
         if not key:
-            # An earlier version's run did not record that it went to file another.
+            # An earlier version's run did not record that it went to file another, even in an intent of this version.
             other = other or self._find_replacement(issue, left_over, known, ticket)
             key, assignee = (other.key, None) if other else self._file(step, context)
             if other and {*_begun(issue)} - {self.marker}:
@@ -230,10 +231,9 @@ class Tickets:
         """
         kept = {name: value for name, value in issue.jira_details.items() if name != "still"}
         wanted = dict(issue.jira_details.get("still") or {})
-        since, begun = wanted.get(_DUPLICATE, ""), stored_time(wanted.get(_FILED_SINCE))
         key = str(kept.get("ticket"))
         pending = self._set_followups(key, wanted, None)
-        if since and self._searched_duplicates(issue, key, since, begun):
+        if self._searched_duplicates(issue, key, wanted):
             pending = {name: whom for name, whom in pending.items() if name not in _SEARCH}
         return kept | ({"still": pending} if pending else {})
 
@@ -277,12 +277,17 @@ class Tickets:
         # JIRA finds a ticket that was moved under the key that it has now.
         return self._find_unrecorded(issue, left_over, {known, ticket.key} if ticket else {known})
 
-    def _searched_duplicates(self, issue: Issue, key: str, since: str, begun: datetime | None) -> bool:
+    def _searched_duplicates(self, issue: Issue, key: str, still: Mapping[str, str]) -> bool:
         """Close other open tickets of the issue, but not those from before what filed them was begun.
+
+        `still`: what is left to be done, the search for a second ticket among it if there may be one.
 
         Returns:
             Whether none can appear any more.
         """
+        since, begun = stored_time(still.get(_DUPLICATE)), stored_time(still.get(_FILED_SINCE))
+        if since is None:
+            return True
         try:
             found = [ticket for ticket in self.jira.find(label_of(issue)) if not _is_older(ticket, begun)]
             known = self.jira.get(key) if any(ticket.key != key for ticket in found) else None
@@ -291,8 +296,7 @@ class Tickets:
         except JiraError as error:
             self.problems.append(f"{issue.location}: whether it has a second ticket is not known: {error}")
             return not error.may_pass
-        begun = parse_time(since)
-        return begun is None or self.now() >= begun + _MAY_APPEAR
+        return self.now() >= since + _MAY_APPEAR
 
     def _close_duplicates(self, found: Sequence[Ticket], kept: str) -> None:
         """Close the open ones of these tickets but one, with a word."""
@@ -529,6 +533,14 @@ def _marker(step: Step, update: Update) -> str:
 def _is_older(ticket: Ticket, begun: datetime | None) -> bool:
     """Whether a ticket was there before something was begun that may have filed it: then that did not."""
     return begun is not None and ticket.created is not None and ticket.created < begun - _CLOCKS_DIFFER
+
+
+def _replacing_since(left_over: Mapping[str, Any]) -> str | None:
+    """Since when the runs that left an intent may have filed another ticket in place of the known one; None: none did.
+
+    An earlier version did not record it: then since the intent.
+    """
+    return left_over.get(_REPLACING, left_over.get("since"))
 
 
 def _begun(issue: Issue) -> list[str]:

@@ -284,6 +284,23 @@ def test_a_copy_that_is_made_before_the_next_run_takes_no_tickets_place(monkeypa
         assert (world.jira.tickets["SEC-1"].status, copied.status, copied.comments) == ("To Do", "To Do", [])
 
 
+@pytest.mark.parametrize("begun", [changed, gone, found_again])
+def test_a_copy_that_is_made_before_the_next_run_is_not_closed_with_the_issue(
+    begun: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for world in killed_at_each_point(monkeypatch, begun):
+        if not world.issue().jira_details.get("intent"):
+            continue
+        copied = Ticket("OPS-7", {"labels": world.jira.tickets["SEC-1"].labels, "description": ""})
+        copied.created = world.clock.isoformat()
+        world.jira.tickets["OPS-7"] = copied
+        if begun is not gone:
+            world.fixed()
+        assert world.report().problems == []
+        assert world.issue().jira_details["ticket"] == "SEC-1"
+        assert (world.jira.tickets["SEC-1"].status, copied.status, copied.comments) == ("Done", "To Do", [])
+
+
 @pytest.mark.parametrize("now_open", [(SSH, FTP), (SSH, RDP), (SSH,)], ids=["something else", "the same", "as before"])
 @pytest.mark.parametrize("is_archived", [True, False])
 def test_a_ticket_that_takes_changes_again_is_closed_beside_its_replacement(

@@ -168,6 +168,20 @@ def test_a_second_ticket_is_looked_for_also_where_the_issue_changes_first() -> N
         assert [ticket.status for ticket in world.jira.tickets.values()] == ["Done", "To Do"]
 
 
+@pytest.mark.parametrize("is_exempt", [False, True])
+def test_a_second_ticket_is_closed_also_where_the_issue_is_over_first(*, is_exempt: bool) -> None:
+    with reporting_world() as world:
+        filed_twice(world)
+        world.found(exempt=True) if is_exempt else world.fixed()
+        for ticket in world.jira.tickets.values():
+            ticket.indexed = True
+        assert world.report().problems == []
+        assert [ticket.status for ticket in world.jira.tickets.values()] == ["Done", "Done"]
+        asked = len(world.jira.requests)
+        assert world.report().problems == []
+        assert len(world.jira.requests) == asked
+
+
 def test_an_older_copy_of_a_ticket_is_no_second_one() -> None:
     with reporting_world() as world:
         filed_twice(world)
