@@ -98,6 +98,7 @@ class _Search:
     replacements: Sequence[str]
     groups: list[TerraformGroup]
     rules: list[TerraformRule] = field(default_factory=list)  # resources whose group is not in the files
+    by_id: list[TerraformRule] = field(default_factory=list)  # those of them that have the group's id
     loose: list[TerraformRule] = field(default_factory=list)  # resources of which the files do not tell the group
     others: list[TerraformRule] = field(default_factory=list)  # resources of groups that are others for sure
 
@@ -128,14 +129,13 @@ def find_in_terraform(
     unexplained = [each for each in exposures if not _matches(configurations, search.rules, each)]
     candidates = _agreeing(list(_candidates(search)), unexplained, strictly=is_elsewhere_defined)
     chosen = _with_all_exposures(search, _choose(candidates, exposures), exposures)
-    if not chosen and candidates:
-        listed = tuple(sorted({f"{c.group.address} at {_where(c, candidates)} may be it" for c in candidates}))
-        undecided = Location(evidence=listed)
-        locations = {each: RuleLocation(each, undecided, Edit.NONE, _of_list(each)) for each in exposures}
-        return Found(group=undecided, rules=locations)
+    undecided = _undecided(candidates) if not chosen and candidates else None
     groups = [candidate.group for candidate in chosen]
-    rules = [*(rule for group in groups for rule in group.rules), *search.rules]
+    # Where several may be the group, a data source's name is no more than theirs: the id alone tells.
+    rules = search.by_id if undecided else [*(rule for group in groups for rule in group.rules), *search.rules]
     matches = {exposure: _matches(configurations, rules, exposure) for exposure in exposures}
+    if undecided:
+        matches = {each: found if found and found[0].rank == _SURE else [] for each, found in matches.items()}
     frozen = any(group.ignores_ingress for group in groups)
     patch, narrowed = _patch(search, groups, matches, frozen)
     locations = {
@@ -143,14 +143,24 @@ def find_in_terraform(
         for exposure, found in matches.items()
         if (location := _rule_location(search, exposure, found, chosen, narrowed, patch, frozen)) is not None
     }
-    loose = {each: _loose_location(search, each) for each in exposures if each not in locations}
+    untold = [each for each in exposures if each not in locations]
+    loose = {each: _loose_location(search, each) for each in untold}
+    if undecided:
+        loose = {each: RuleLocation(each, undecided, Edit.NONE, _of_list(each)) for each in untold}
     return Found(
-        group=_group_location(chosen, any(location.location.kind is Kind.TERRAFORM for location in locations.values())),
+        group=undecided
+        or _group_location(chosen, any(location.location.kind is Kind.TERRAFORM for location in locations.values())),
         rules=locations | {exposure: location for exposure, location in loose.items() if location is not None},
         patches=patch.patches,
         before_diff=_several(search, groups, narrowed) if patch.patches else [],
         returns=Returns.UNKNOWN if frozen else None,
     )
+
+
+def _undecided(candidates: Sequence[_Candidate]) -> Location:
+    """The place of a group that may be any of several."""
+    listed = {f"{each.group.address} at {_where(each, candidates)} may be it" for each in candidates}
+    return Location(evidence=tuple(sorted(listed)))
 
 
 def _where(candidate: _Candidate, others: Iterable[_Candidate]) -> str:
@@ -173,6 +183,7 @@ def _attach_rules(search: _Search) -> None:
         if found.node is not None and found.node.value not in ("", "null"):  # a default that has to be overruled
             is_own = found.node.value == search.described.group_id
             (search.rules if is_own else search.others).append(rule)
+            search.by_id += [rule] if is_own else []
             continue
         named = named_references(search.configurations, found.expression or node, found, rule)
         groups = [each for each in search.groups if any(_refers(*reference, each) for reference in named)]

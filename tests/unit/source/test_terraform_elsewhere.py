@@ -120,6 +120,10 @@ OTHER_NAME = group().replace('name = "web"', 'name = "frontend"')
 NAMED = 'module "{}" {{\n  source = "./net"\n  name   = "{}"\n  {}\n}}\n'
 SHARED = group(rule=RULE.replace('["0.0.0.0/0"]', "var.cidrs")).replace('name = "web"', "name = var.name")
 MODULE = {"/live/net/main.tf": SHARED + 'variable "name" {}\nvariable "cidrs" {}\n'}
+BY_ID = (
+    'resource "aws_security_group_rule" "ssh" {\n  type = "ingress"\n  security_group_id = "sg-1"\n'
+    f'    {PORTS}\n    cidr_blocks = ["0.0.0.0/0"]\n}}\n'
+)
 OPEN, CLOSED = 'cidrs = ["0.0.0.0/0"]', 'cidrs = ["10.0.0.0/8"]'
 
 
@@ -152,12 +156,31 @@ def test_a_description_under_another_name_is_no_place_where_a_resource_has_the_n
 
 @pytest.mark.parametrize("main", DIFFERING)
 def test_a_rule_that_names_the_group_s_id_is_the_place_and_no_half_match(main: str) -> None:
-    rule = (
-        'resource "aws_security_group_rule" "ssh" {\n  type = "ingress"\n  security_group_id = "sg-1"\n'
-        f'    {PORTS}\n    cidr_blocks = ["0.0.0.0/0"]\n}}\n'
-    )
-    read = found(main, {"/rules/main.tf": rule, "/other/main.tf": main})
+    read = found(main, {"/rules/main.tf": BY_ID, "/other/main.tf": main})
     assert (read.rules[SSH].location.where, read.rules[SSH].edit) == ("/rules/main.tf:1", Edit.PATCH)
+
+
+@pytest.mark.parametrize("main", [group(), OTHER_NAME.replace("22", "3389")], ids=["whole", "half"])
+def test_a_rule_that_names_the_group_s_id_is_the_place_also_where_the_group_s_is_one_of_several(main: str) -> None:
+    rdp = Exposure("tcp", 3389, 3389, "0.0.0.0/0", "open_completely")
+    texts = {"/rules": BY_ID, "/live": main, "/other": main}
+    files = TerraformFiles([TerraformFile("main.tf", folder, text, parse_hcl(text)) for folder, text in texts.items()])
+    stacks = NoStacks(None, "123456789012", "eu-west-1")
+    report = locate(GROUP, [SSH, rdp], ("10.0.0.0/8",), stacks, dict, files)
+    assert [str(rule.edit) for rule in report.rules] == ["patch", "none"]
+    assert str(report.group.kind) == "unknown"
+    assert report.diff.count("+++") == 1
+    assert "may be it" in report.rules[1].location.evidence[0]
+
+
+def test_a_data_source_with_the_group_s_name_tells_no_place_where_several_resources_have_it() -> None:
+    """As the folders of several environments do."""
+    read_by_name = 'data "aws_security_group" "web" {\n  name = "web"\n}\n' + BY_ID.replace(
+        '"sg-1"', "data.aws_security_group.web.id"
+    )
+    assert found(read_by_name).rules[SSH].edit == Edit.PATCH
+    read = found(group(), {"/rules/main.tf": read_by_name, "/other/main.tf": group()})
+    assert (read.rules[SSH].edit, read.patches) == (Edit.NONE, {})
 
 
 @pytest.mark.parametrize(("main", "files"), [*ELSEWHERE, *((main, {}) for main in DIFFERING)])
