@@ -206,6 +206,9 @@ class UnattendedPrompt(Prompt):
 
     def show(self, text: str | Text) -> None:
         """Print a line, or lines, where the output can be written."""
-        with output_errors_noted([]):  # the run's last lines find the same, and name it
+        if self._console.is_terminal:
+            super().show(text)
+            return
+        with output_errors_noted([]):  # the end of the program finds the same, and names it
             # Not by the console: where a reader left, that ends the process.
             typer.echo("\n".join(map(printable, str(text).split("\n"))))

@@ -41,7 +41,7 @@ from library.jobs.command_line import (
 )
 from library.jobs.run import hold_lock
 from remediation.change import GROUP_ERRORS
-from remediation.context import Prompt, RemediationContext, build_context, has_terminal
+from remediation.context import Prompt, RemediationContext, UnattendedPrompt, build_context, has_terminal
 from remediation.group_state import describe_live
 from remediation.journal import RemediationDetails, is_unfinished
 from remediation.restore import RestoreJob
@@ -260,7 +260,7 @@ def carry_out_decided(config: str | None, account: str, region: str, group_id: s
         What could not be done, one line each.
     """
     configuration = read_configuration(config)
-    context, prompt = build_context(configuration), Prompt()
+    context, prompt = build_context(configuration), UnattendedPrompt()
     _refuse_unknown_region(configuration, context, [account], [region])
     target = RestoreTarget(_account_with_issues(configuration, context, account), region, group_id)
     problems: list[str] = []

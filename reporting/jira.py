@@ -540,7 +540,8 @@ def _replacing_since(left_over: Mapping[str, Any]) -> str | None:
 
     An earlier version did not record it: then since the intent.
     """
-    return left_over.get(_REPLACING, left_over.get("since"))
+    since: str | None = left_over.get(_REPLACING, left_over.get("since"))
+    return since
 
 
 def _begun(issue: Issue) -> list[str]:

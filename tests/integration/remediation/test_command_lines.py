@@ -90,6 +90,27 @@ def test_a_decided_restore_is_carried_out_in_an_account_that_is_named(world: Wor
     assert world.rules(group, MEMBER) == OPEN
 
 
+def test_a_decided_restore_is_carried_out_also_where_its_output_cannot_be_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hammer listen` gives it its own output, which is a pipe or a file for weeks."""
+    group = closed(world)
+    options = ("--config", str(world.folder), "--account", MEMBER, "--region", REGION, "--group", group)
+    configured(world, decisions={"allow_restore": ["jane"]})
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = os.fdopen(writer, "w", encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr(restore_security_groups, "carry_out_decided", lambda *_: [])
+        assert CliRunner().invoke(application(decide.command), ["restore", *options]).exit_code == 1
+        patched.undo()
+        patched.setattr("sys.stdout", gone)
+        problems = restore_security_groups.carry_out_decided(str(world.folder), MEMBER, REGION, group)
+    with pytest.raises(BrokenPipeError):
+        gone.close()
+    assert (problems, world.rules(group, MEMBER)) == ([], OPEN)
+
+
 @pytest.mark.parametrize("account", ["nobody", "999999999999"])
 @pytest.mark.parametrize("option", ["--give-up", "--decided", "--release"])
 def test_an_account_that_is_not_there_is_wrong_usage(world: World, option: str, account: str) -> None:
