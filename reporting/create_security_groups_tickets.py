@@ -72,16 +72,18 @@ def command(
     dynamodb = sessions.client("dynamodb")
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), utc_now, REPORTING_LOCK_ID)
     records = JobRecords(table.items, aws.main_account_id)
-    left = sorted(records.watched_accounts() - configuration.scanned_accounts().keys())
+    departed = sorted(records.watched_accounts() - configuration.scanned_accounts().keys())
     if dry_run:
-        reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, None, left))
+        reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, None, departed))
         reporter.run(selection, dry_run=True)
         would = "would tell: " if reporter.summary.notified else ""
         _show(reporter.summary, f"dry run, nothing was told: {would}")
     else:
         with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), utc_now) as problems:
             records.watch_accounts(configuration.scanned_accounts())
-            reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, Lease(lock, utc_now), left))
+            reporter = Reporter(
+                configuration, _services(configuration, sessions, dynamodb, Lease(lock, utc_now), departed)
+            )
             try:
                 reporter.run(selection, dry_run=False)
             finally:

@@ -131,13 +131,13 @@ class Tickets:
         self.unknown_since = parse_time(left_over.get("unknown"))
         self.is_filing = False
         self.marker = _marker(step, update)
-        begun = _begun(issue)
-        markers = list(dict.fromkeys((*begun, self.marker)))
+        unrecorded = _unrecorded_markers(issue)
+        markers = list(dict.fromkeys((*unrecorded, self.marker)))
         intent |= {"since": since, "markers": markers, "at_once": step.at_once}
         intent[_REPLACING] = _replacing_since(left_over)
         # All that is known stays until it is done: also what is still to be tried, and that only the console told.
         before = {"ticket": None, **issue.jira_details}
-        if not resumed or markers != begun:
+        if not resumed or markers != unrecorded:
             unknown = {"unknown": left_over["unknown"]} if self.unknown_since else {}
             self.table.update(issue, {"jira_details": {**before, "intent": {**intent, **unknown}}})
         self.plain = bool(left_over.get("plain"))
@@ -203,7 +203,7 @@ class Tickets:
             # An earlier version's run did not record that it went to file another, even in an intent of this version.
             other = other or self._find_replacement(issue, left_over, known, ticket)
             key, assignee = (other.key, None) if other else self._file(step, context)
-            if other and {*_begun(issue)} - {self.marker}:
+            if other and {*_unrecorded_markers(issue)} - {self.marker}:
                 # The run that filed it was to tell something else.
                 self._comment_if_possible(issue, key, _comment_on(step, context), resumed=resumed)
                 notified["change"] = self.marker
@@ -245,18 +245,18 @@ class Tickets:
         `useless`: the keys of the ticket that the item knows. Then only open tickets count that may have been filed
         since the intent: closed ones are of older occurrences, and others may be copies that somebody made.
         """
-        begun = parse_time(left_over.get("since"))
+        filing_began = parse_time(left_over.get("since"))
 
         def may_be_it(ticket: Ticket) -> bool:
-            return ticket.key not in useless and not ticket.done and not _is_older(ticket, begun)
+            return ticket.key not in useless and not ticket.done and not _is_older(ticket, filing_began)
 
         def search() -> list[Ticket]:
             found = self.jira.find(label_of(issue))
             return [ticket for ticket in found if not useless or may_be_it(ticket)]
 
         found = search()
-        if not found and begun:
-            wait = (begun + _INDEXED_AFTER - self.now()).total_seconds()
+        if not found and filing_began:
+            wait = (filing_began + _INDEXED_AFTER - self.now()).total_seconds()
             if wait > 0:
                 self.sleep(min(wait, _INDEXED_AFTER.total_seconds()))
                 found = search()
@@ -285,11 +285,11 @@ class Tickets:
         Returns:
             Whether none can appear any more.
         """
-        since, begun = stored_time(still.get(_DUPLICATE)), stored_time(still.get(_FILED_SINCE))
+        since, filing_began = stored_time(still.get(_DUPLICATE)), stored_time(still.get(_FILED_SINCE))
         if since is None:
             return True
         try:
-            found = [ticket for ticket in self.jira.find(label_of(issue)) if not _is_older(ticket, begun)]
+            found = [ticket for ticket in self.jira.find(label_of(issue)) if not _is_older(ticket, filing_began)]
             known = self.jira.get(key) if any(ticket.key != key for ticket in found) else None
             # A ticket that was moved is found under the key that it has now.
             self._close_duplicates(found, known.key if known else key)
@@ -327,9 +327,9 @@ class Tickets:
             Its key; empty: it cannot be used any more. And whether the last run filed it, and got no further.
         """
         issue, update = step.issue, step.ticket_update
-        begun = _begun(issue)
-        takes_back = bool(begun) and update in (Update.CHANGED, Update.CLOSING) and _was_notified(step)
-        if takes_back and not self.jira.has_comment(ticket.key, *begun):
+        unrecorded = _unrecorded_markers(issue)
+        takes_back = bool(unrecorded) and update in (Update.CHANGED, Update.CLOSING) and _was_notified(step)
+        if takes_back and not self.jira.has_comment(ticket.key, *unrecorded):
             return ticket.key, False  # the runs that were to tell otherwise told nothing
         said = f"{issue.issue_id} gets a new ticket"
         if ticket.done and not self._unless_refused(
@@ -338,7 +338,7 @@ class Tickets:
             return "", False
         if EXEMPT_LABEL in ticket.labels:
             self._edit_labels(ticket.key, remove=[EXEMPT_LABEL])
-        if update is Update.NEW and resumed and {*begun} <= {self.marker} and not ticket.done:
+        if update is Update.NEW and resumed and {*unrecorded} <= {self.marker} and not ticket.done:
             # The last run filed it, and ended before it recorded that. No run was to file it with anything else.
             return ticket.key, True
         text = _comment_on(step, context)
@@ -530,9 +530,9 @@ def _marker(step: Step, update: Update) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
-def _is_older(ticket: Ticket, begun: datetime | None) -> bool:
+def _is_older(ticket: Ticket, filing_began: datetime | None) -> bool:
     """Whether a ticket was there before something was begun that may have filed it: then that did not."""
-    return begun is not None and ticket.created is not None and ticket.created < begun - _CLOCKS_DIFFER
+    return filing_began is not None and ticket.created is not None and ticket.created < filing_began - _CLOCKS_DIFFER
 
 
 def _replacing_since(left_over: Mapping[str, Any]) -> str | None:
@@ -544,7 +544,7 @@ def _replacing_since(left_over: Mapping[str, Any]) -> str | None:
     return since
 
 
-def _begun(issue: Issue) -> list[str]:
+def _unrecorded_markers(issue: Issue) -> list[str]:
     """The markers of the texts that runs began to write into an issue's ticket and did not record as written."""
     return [str(marker) for marker in (issue.jira_details.get("intent") or {}).get("markers", ())]
 
@@ -552,7 +552,7 @@ def _begun(issue: Issue) -> list[str]:
 def unrecorded_changes(issue: Issue) -> list[str]:
     """The markers of comments that may say that something else is open than the issue's item has as told."""
     intent = issue.jira_details.get("intent") or {}
-    return _begun(issue) if intent.get("news") == Update.CHANGED else []
+    return _unrecorded_markers(issue) if intent.get("news") == Update.CHANGED else []
 
 
 def _was_notified(step: Step) -> bool:
@@ -619,7 +619,7 @@ def _comment_on(step: Step, context: TicketContext) -> Document:
     if step.ticket_update is Update.CLOSING:
         return closing
     notified = issue.jira_details.get("told")
-    if {*_begun(issue)} - {_marker(step, step.ticket_update or Update.CHANGED)}:
+    if {*_unrecorded_markers(issue)} - {_marker(step, step.ticket_update or Update.CHANGED)}:
         notified = None  # it may have been told something else since
     lines = None if notified is None else [str(line) for line in notified]
     days = (0 if step.at_once else context.facts.retention_days) if again and step.closes_at else None

@@ -568,20 +568,20 @@ def ticket_state(issue: Issue, *, on_paper: bool = False) -> ChannelState | None
         return ChannelState(closed=True)  # the ticket is about an occurrence before, and is closed
     has_one = kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported))
     intent = kept.get("intent") or {}
-    unrecorded = str(intent.get("news") or ""), bool(intent.get("at_once"))
-    return _with_doubt(_channel_state(kept), *unrecorded) if has_one else None
+    in_doubt = str(intent.get("news") or ""), bool(intent.get("at_once"))
+    return _with_doubt(_channel_state(kept), *in_doubt) if has_one else None
 
 
 def slack_state(issue: Issue) -> ChannelState | None:
     """What Slack was told of the issue; None: nothing."""
     kept = issue.slack_details
-    notified = str((kept.get("heard") or {}).get("news") or "")
-    if issue.status is not Status.OPEN and notified.partition(",")[0] in _ENDS_OWED:
+    in_doubt = str((kept.get("heard") or {}).get("news") or "")
+    if issue.status is not Status.OPEN and in_doubt.partition(",")[0] in _ENDS_OWED:
         # A part of its destinations was told, or may have been: they are also told when it is over.
         return ChannelState(issue.occurrence)
     if "digest" not in kept:
         return None
-    return _with_doubt(_channel_state(kept), notified.partition(",")[0], notified.endswith(AT_ONCE))
+    return _with_doubt(_channel_state(kept), in_doubt.partition(",")[0], in_doubt.endswith(AT_ONCE))
 
 
 DOUBTED = "unsure"
@@ -606,12 +606,12 @@ def webhook_state(issue: Issue, *, reports: bool = True) -> ChannelState | None:
             the webhook did not get new ones then, is still to be told.
     """
     kept, doubted = issue.webhook_details, issue.webhook_details.get(DOUBTED) or {}
-    notified = str(doubted.get("news") or "")
-    if issue.status is not Status.OPEN and notified in _ENDS_OWED:
+    in_doubt = str(doubted.get("news") or "")
+    if issue.status is not Status.OPEN and in_doubt in _ENDS_OWED:
         return ChannelState(issue.occurrence)  # it may have been told, so it is told when it is over
     if "digest" not in kept:
         return None
-    state = _with_doubt(_channel_state(kept), notified, bool(doubted.get("at_once")))
+    state = _with_doubt(_channel_state(kept), in_doubt, bool(doubted.get("at_once")))
     was_silent = kept.get("reported") != issue.occurrence and state.occurrence == issue.occurrence
     return None if reports and was_silent and not state.closed and issue.status is Status.OPEN else state
 

@@ -337,7 +337,7 @@ class Reporter:
     def _deliver_changes(self) -> None:
         """Tell what remediation recorded and could not tell itself. What nobody takes now stays for the next run."""
         self._services.renew()
-        read = [(issue, notification, self._left(issue)) for issue, notification in self._changes]
+        read = [(issue, notification, self._still_undelivered(issue)) for issue, notification in self._changes]
         unread = [(issue, notification) for issue, notification, left in read if left is None]
         self._changes = [
             (issue, now) for issue, notification, left in read for now in left or () if now.key == notification.key
@@ -350,10 +350,10 @@ class Reporter:
             self._alert_of_changes(self._services.slack, wanted)
         self._owed = unread  # what could not be read may still be to be told
         for issue, notification in self._changes:
-            left = self._left(issue)
+            left = self._still_undelivered(issue)
             self._owed += [(issue, each) for each in ([notification] if left is None else left)]
 
-    def _left(self, issue: Issue) -> Sequence[ChangeNotification] | None:
+    def _still_undelivered(self, issue: Issue) -> Sequence[ChangeNotification] | None:
         """What is still to be told of an issue: a remediation run may have told more since the issue was read.
 
         Returns:
