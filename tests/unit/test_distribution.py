@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -219,6 +220,19 @@ class TestAction:
         (setup,) = [s for s in self.CONTENT["runs"]["steps"] if s.get("uses", "").startswith("actions/setup-python@")]
         assert setup["with"]["update-environment"] is False
         assert self.CONTENT["runs"]["steps"][1]["env"] == {"PYTHON": "${{ steps.python.outputs.python-path }}"}
+
+    @pytest.mark.parametrize("name", ["Install", "Judge"])
+    @pytest.mark.parametrize(("of_the_job", "after"), [("", ""), ("/opt/other/lib", ":/opt/other/lib")])
+    def test_its_python_finds_its_library_on_a_runner_of_ones_own(self, name: str, of_the_job: str, after: str) -> None:
+        """It is linked for /opt/hostedtoolcache, and setup-python sets this only where it updates the environment."""
+        (step,) = [step for step in self.CONTENT["runs"]["steps"] if step.get("name") == name]
+        assert step["env"]["PYTHON"] == "${{ steps.python.outputs.python-path }}"
+        (line,) = [line for line in step["run"].splitlines() if line.startswith("export LD_LIBRARY_PATH=")]
+        assert step["run"].index(line) < step["run"].index("/bin/python")
+        given = {"PYTHON": "/runner/_work/_tool/Python/3.13.1/x64/bin/python", "LD_LIBRARY_PATH": of_the_job}
+        script = f'{line}\necho "$LD_LIBRARY_PATH"'
+        shown = subprocess.run(["bash", "-c", script], env=given, capture_output=True, text=True, check=True).stdout
+        assert shown == f"/runner/_work/_tool/Python/3.13.1/x64/lib{after}\n"
 
     def test_every_script_has_a_shell(self) -> None:
         assert [step for step in self.CONTENT["runs"]["steps"] if ("run" in step) != ("shell" in step)] == []
