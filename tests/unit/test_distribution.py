@@ -180,6 +180,12 @@ class TestWorkflows:
         if "--method PATCH" in text:
             assert 'select(.user.type == \\"Bot\\" and (.body | startswith(\\"$mark\\")))' in text
 
+    def test_each_comment_has_a_mark_of_its_own(self) -> None:
+        """A repository may have the action for its templates, and a workflow for its plan."""
+        found = [re.findall(r"mark='(<!-- .+ -->)'", path.read_text("utf-8")) for path in (*WORKFLOWS, *EXAMPLES)]
+        marks = [mark for each in found for mark in each]
+        assert len(marks) == len(set(marks)) == 2
+
     def test_the_commands_are_found(self) -> None:
         assert {"--version"} <= {command.split()[0] for command in commands(RELEASE)}
         assert {"scan"} == {command.split()[0] for command in commands(ACTION)}
