@@ -237,7 +237,8 @@ class JournalEntry:
         """
         step = JournalStep("revoking" if item["step"] == "undoing" else item["step"])
         texts = {name: str(item.get(name) or "") for name in _TEXTS}
-        parse_time(texts["changed"])
+        for name in ("started", "changed"):
+            parse_time(texts[name])
         revoke = tuple(map(_revoked, item.get("revoke", ())))
         every_id = tuple(revoked.rule.rule_id for revoked in revoke)
         return cls(

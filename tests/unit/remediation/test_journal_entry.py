@@ -161,6 +161,7 @@ def test_what_was_withdrawn_replaced_nothing_that_is_known() -> None:
         ({"step": "resting"}, "'resting' is not a valid JournalStep"),
         ({"kind": "other"}, "'other' is not a valid ChangeKind"),
         ({"changed": "yesterday"}, "Invalid isoformat string: 'yesterday'"),
+        ({"started": -1}, "Invalid isoformat string: '-1'"),
         ({"add": [raw(TEN, state="added", replaces=[], at="then")]}, "Invalid isoformat string: 'then'"),
         ({"revoke": [raw(SSH, state="gone?", at="")]}, "'gone?' is not a valid RevokedState"),
         ({"revoke": [raw(SSH, state="sent", at="then")]}, "Invalid isoformat string: 'then'"),
