@@ -85,7 +85,8 @@ def exposure_text(exposure: Exposure) -> str:
     'tcp 22 22 0.0.0.0/0'
     """
     ports = ("-" if port is None else str(port) for port in (exposure.from_port, exposure.to_port))
-    return " ".join((protocol_name(exposure.protocol), *ports, exposure.cidr))
+    # Other tooling may have written something else than texts: who rewrites the issue must be able to read it.
+    return " ".join((protocol_name(str(exposure.protocol)), *ports, str(exposure.cidr)))
 
 
 def exposure_texts(perms: Iterable[Exposure]) -> tuple[str, ...]:

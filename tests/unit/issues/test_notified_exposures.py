@@ -172,3 +172,8 @@ def test_immediate_mode_closes_what_is_new_once_it_was_told() -> None:
     terms = RemediationTerms(RETENTION, frozenset({Severity.CRITICAL}))
     found = remediation_schedule(given, terms, LATER)
     assert (found.due, [each.due for each in found.waiting]) == (notice.at, [LATER])
+
+
+def test_what_is_no_text_can_still_be_listed() -> None:
+    odd: Any = Exposure(None, 22, 22, 7, "open_completely")  # type: ignore[arg-type]
+    assert exposure_texts([odd]) == ("none 22 22 7",)
