@@ -15,7 +15,6 @@ from slack_sdk import WebClient
 from library.aws.conditional_writes import Items
 from library.issues.issue import Status
 from library.security_groups.exposure import Exposure
-from tests.standins.jira import Ticket
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
@@ -52,6 +51,41 @@ def killing(monkeypatch: pytest.MonkeyPatch, killer: Killer) -> Iterator[None]:
         for where, what in ((ResilientSession, "request"), (WebClient, "api_call"), (Items, "update")):
             patched.setattr(where, what, killer.around(getattr(where, what)))
         yield
+
+
+def reports_killed_at_each_point(
+    monkeypatch: pytest.MonkeyPatch, story: Callable[[World], None]
+) -> Iterator[tuple[int | None, World]]:
+    """The world of a story, each time a second after a report that was killed at another of its steps.
+
+    The step comes with it; None with the last world, whose report was not killed.
+    """
+    at, killed = 0, True
+    while killed:
+        with reporting_world() as world:
+            story(world)
+            try:
+                with killing(monkeypatch, Killer(at)):
+                    world.report()
+                killed = False
+            except Killed:
+                world.passes(seconds=1)
+            yield at if killed else None, world
+        at += 1
+    assert at > 3
+
+
+def killed_at_each_point(monkeypatch: pytest.MonkeyPatch, story: Callable[[World], None]) -> Iterator[World]:
+    """The world of a story, each time an hour after a run that was killed at another point."""
+
+    def with_quick_index(world: World) -> None:
+        world.jira.slow_index = False
+        story(world)
+
+    for at, world in reports_killed_at_each_point(monkeypatch, with_quick_index):
+        if at is not None:
+            world.passes(hours=1)
+            yield world
 
 
 def new(world: World) -> None:
@@ -163,75 +197,46 @@ def test_a_replacement_that_nobody_recorded_is_closed_when_the_issue_is_over(
     story: Callable[[World], None], ended: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run filed a ticket in place of one that cannot be used, and was killed."""
-    at, killed = 0, True
-    while killed:
-        with reporting_world() as world:
-            story(world)
-            try:
-                with killing(monkeypatch, Killer(at)):
-                    world.report()
-                killed = False
-            except Killed:
-                world.passes(seconds=1)
-            world.fixed() if ended == "fixed" else world.found(exempt=True)
-            assert world.report().problems == []
-            tickets = [ticket for ticket in world.jira.tickets.values() if ticket.labels and not ticket.archived]
-            assert {ticket.status for ticket in tickets} <= {"Done"}, f"killed at step {at}"
-            assert world.report().notified == {}
-        at += 1
-    assert at > 3
+    for at, world in reports_killed_at_each_point(monkeypatch, story):
+        world.fixed() if ended == "fixed" else world.found(exempt=True)
+        assert world.report().problems == []
+        tickets = [ticket for ticket in world.jira.tickets.values() if ticket.labels and not ticket.archived]
+        assert {ticket.status for ticket in tickets} <= {"Done"}, f"killed at step {at}"
+        assert world.report().notified == {}
 
 
 def test_a_ticket_that_can_be_reopened_again_is_left_closed_beside_its_replacement(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The run filed another ticket because nothing led out of Done. By the next run somebody mended the workflow."""
-    at, killed = 0, True
-    while killed:
-        with reporting_world() as world:
-            found_again(world)
-            world.jira.dead_end = True
-            try:
-                with killing(monkeypatch, Killer(at)):
-                    world.report()
-                killed = False
-            except Killed:
-                world.passes(seconds=1)
-            world.jira.dead_end = False
-            assert world.report().problems == []
-            in_use = [ticket.key for ticket in world.jira.tickets.values() if ticket.status != "Done"]
-            assert in_use == [world.issue().jira_details["ticket"]], f"killed at step {at}"
-            assert world.report().notified == {}
-        at += 1
-    assert at > 3
+
+    def found_again_with_no_way_out_of_done(world: World) -> None:
+        found_again(world)
+        world.jira.dead_end = True
+
+    for at, world in reports_killed_at_each_point(monkeypatch, found_again_with_no_way_out_of_done):
+        world.jira.dead_end = False
+        assert world.report().problems == []
+        in_use = [ticket.key for ticket in world.jira.tickets.values() if ticket.status != "Done"]
+        assert in_use == [world.issue().jira_details["ticket"]], f"killed at step {at}"
+        assert world.report().notified == {}
 
 
 @pytest.mark.parametrize("now_open", [(SSH, FTP), (SSH,)], ids=["something else", "as before"])
 def test_a_replacement_that_nobody_recorded_is_told_what_changed_since_it_was_filed(
     now_open: tuple[Exposure, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at, killed = 0, True
-    while killed:
-        with reporting_world() as world:
-            changed_without_its_ticket(world)
-            try:
-                with killing(monkeypatch, Killer(at)):
-                    world.report()
-                killed = False
-            except Killed:
-                world.passes(seconds=1)
-            world.found("sg-1", *now_open)
-            assert world.report().problems == []
-            if ticket := world.jira.tickets.get("SEC-2"):
-                last = [ticket.fields["description"], *ticket.comments][-1]
-                assert "3389" not in ticket.fields["description"] or ticket.comments, f"killed at step {at}"
-                assert bool(re.search(r"\b21\b", last)) is (FTP in now_open), f"killed at step {at}"
-                # A label that was set before that comment is about something else.
-                change = world.issue().jira_details.get("change")
-                assert not ticket.comments or str(change) in last, f"killed at step {at}"
-            assert world.report().notified == {}
-        at += 1
-    assert at > 3
+    for at, world in reports_killed_at_each_point(monkeypatch, changed_without_its_ticket):
+        world.found("sg-1", *now_open)
+        assert world.report().problems == []
+        if ticket := world.jira.tickets.get("SEC-2"):
+            last = [ticket.fields["description"], *ticket.comments][-1]
+            assert "3389" not in ticket.fields["description"] or ticket.comments, f"killed at step {at}"
+            assert bool(re.search(r"\b21\b", last)) is (FTP in now_open), f"killed at step {at}"
+            # A label that was set before that comment is about something else.
+            change = world.issue().jira_details.get("change")
+            assert not ticket.comments or str(change) in last, f"killed at step {at}"
+        assert world.report().notified == {}
 
 
 @pytest.mark.parametrize("begun", [found_again, gone, changed_in_an_archived_project])
@@ -239,24 +244,16 @@ def test_a_copy_that_somebody_made_of_a_ticket_is_no_replacement(
     begun: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """JIRA copies the labels, too. What somebody made of it before the run that broke off is not Hammer's."""
-    at, killed = 0, True
-    while killed:
-        with reporting_world() as world:
-            begun(world)
-            copied = Ticket("OPS-7", {"labels": world.jira.tickets["SEC-1"].labels, "description": ""})
-            copied.created = "2026-11-21T09:00:00.000+0000"
-            world.jira.tickets["OPS-7"] = copied
-            try:
-                with killing(monkeypatch, Killer(at)):
-                    world.report()
-                killed = False
-            except Killed:
-                world.passes(seconds=1)
-            assert world.report().problems == []
-            assert world.issue().jira_details["ticket"].startswith("SEC-"), f"killed at step {at}"
-            assert (copied.status, copied.comments) == ("To Do", []), f"killed at step {at}"
-        at += 1
-    assert at > 3
+
+    def begun_and_copied(world: World) -> None:
+        begun(world)
+        world.jira.copy("SEC-1", "2026-11-21T09:00:00.000+0000")
+
+    for at, world in reports_killed_at_each_point(monkeypatch, begun_and_copied):
+        assert world.report().problems == []
+        assert world.issue().jira_details["ticket"].startswith("SEC-"), f"killed at step {at}"
+        copied = world.jira.tickets["OPS-7"]
+        assert (copied.status, copied.comments) == ("To Do", []), f"killed at step {at}"
 
 
 def test_a_replacement_that_an_earlier_version_filed_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,9 +273,7 @@ def test_a_copy_that_is_made_before_the_next_run_takes_no_tickets_place(monkeypa
     for world in killed_at_each_point(monkeypatch, changed):
         if not world.issue().jira_details.get("intent"):
             continue
-        copied = Ticket("OPS-7", {"labels": world.jira.tickets["SEC-1"].labels, "description": ""})
-        copied.created = world.clock.isoformat()
-        world.jira.tickets["OPS-7"] = copied
+        copied = world.jira.copy("SEC-1", world.clock.isoformat())
         assert world.report().problems == []
         assert world.issue().jira_details["ticket"] == "SEC-1"
         assert (world.jira.tickets["SEC-1"].status, copied.status, copied.comments) == ("To Do", "To Do", [])
@@ -291,9 +286,7 @@ def test_a_copy_that_is_made_before_the_next_run_is_not_closed_with_the_issue(
     for world in killed_at_each_point(monkeypatch, begun):
         if not world.issue().jira_details.get("intent"):
             continue
-        copied = Ticket("OPS-7", {"labels": world.jira.tickets["SEC-1"].labels, "description": ""})
-        copied.created = world.clock.isoformat()
-        world.jira.tickets["OPS-7"] = copied
+        copied = world.jira.copy("SEC-1", world.clock.isoformat())
         if begun is not gone:
             world.fixed()
         assert world.report().problems == []
@@ -307,28 +300,17 @@ def test_a_ticket_that_takes_changes_again_is_closed_beside_its_replacement(
     now_open: tuple[Exposure, ...], monkeypatch: pytest.MonkeyPatch, *, is_archived: bool
 ) -> None:
     """The run filed another ticket because the project was archived, and was killed."""
-    at, killed = 0, True
-    while killed:
-        with reporting_world() as world:
-            changed_in_an_archived_project(world)
-            try:
-                with killing(monkeypatch, Killer(at)):
-                    world.report()
-                killed = False
-            except Killed:
-                world.passes(seconds=1)
-            first = world.jira.tickets["SEC-1"]
-            first.archived = is_archived or world.issue().jira_details["ticket"] != "SEC-1"
-            if now_open != (SSH, RDP):
-                world.found("sg-1", *now_open)
-            assert world.report().problems == []
-            known = world.issue().jira_details["ticket"]
-            in_use = [each.key for each in world.jira.tickets.values() if each.status != "Done" and not each.archived]
-            assert in_use == ([] if first.archived and known == "SEC-1" else [known]), f"killed at step {at}"
-            assert "SEC-2" not in world.jira.tickets or known == "SEC-2", f"killed at step {at}"
-            assert world.report().notified == {}
-        at += 1
-    assert at > 3
+    for at, world in reports_killed_at_each_point(monkeypatch, changed_in_an_archived_project):
+        first = world.jira.tickets["SEC-1"]
+        first.archived = is_archived or world.issue().jira_details["ticket"] != "SEC-1"
+        if now_open != (SSH, RDP):
+            world.found("sg-1", *now_open)
+        assert world.report().problems == []
+        known = world.issue().jira_details["ticket"]
+        in_use = [each.key for each in world.jira.tickets.values() if each.status != "Done" and not each.archived]
+        assert in_use == ([] if first.archived and known == "SEC-1" else [known]), f"killed at step {at}"
+        assert "SEC-2" not in world.jira.tickets or known == "SEC-2", f"killed at step {at}"
+        assert world.report().notified == {}
 
 
 def outcome(world: World) -> Any:
@@ -491,24 +473,6 @@ def test_a_ticket_that_a_killed_run_reopened_is_closed_after_a_run_that_failed(
         assert world.jira.tickets["SEC-1"].status == "Done"
         assert world.issue().status is Status.CLOSED
         assert world.report().notified == {}
-
-
-def killed_at_each_point(monkeypatch: pytest.MonkeyPatch, story: Callable[[World], None]) -> Iterator[World]:
-    """The world of a story, each time after a run that was killed at another point."""
-    at, killed = 0, True
-    while killed:
-        with reporting_world() as world:
-            world.jira.slow_index = False
-            story(world)
-            with killing(monkeypatch, Killer(at)):
-                try:
-                    world.report()
-                    killed = False
-                except Killed:
-                    world.passes(hours=1)
-                    yield world
-        at += 1
-    assert at > 3
 
 
 @pytest.mark.parametrize("second", [(SSH,), (SSH, FTP)], ids=["as before", "changed again"])

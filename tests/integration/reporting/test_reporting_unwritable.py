@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from library.issues.issue import Status
-from tests.standins.jira import Ticket
 from tests.standins.server import Answer, Fault, Request
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
@@ -144,8 +143,7 @@ def test_a_second_ticket_that_a_later_search_shows_is_closed_with_a_word() -> No
     with reporting_world() as world:
         filed_twice(world)
         assert list(world.jira.tickets) == ["SEC-1", "SEC-2"]
-        for ticket in world.jira.tickets.values():
-            ticket.indexed = True
+        world.jira.catch_up()
         world.passes(minutes=20)
         assert world.report().problems == []
         first, second = world.jira.tickets.values()
@@ -161,8 +159,7 @@ def test_a_second_ticket_is_looked_for_also_where_the_issue_changes_first() -> N
         filed_twice(world)
         world.found("sg-1", SSH, RDP)
         assert world.report().problems == []
-        for ticket in world.jira.tickets.values():
-            ticket.indexed = True
+        world.jira.catch_up()
         world.passes(minutes=20)
         assert world.report().problems == []
         assert [ticket.status for ticket in world.jira.tickets.values()] == ["Done", "To Do"]
@@ -173,8 +170,7 @@ def test_a_second_ticket_is_closed_also_where_the_issue_is_over_first(*, is_exem
     with reporting_world() as world:
         filed_twice(world)
         world.found(exempt=True) if is_exempt else world.fixed()
-        for ticket in world.jira.tickets.values():
-            ticket.indexed = True
+        world.jira.catch_up()
         assert world.report().problems == []
         assert [ticket.status for ticket in world.jira.tickets.values()] == ["Done", "Done"]
         asked = len(world.jira.requests)
@@ -185,11 +181,8 @@ def test_a_second_ticket_is_closed_also_where_the_issue_is_over_first(*, is_exem
 def test_an_older_copy_of_a_ticket_is_no_second_one() -> None:
     with reporting_world() as world:
         filed_twice(world)
-        for ticket in world.jira.tickets.values():
-            ticket.indexed = True
-        copied = Ticket("OPS-7", {"labels": world.jira.tickets["SEC-2"].labels, "description": ""})
-        copied.created = "2026-11-21T09:00:00.000+0100"
-        world.jira.tickets["OPS-7"] = copied
+        world.jira.catch_up()
+        copied = world.jira.copy("SEC-2", "2026-11-21T09:00:00.000+0100")
         world.passes(minutes=20)
         assert world.report().problems == []
         assert world.jira.tickets["SEC-1"].status == "Done"
@@ -200,8 +193,7 @@ def test_an_older_copy_of_a_ticket_is_no_second_one() -> None:
 def test_a_duplicate_that_cannot_be_closed_is_told_once() -> None:
     with reporting_world() as world:
         filed_twice(world)
-        for ticket in world.jira.tickets.values():
-            ticket.indexed = True
+        world.jira.catch_up()
         world.jira.demands = {"customfield_1"}
         for _ in range(3):
             world.passes(minutes=4)
@@ -216,8 +208,7 @@ def test_a_ticket_that_was_moved_is_not_closed_as_a_duplicate_of_itself() -> Non
         moved = world.jira.tickets.pop("SEC-2")
         world.jira.tickets["NEW-1"] = moved
         moved.key, world.jira.moved = "NEW-1", {"SEC-2": "NEW-1"}
-        for ticket in world.jira.tickets.values():
-            ticket.indexed = True
+        world.jira.catch_up()
         world.passes(minutes=20)
         assert world.report().problems == []
         assert (world.jira.tickets["SEC-1"].status, moved.status, moved.comments) == ("Done", "To Do", [])
