@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -201,24 +202,37 @@ def test_a_run_goes_on_after_a_write_that_is_not_known_to_be_made(world: World, 
     assert stored(world, group) == ("mine", "mine", "done")
 
 
+@contextmanager
+def asleep_in(
+    world: World, is_asleep: Callable[[str, Mapping[str, Any]], bool], meanwhile: Callable[[], None]
+) -> Iterator[None]:
+    """The host sleeps for an hour before such a call of AWS, while something happens by way of another host."""
+    real = BaseClient._make_api_call  # type: ignore[attr-defined]
+    other_host = Sessions(MAIN, REGION, "hammer-ec2", base=quick_session())
+
+    def call(client: Any, operation: str, arguments: Any) -> Any:
+        if is_asleep(operation, arguments):
+            with patch.object(BaseClient, "_make_api_call", real), patch.object(world, "sessions", other_host):
+                world.clock += timedelta(hours=1)
+                meanwhile()
+        return real(client, operation, arguments)
+
+    with patch.object(BaseClient, "_make_api_call", call):
+        yield
+
+
 @pytest.mark.parametrize("operation", ["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"])
 def test_a_host_that_sleeps_in_a_call_changes_nothing_when_it_wakes_up(world: World, operation: str) -> None:
     """Another run has done the same meanwhile, and a person has restored the group."""
     group = world.group(SSH)
     world.issue(group)
     before = world.rules(group)
-    real = BaseClient._make_api_call  # type: ignore[attr-defined]
-    other_host = Sessions(MAIN, REGION, "hammer-ec2", base=quick_session())
 
-    def asleep(client: Any, called: str, arguments: Any) -> Any:
-        if called == operation:
-            with patch.object(BaseClient, "_make_api_call", real), patch.object(world, "sessions", other_host):
-                world.clock += timedelta(hours=1)
-                assert world.batch().problems == []
-                assert world.restore_quietly(group) == []
-        return real(client, called, arguments)
+    def closed_and_restored() -> None:
+        assert world.batch().problems == []
+        assert world.restore_quietly(group) == []
 
-    with patch.object(BaseClient, "_make_api_call", asleep), pytest.raises(LockedError):
+    with asleep_in(world, lambda called, _: called == operation, closed_and_restored), pytest.raises(LockedError):
         world.batch()
     assert world.rules(group) == before
     world.batch()
@@ -231,7 +245,6 @@ def test_a_restore_that_stalled_and_failed_does_not_take_the_flag_of_the_next_on
     world.issue(group)
     before = world.rules(group)
     real = BaseClient._make_api_call  # type: ignore[attr-defined]
-    other_host = Sessions(MAIN, REGION, "hammer-ec2", base=quick_session())
 
     def dies_before(client: Any, called: str, arguments: Any) -> Any:
         if called == "RevokeSecurityGroupIngress":
@@ -242,14 +255,13 @@ def test_a_restore_that_stalled_and_failed_does_not_take_the_flag_of_the_next_on
         world.batch()
     world.clock += timedelta(hours=1)
 
-    def asleep(client: Any, called: str, arguments: Any) -> Any:
-        if called == "PutObject" and arguments["Key"].startswith("closing/"):
-            with patch.object(BaseClient, "_make_api_call", real), patch.object(world, "sessions", other_host):
-                world.clock += timedelta(hours=1)
-                assert world.restore_quietly(group) == []
-        return real(client, called, arguments)
+    def stores_what_it_closes(called: str, arguments: Mapping[str, Any]) -> bool:
+        return called == "PutObject" and arguments["Key"].startswith("closing/")
 
-    with patch.object(BaseClient, "_make_api_call", asleep):
+    def restored() -> None:
+        assert world.restore_quietly(group) == []
+
+    with asleep_in(world, stores_what_it_closes, restored):
         assert "another run went on with the change" in world.restore_quietly(group)[0]
     assert world.stored(group).remediation_details["restored"]
     world.clock += timedelta(hours=1)
