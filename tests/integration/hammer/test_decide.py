@@ -23,12 +23,12 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import Lock
 from library.aws.records import ListenerRecords
 from library.config.models import limits_of
-from library.issues.decision_record import DecisionKind, RestoreRequest, Via
-from library.issues.decision_rules import Request, Rights, seen_now
+from library.issues.decision_record import RestoreRequest
 from library.issues.issue import Issue
 from library.issues.notified_exposures import NotifiedExposures, exposure_texts
 from library.jobs.command_line import application
 from library.jobs.host_logs import LOG_GROUP
+from tests.builders.decisions import pressed_restore
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
@@ -277,15 +277,7 @@ def test_a_restore_that_another_process_carries_out_is_not_called_refused(here: 
     group = an_issue(here)
     here.batch()
     issue, decisions = here.stored(group), Decisions(here.table, lambda: here.clock)
-    request = Request(
-        kind=DecisionKind.RESTORE,
-        by="bob",
-        via=Via.SLACK,
-        at=here.clock,
-        seen=seen_now(issue),
-        rights=Rights(restores=True),
-        key="a press",
-    )
+    request = pressed_restore(issue, "bob", here.clock)
     assert decisions.carry_out(MAIN, group, request, limits_of(here.config, MAIN)) is not None
     lock = Lock(here.sessions.client("dynamodb"), TABLE, MAIN, "hammer listen", lambda: datetime.now(UTC))
     lock.acquire()

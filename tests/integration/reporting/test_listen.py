@@ -17,14 +17,13 @@ from library.aws.decision_store import Decisions, exemption_records
 from library.aws.secrets import SecretError, SecretReader, SlackSecret
 from library.config.loader import with_organization
 from library.config.models import limits_of
-from library.issues.decision_record import DecisionKind, Via
-from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import WrongUsageError
 from library.jobs.process import json_formatter
 from reporting.decision_inbox import Inbox, Press
 from reporting.listen_for_decisions import Service
 from reporting.slack_socket import Hello, SlackSession, SocketStoppedError
+from tests.builders.decisions import pressed_restore
 from tests.standins.server import Answer, Fault
 from tests.standins.slack import APP_TOKEN, TEAM, Message
 from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
@@ -198,15 +197,7 @@ def test_a_restore_that_another_host_left_is_carried_out_by_one_that_listened_al
     message = closed(here)
     with here.listening() as service:
         issue = here.world.issue()
-        request = Request(
-            kind=DecisionKind.RESTORE,
-            by=BOB,
-            via=Via.SLACK,
-            at=here.world.clock,
-            seen=seen_now(issue),
-            rights=Rights(restores=True),
-            key="a press",
-        )
+        request = pressed_restore(issue, BOB, here.world.clock)
         limits = limits_of(here.configuration(), MAIN)
         # The other host's process dies after this.
         Decisions(here.world.table, lambda: here.world.clock).carry_out(MAIN, "sg-1", request, limits)

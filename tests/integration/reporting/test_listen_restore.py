@@ -24,10 +24,9 @@ from library.aws.decision_store import Decisions
 from library.aws.secrets import SecretReader
 from library.config import load_configuration
 from library.config.models import limits_of
-from library.issues.decision_record import DecisionKind, Via
-from library.issues.decision_rules import Request, Rights, seen_now
 from library.notifications.clients import open_channels
 from reporting.decision_notifications import DecisionNotifications
+from tests.builders.decisions import pressed_restore
 from tests.standins.server import Answer
 from tests.standins.server import Request as HttpRequest
 from tests.standins.slack import TEAM, Message, SlackStandIn
@@ -160,15 +159,7 @@ def test_a_press_restores_the_group_and_the_message_says_so_after_it(here: Resto
 
 def test_a_restore_that_a_dead_process_left_is_carried_out_by_the_next(here: Restorable) -> None:
     message, issue = here.posted(), here.world.stored(here.group)
-    request = Request(
-        kind=DecisionKind.RESTORE,
-        by=BOB,
-        via=Via.SLACK,
-        at=here.world.clock,
-        seen=seen_now(issue),
-        rights=Rights(restores=True),
-        key="a press",
-    )
+    request = pressed_restore(issue, BOB, here.world.clock)
     limits = limits_of(here.world.config, MAIN)
     Decisions(here.world.table, here.world.now).carry_out(MAIN, here.group, request, limits)
     here.slack.rewritten.clear()
