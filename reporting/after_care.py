@@ -81,8 +81,7 @@ def _issues(
 
 
 def _kept(services: Services, account_id: str) -> Iterable[AfterCare]:
-    condition = "account_id = :account AND begins_with(issue_id, :prefix)"
-    for item in services.table.items.query(condition, {":account": account_id, ":prefix": ITEM_PREFIX}):
+    for item in services.table.items.with_prefix(account_id, ITEM_PREFIX):
         if (care := AfterCare.from_item(item)) is not None:
             yield care
 

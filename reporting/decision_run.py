@@ -429,11 +429,9 @@ class DecisionRun:
     def _closed_lately(self, account_id: str) -> list[Issue]:
         """The closed issues whose tickets are still looked at. All closed ones, ever more of them, are never read."""
         table, now = self.services.table, self.services.now().timestamp()
-        condition = "account_id = :account AND begins_with(issue_id, :prefix)"
-        records = table.items.query(condition, {":account": account_id, ":prefix": CLOSED_TICKET_PREFIX})
         kept = [
             str(record["issue_id"]).removeprefix(CLOSED_TICKET_PREFIX)
-            for record in records
+            for record in table.items.with_prefix(account_id, CLOSED_TICKET_PREFIX)
             # DynamoDB deletes a record up to days after it has expired.
             if isinstance(expires := record.get(TIME_TO_LIVE_ATTRIBUTE), Decimal) and expires > now
         ]

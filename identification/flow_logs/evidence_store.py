@@ -196,11 +196,7 @@ class KeptEvidence:
     def of_issue(self, account_id: str, issue_id: str) -> dict[str, Kept]:
         """The evidence of an issue by flow log. What cannot be read is left out: it is read from the logs again."""
         prefix = f"{ITEM_PREFIX}{issue_id}#"
-        condition = "account_id = :account AND begins_with(issue_id, :prefix)"
-        items = {
-            str(item["issue_id"]): item
-            for item in self._items.query(condition, {":account": account_id, ":prefix": prefix})
-        }
+        items = {str(item["issue_id"]): item for item in self._items.with_prefix(account_id, prefix)}
         found: dict[str, Kept] = {}
         for item_id, item in items.items():
             flow_log, _, is_part = item_id.removeprefix(prefix).partition("#")
