@@ -37,7 +37,6 @@ from library.source.terraform_rules import (
     rule_ignores_changes,
     shown_expression,
 )
-from library.source.text_edit import line_of
 
 _NO_DESCRIPTION = "Managed by Terraform"  # the provider's own
 _SURE = 2  # the rank of a match whose group, ports and source are known
@@ -85,8 +84,7 @@ class _Match:
     def where(self) -> str:
         """Where the rule is defined: the call that gives its source, if one does."""
         if self.source is not None and any(step == "call" for step, _ in self.source.value.steps) and self.items:
-            file = self.source.value.file
-            return f"{file.path}:{line_of(file.text, self.items[0].start)}"
+            return self.source.value.file.where(self.items[0])
         return self.rule.where
 
 
@@ -528,7 +526,7 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
         each = rule.resource.get("for_each")
         if source.value.unknown.startswith("each.") and each is not None:
             location = configurations.resolve(each, rule.file, rule.context)
-            unknown.append(f"for_each at {rule.file.path}:{line_of(rule.file.text, each.start)}")
+            unknown.append(f"for_each at {rule.file.where(each)}")
             steps += [text for _, text in location.steps]
         return f"{', '.join([*unknown, *steps]) or 'an expression'} decides it, used at {rule.where}"
     return ""
@@ -556,13 +554,12 @@ def _dynamic_decider(configurations: Configurations, rule: TerraformRule, source
     for dynamic in rule.resource.blocks("dynamic"):
         value = dynamic.get("for_each")
         if value is not None and any(content is rule.node for content in dynamic.blocks("content")):
-            at = f"{rule.file.path}:{line_of(rule.file.text, value.start)}"
             resolved = configurations.resolve(value, rule.file, rule.context)
-            found.append(f"dynamic block for each of {''.join(value.tokens) or 'a literal'} at {at}")
+            looped = "".join(value.tokens) or "a literal"
+            found.append(f"dynamic block for each of {looped} at {rule.file.where(value)}")
             found += [text for _, text in resolved.steps]
     if source is not None and source.attribute is not None and not found:
-        name = source.attribute.name
-        found.append(f"{name} at {rule.file.path}:{line_of(rule.file.text, source.attribute.start)}, with named rules,")
+        found.append(f"{source.attribute.name} at {rule.file.where(source.attribute)}, with named rules,")
     if source is not None:
         found += [text for _, text in source.value.steps]
         found += [source.value.unknown] if source.value.unknown else []
@@ -681,12 +678,11 @@ def _several(search: _Search, groups: Sequence[TerraformGroup], narrowed: Mappin
         while above is not None and above.call is not None:
             lineage.append((above.call[1], above.call[0]))
             above = above.parent
-        for each, where in lineage:
+        for each, holder in lineage:
             for key in ("count", "for_each"):
                 attribute = each.attribute(key)
                 if attribute is not None:
-                    at = f"{where.path}:{line_of(where.text, attribute.start)}"
-                    found[f"{key} at {at} makes several of it: this changes all of them."] = None
+                    found[f"{key} at {holder.where(attribute)} makes several of it: this changes all of them."] = None
     return list(found)
 
 
