@@ -48,21 +48,21 @@ def _provider(
         name = _passed(block, name)
     elif (node := block.get("provider")) is not None:
         name = "".join(node.tokens)
-    above: Context | None = context
-    while above is not None and name:
+    for use in context.with_callers():
+        if not name:
+            return None
         local_name, _, alias = name.partition(".")
         there = [
-            (file, provider, above)
-            for file, provider in configurations.blocks(above.folder, "provider")
+            (file, provider, use)
+            for file, provider in configurations.blocks(use.folder, "provider")
             if provider.labels == (local_name,) and provider.text("alias") == alias
         ]
         if there:
             return there[0] if len(there) == 1 else None  # an override file says otherwise
-        if above.call is None or above.parent is None:
+        if use.call is None or use.parent is None:
             return None
-        is_overridden = configurations.override_of(above.call[1], above.parent.folder)
-        name = "" if is_overridden else _passed(above.call[1], name)
-        above = above.parent
+        is_overridden = configurations.override_of(use.call[1], use.parent.folder)
+        name = "" if is_overridden else _passed(use.call[1], name)
     return None
 
 

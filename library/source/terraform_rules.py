@@ -46,6 +46,12 @@ class Context:
     call: tuple[TerraformFile, Hcl] | None = None
     parent: Context | None = None
 
+    def with_callers(self) -> Iterator[Context]:
+        """This use, and those of the folders that call it, the nearest first."""
+        yield self
+        if self.parent is not None:
+            yield from self.parent.with_callers()
+
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
@@ -251,12 +257,8 @@ class Configurations:
 
     def may_be_overridden(self, block: Hcl, context: Context) -> bool:
         """Whether an override file changes a block, or one that was not read may change it, or what it is given."""
-        above: Context | None = context
-        while above is not None:
-            if above.folder in self._overridden:
-                return True
-            above = above.parent
-        return bool(self.override_of(block, context.folder))
+        is_unknown = any(each.folder in self._overridden for each in context.with_callers())
+        return is_unknown or bool(self.override_of(block, context.folder))
 
     def called_folder(self, folder: str, block: Hcl) -> str:
         """The folder of a local module that a call uses; empty: it is from elsewhere."""

@@ -540,11 +540,10 @@ def _kind_decider(configurations: Configurations, rule: TerraformRule) -> Hcl | 
 
 def _overrides(configurations: Configurations, rule: TerraformRule) -> list[str]:
     """Where override files change the resource of a rule, or a call of a module that it is in."""
-    blocks: list[tuple[Hcl, str]] = [(rule.resource, rule.context.folder)]
-    context: Context | None = rule.context
-    while context is not None and context.call is not None and context.parent is not None:
-        blocks.append((context.call[1], context.parent.folder))
-        context = context.parent
+    blocks = [(rule.resource, rule.context.folder)]
+    for use in rule.context.with_callers():
+        if use.call is not None and use.parent is not None:
+            blocks.append((use.call[1], use.parent.folder))
     return [where for block, folder in blocks if (where := configurations.override_of(block, folder))]
 
 
@@ -673,12 +672,8 @@ def _several(search: _Search, groups: Sequence[TerraformGroup], narrowed: Mappin
     blocks = [(group.block, group.file, group.context) for group in groups]
     blocks += [(n.rule.resource, n.rule.file, n.rule.context) for n in narrowed.values()]
     for block, file, context in blocks:
-        lineage: list[tuple[Hcl, TerraformFile]] = [(block, file)]
-        above: Context | None = context
-        while above is not None and above.call is not None:
-            lineage.append((above.call[1], above.call[0]))
-            above = above.parent
-        for each, holder in lineage:
+        calls = (use.call for use in context.with_callers() if use.call is not None)
+        for holder, each in ((file, block), *calls):
             for key in ("count", "for_each"):
                 attribute = each.attribute(key)
                 if attribute is not None:
