@@ -179,9 +179,11 @@ def _attach_rules(search: _Search) -> None:
             continue
         found = search.configurations.resolve(node, rule.file, rule.context)
         if found.node is not None and found.node.value not in ("", "null"):  # a default that has to be overruled
-            is_own = found.node.value == search.described.group_id
-            (search.rules if is_own else search.others).append(rule)
-            search.by_id += [rule] if is_own else []
+            if found.node.value == search.described.group_id:
+                search.rules.append(rule)
+                search.by_id.append(rule)
+            else:
+                search.others.append(rule)
             continue
         named = named_references(search.configurations, found.expression or node, found, rule)
         groups = [each for each in search.groups if any(_refers(*reference, each) for reference in named)]
@@ -452,12 +454,12 @@ def _patch(
 
     def is_admitted(narrowing: Narrowing, replacement: str) -> bool:
         # Each use of a module makes a group of its own: what one use admits is not admitted in the other.
-        if _has_literal([*search.loose, *search.others], narrowing):
+        if _has_narrowed([*search.loose, *search.others], narrowing):
             return False
         own = search.rules if len(groups) == 1 else []  # which of several groups is the described one is not known
-        shared = [group for group in search.groups if _has_literal(group.rules, narrowing)]
+        shared = [group for group in search.groups if _has_narrowed(group.rules, narrowing)]
         users = [[*group.rules, *(own if group in groups else [])] for group in shared]
-        if _has_literal(search.rules, narrowing):
+        if _has_narrowed(search.rules, narrowing):
             users += [[*group.rules, *search.rules] for group in groups] or [search.rules]
         return all(admit(rules, narrowing, replacement) for rules in users)
 
@@ -470,17 +472,20 @@ def _patch(
     return patch_terraform(ordered, search.replacements, is_admitted, taken), narrowed
 
 
-def _has_literal(rules: Iterable[TerraformRule], narrowing: Narrowing) -> bool:
+def _has_narrowed(rules: Iterable[TerraformRule], narrowing: Narrowing) -> bool:
     """Whether a literal that is narrowed is a source of one of these rules."""
-    file, start = narrowing.source.value.file.identity, narrowing.items[0].start
-    return any(_has_at(source, file, start) for rule in rules for source in rule.sources)
+    file, starts = narrowing.source.value.file, {narrowing.items[0].start}
+    return any(_has_literal(rule, file, starts) for rule in rules)
 
 
-def _has_at(source: SourceList, file: int, start: int) -> bool:
-    node = source.value.node
-    if node is None or source.value.file.identity != file:
-        return False
-    return start in [item.start for item in (node.items or [node])]
+def _has_literal(rule: TerraformRule, file: TerraformFile, starts: Collection[int]) -> bool:
+    """Whether a literal that starts at one of these places of a file is a source of a rule."""
+    return any(
+        item.start in starts
+        for source in rule.sources
+        if source.value.node is not None and source.value.file.identity == file.identity
+        for item in source.value.node.items or [source.value.node]
+    )
 
 
 def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[int, int]]) -> bool:
@@ -579,12 +584,8 @@ def _shared(
     for rule in everything:
         if id(rule.node) in exposing:
             continue
-        for other in rule.sources:
-            node = other.value.node
-            if node is None or other.value.file.identity != source.value.file.identity:
-                continue
-            if starts & {item.start for item in (node.items or [node])}:
-                shared[f"{traffic_text(*rule.traffic) if rule.traffic else 'a rule'} at {rule.where}"] = None
+        if _has_literal(rule, source.value.file, starts):
+            shared[f"{traffic_text(*rule.traffic) if rule.traffic else 'a rule'} at {rule.where}"] = None
     known = {id(other.attribute.items[0]) for rule in everything for other in rule.sources if other.attribute}
     known |= {id(group.block.get("ingress")) for group in search.groups}
     return [*shared, *dict.fromkeys(f"what is at {at}" for at in _other_uses(search, match, source, known))]
@@ -683,10 +684,6 @@ def _several(search: _Search, groups: Sequence[TerraformGroup], narrowed: Mappin
 
 def _uses(search: _Search, narrowing: Narrowing) -> int:
     """In how many uses of a folder the same literal counts."""
-    file, start = narrowing.source.value.file.identity, narrowing.items[0].start
-    contexts = set()
     of_groups = [rule for group in search.groups for rule in group.rules]
-    for rule in [*of_groups, *search.rules, *search.loose, *search.others]:
-        if any(_has_at(source, file, start) for source in rule.sources):
-            contexts.add(id(rule.context))
-    return len(contexts)
+    rules = [*of_groups, *search.rules, *search.loose, *search.others]
+    return len({id(rule.context) for rule in rules if _has_narrowed([rule], narrowing)})
