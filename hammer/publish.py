@@ -130,8 +130,7 @@ def mail_subject(listing: Listing) -> str:
     issues, now = listing.open_issues, listing.generated
     overdue = sum(issue.is_due(now) for issue in issues)
     overdue_text = f"; {overdue:,} of them overdue" if overdue else ""
-    is_whole = listing.scanned and not listing.unread
-    none = "none open" if is_whole else "none known to be open, and not everything could be read"
+    none = "none open" if listing.is_whole else "none known to be open, and not everything could be read"
     return f"Security groups, {now:%Y-%m-%d}: {severity_counts(issues) or none}{overdue_text}"
 
 

@@ -47,7 +47,7 @@ def pieces(listing: Listing) -> Iterator[str]:
 
 def _summary(count: int, listing: Listing) -> str:
     asked = "of what was asked for, " if listing.filtered else ""
-    if not count and (listing.unread or not listing.scanned):
+    if not count and not listing.is_whole:
         return f"{asked}no security group is known to expose a restricted port, but not everything could be judged"
     if not count:
         return f"{asked}no security group exposes a restricted port"

@@ -289,6 +289,11 @@ class Listing:
         return (*self.failed, *self.never_scanned)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether everything was read: only then is nothing open where nothing is known to be."""
+        return bool(self.scanned) and not self.unread
+
+    @property
     def open_issues(self) -> tuple[ListedIssue, ...]:
         """Those that are open, without the exempt ones."""
         return tuple(issue for issue in self.issues if issue.status is Status.OPEN)

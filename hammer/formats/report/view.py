@@ -203,14 +203,13 @@ def headline(listing: Listing) -> tuple[str, bool]:
     """The page in one sentence, and whether that is good news."""
     issues, now = listing.open_issues, listing.generated
     if not issues:
-        unread = listing.unread or not listing.scanned
+        rest = "" if listing.is_whole else ", but not everything could be read"
         if listing.filtered:
-            rest = ", but not everything could be read" if unread else ""
-            return f"No open issue is {'known ' if unread else ''}among those that were asked for{rest}.", False
+            return f"No open issue is {'known ' if rest else ''}among those that were asked for{rest}.", False
         are = "is" if listing.whitelisted == 1 else "are"
         exempt = f"; {listing.whitelisted:,} {are} exempt" if listing.whitelisted else ""
-        if unread:
-            return f"No open issue is known{exempt}, but not everything could be read.", False
+        if rest:
+            return f"No open issue is known{exempt}{rest}.", False
         return f"No security group is open to the Internet{exempt}.", True
     reachable, alone = _reachable(listing), len(issues) == 1
     asked = "Of what was asked for, " if listing.filtered else ""
