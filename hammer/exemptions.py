@@ -207,8 +207,8 @@ def _selected(
         if group_id in groups
         for name in (group_id, f"{issue.details.vpc_id}:{issue.details.name}")
     }
-    exempt = {row.group for row in rows}
-    refuse_unknown_groups([group_id for group_id in groups if group_id not in exempt], accounts, table)
+    known = {*(row.group for row in rows), *(each for _, each in issues), *(error.issue_id for error in unreadable)}
+    refuse_unknown_groups([group_id for group_id in groups if group_id not in known], accounts, table)
 
     def is_there(row: Row) -> bool:
         issue = issues.get((row.account_id, row.group))
