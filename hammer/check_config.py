@@ -163,10 +163,9 @@ def _publishing_warnings(config: Configuration) -> Iterator[str]:
     publishing = config.publishing
     if bool(publishing.email_from) != bool(publishing.email_to):
         yield "publishing.email_from and publishing.email_to belong together: with one alone no e-mail is sent"
-    for key, address in (
-        *(("email_from", address) for address in filter(None, [publishing.email_from])),
-        *(("email_to", address) for address in publishing.email_to),
-    ):
+    addresses = [("email_from", publishing.email_from)] if publishing.email_from else []
+    addresses += [("email_to", address) for address in publishing.email_to]
+    for key, address in addresses:
         if "@" not in address:
             yield f'publishing.{key}: "{printable(address)}" is no e-mail address'
     if not _REPORTS.fullmatch(publishing.prefix):
