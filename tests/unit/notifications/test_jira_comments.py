@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import pytest
 
+from library.documents.document import Section, paragraph
+from library.notifications.change_delivery import comment_with_reference
 from library.notifications.jira_client import JiraClient
 from library.notifications.jira_connection import JiraConnection
 
@@ -66,3 +68,16 @@ def test_a_page_without_comments_is_the_last() -> None:
     pages = Pages([], 100, has_total=True)
     assert not a_client(pages).has_comment("SEC-1", "comment")
     assert pages.calls == 1
+
+
+@pytest.mark.parametrize("reference", ["0123456789abcdef", "decision 0123456789abcdef", "cut off 0123456789abcdef"])
+def test_what_hammer_writes_is_no_comment_of_the_person_whose_login_it_has(reference: str) -> None:
+    class Writer:
+        def comment(self, _: str, body: str) -> None:
+            pages.bodies.append(body)
+
+    pages = Pages(["the vendor tests until Friday"], 100, has_total=True)
+    document = (Section("", (paragraph("A rule was replaced."),)),)
+    comment_with_reference(cast("JiraClient", Writer()), "SEC-1", document, reference, 1000)
+    assert a_client(pages).has_comment("SEC-1", reference)
+    assert a_client(pages).newest_comment("SEC-1", ["jane"]) == "the vendor tests until Friday"
