@@ -173,8 +173,7 @@ def build_context(config: Configuration) -> RemediationContext:
 
 def has_terminal() -> bool:
     """Whether there is somebody to ask."""
-    # Python has no stdin where whoever started it closed it.
-    return sys.stdin is not None and sys.stdin.isatty()
+    return sys.stdin.isatty()
 
 
 class Prompt:
