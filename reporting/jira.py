@@ -481,12 +481,12 @@ class Tickets:
         Returns:
             What the next run is to try again, and the search for a second ticket, which is not done here.
         """
-        project, left = key.rpartition("-")[0], {name: when for name, when in wanted.items() if name in _SEARCH}
+        project, left = key.rpartition("-")[0], dict[str, str]()
         for what, whom in wanted.items():
-            if what in _SEARCH:
-                continue
             try:
-                if what == _LINK:
+                if what in _SEARCH:
+                    left[what] = whom
+                elif what == _LINK:
                     self.jira.link(key, whom)
                 elif (user := self.jira.users.assignable(project, whom)) and user != assignee:
                     self.jira.watch(key, user)
