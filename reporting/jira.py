@@ -200,8 +200,9 @@ class Tickets:
                 else pending
             )
         if not key:
-            # An earlier version's run did not record that it went to file another, even in an intent of this version.
-            other = other or self._find_replacement(issue, left_over, known, ticket)
+            if not may_be_replaced:
+                # An earlier version's run did not record that it went to file another, even in an intent of this one.
+                other = self._find_replacement(issue, left_over, known, ticket)
             key, assignee = (other.key, None) if other else self._file(step, context)
             if other and {*_unrecorded_markers(issue)} - {self.marker}:
                 # The run that filed it was to tell something else.
