@@ -69,7 +69,7 @@ _INDEXED_AFTER = timedelta(seconds=15)
 _MAY_APPEAR = timedelta(minutes=15)
 # How far JIRA's clock may be from the host's. A ticket that is older than an intent by more was not filed for it.
 _CLOCKS_DIFFER = timedelta(hours=1)
-# In `intent`: since when another ticket may have been filed in place of the one that the item knows; null: none was.
+# In `intent`: whether another ticket may have been filed in place of the one that the item knows.
 _REPLACING = "replacing"
 # In `still`: since when a second ticket may appear that is to be closed.
 _DUPLICATE = "duplicate"
@@ -134,7 +134,7 @@ class Tickets:
         unrecorded = _unrecorded_markers(issue)
         markers = list(dict.fromkeys((*unrecorded, self.marker)))
         intent |= {"since": since, "markers": markers, "at_once": step.at_once}
-        intent[_REPLACING] = _replacing_since(left_over)
+        intent[_REPLACING] = _may_be_replaced(left_over)
         # All that is known stays until it is done: also what is still to be tried, and that only the console told.
         before = {"ticket": None, **issue.jira_details}
         if not resumed or markers != unrecorded:
@@ -168,7 +168,7 @@ class Tickets:
             pending = issue.jira_details.get("still")
             return state_after_update(step, update, kept) | ({"still": pending} if pending else {})
         # Beside the issue's ticket nothing is looked for unless a run went to file another: it may be a copy.
-        may_be_replaced = ticket is None or _replacing_since(left_over) or left_over.get("unknown")
+        may_be_replaced = ticket is None or _may_be_replaced(left_over)
         if update is not None and update.ends:
             ended = self._end(step, context, ticket, resumed=resumed)
             if may_be_replaced and (other := self._find_replacement(issue, left_over, known, ticket)):
@@ -436,7 +436,7 @@ class Tickets:
             return self.jira.create(replace(ticket, title=title, body=body))
 
         if issue.jira_details.get("ticket"):
-            self.table.update(issue, {f"jira_details.intent.{_REPLACING}": format_time(self.now())})
+            self.table.update(issue, {f"jira_details.intent.{_REPLACING}": True})
         self.is_filing = True
         created = self._write(issue, new_ticket_document(step, facts), create)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
@@ -536,13 +536,12 @@ def _is_older(ticket: Ticket, filing_began: datetime | None) -> bool:
     return filing_began is not None and ticket.created is not None and ticket.created < filing_began - _CLOCKS_DIFFER
 
 
-def _replacing_since(left_over: Mapping[str, Any]) -> str | None:
-    """Since when the runs that left an intent may have filed another ticket in place of the known one; None: none did.
+def _may_be_replaced(left_over: Mapping[str, Any]) -> bool:
+    """Whether the runs that left an intent may have filed another ticket in place of the known one.
 
-    An earlier version did not record it: then since the intent.
+    An earlier version did not record it: then they may have.
     """
-    since: str | None = left_over.get(_REPLACING, left_over.get("since"))
-    return since
+    return bool(left_over.get(_REPLACING, left_over.get("since")) or left_over.get("unknown"))
 
 
 def _unrecorded_markers(issue: Issue) -> list[str]:
