@@ -210,8 +210,8 @@ def _dry_run(
     if changing > limit:
         text = f"an unattended run would change none of these {changing} groups: remediation_limit_per_run is {limit}"
         typer.echo(f"note: {text}")
-    shown = {(issue.account_id, issue.issue_id) for issue in chosen}
-    others = (issue for issue in found.issues if (issue.account_id, issue.issue_id) not in shown)
+    shown = {issue.location for issue in chosen}
+    others = (issue for issue in found.issues if issue.location not in shown)
     summary.not_due = not_due(others, configuration, context.now())
     typer.echo(f"dry run: {len(chosen)} looked at, nothing changed{summary.skipped}")
     return summary.problems
