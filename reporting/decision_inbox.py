@@ -28,7 +28,6 @@ from library.aws.decision_store import DecisionOutcome, Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.config.models import OWNER, limits_of
-from library.documents.slack_message import cut, slack_literal
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
@@ -43,7 +42,7 @@ from library.issues.decision_rules import (
 )
 from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import SlackError, SlackUserLookupError
-from reporting.decision_messages import ACTIONS, KINDS, WITH_VIEW, field_of, view_of
+from reporting.decision_messages import ACTIONS, KINDS, WITH_VIEW, answer_text, field_of, view_of
 from reporting.decision_notifications import DecisionNotifications
 
 if TYPE_CHECKING:
@@ -218,7 +217,6 @@ def _text(value: object) -> str:
 
 _log = logging.getLogger(__name__)
 
-_ANSWER_LIMIT = 3000
 _TABLE_ERRORS = (ConflictError, UnreadableIssueError, *AWS_ERRORS)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -450,8 +448,7 @@ class Inbox:
     def _answer(self, quick: SlackConnection, press: Press, text: str) -> None:
         """Tell the person who pressed, and nobody else."""
         channel, ts = press.location
-        shown = cut(slack_literal(text), _ANSWER_LIMIT)
         try:
-            self.slack(quick).post_ephemeral(channel, press.presser.user_id, shown)
+            self.slack(quick).post_ephemeral(channel, press.presser.user_id, answer_text(text))
         except SlackError as error:
             _log.warning("%s could not be told (%s %s): %s", press.presser.user_id, channel, ts, error)

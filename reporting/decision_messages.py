@@ -44,6 +44,7 @@ _LISTED_EXPOSURES = 10
 _LISTED_DECISIONS = 5
 _SECTION_LIMIT = 3000  # Block Kit, "Section block"
 _SECTION_JSON_LIMIT = 9000  # Slack takes about 13,200 of all blocks (`library.documents.slack_message`)
+_ANSWER_LIMIT = 3000  # as many as a section takes
 _METADATA_LIMIT = 3000  # Block Kit, "Modal": private_metadata
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,}")
 
@@ -246,6 +247,11 @@ def comment(decision: Decision) -> Document:
 def decide_command(issue: Issue) -> str:
     """The command with which people decide who have no button."""
     return f"hammer decide <close-now|exempt|not-mine> {hammer_options(issue)}"
+
+
+def answer_text(text: str) -> str:
+    """What Hammer answers one person, without blocks. `text` is raw."""
+    return cut(slack_literal(text), _ANSWER_LIMIT)
 
 
 def _section(text: str) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decision_store import Decisions
 from library.aws.failures import AWS_ERRORS, explain
-from library.documents.slack_message import cut, slack_literal
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import Decision, DecisionKind, Untold
@@ -32,7 +31,7 @@ from library.notifications.slack_connection import (
 )
 from library.notifications.webhook import WebhookError
 from library.notifications.webhook_events import EventType, decision_event, subject_of
-from reporting.decision_messages import IssueMessage, comment, issue_message
+from reporting.decision_messages import IssueMessage, answer_text, comment, issue_message
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from library.notifications.slack_connection import SlackClient
     from library.notifications.webhook import WebhookClient
 
-_TEXT_LIMIT = 3000
 _REWRITES = 5  # of one message, while its issue keeps changing
 
 
@@ -167,7 +165,7 @@ class DecisionNotifications:
         """Tell who decided on a restore, and nobody else, why it was not carried out."""
         text = f"{issue.location}: the group was not restored: {decision.rejection}."
         try:
-            slack.post(decision.by, cut(slack_literal(text), _TEXT_LIMIT), ())
+            slack.post(decision.by, answer_text(text), ())
         except SlackError as error:
             problems.append(
                 f"{issue.location}: {printable(decision.by)} was not told that it was not restored: {error}"
