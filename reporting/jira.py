@@ -201,7 +201,7 @@ class Tickets:
             )
         if not key:
             if not may_be_replaced:
-                # An earlier version's run did not record that it went to file another, even in an intent of this one.
+                # An earlier version did not record that it went to file another, in an intent of this version either.
                 other = self._find_replacement(issue, left_over, known, ticket)
             key, assignee = (other.key, None) if other else self._file(step, context)
             if other and {*_unrecorded_markers(issue)} - {self.marker}:
