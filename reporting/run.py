@@ -506,10 +506,15 @@ class Reporter:
         unsent = [each for each in self._changes if Channel.WEBHOOK not in each[1].notified]
         run.notify_changes([(*each, self._delivery(*each, Channel.WEBHOOK)) for each in unsent])
 
-        def unconfirmed(step: Step, details: dict[str, Any]) -> None:
-            self._record(step, step.issue, {"webhook_details": details}, is_last=False)
+        def keep(step: Step, details: dict[str, Any]) -> bool:
+            try:
+                self._services.table.update(step.issue, {"webhook_details": details})
+            except (ConflictError, *AWS_ERRORS) as error:
+                self._not_recorded(step.issue, error)
+                return False
+            return True
 
-        run.notify_steps(steps, record, unconfirmed)
+        run.notify_steps(steps, record, keep)
         run.finish()
         self._decisions.notify_webhook()
 

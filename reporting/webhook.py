@@ -1,7 +1,9 @@
 """Carries the plan out at the webhook: one event for each issue that has news, each once.
 
-What the webhook took is recorded in the issue's `webhook_details` at once. An event of a type that `webhook.events`
-leaves out is recorded without being sent, so that the next one is told against what is true now.
+What the webhook took is recorded in the issue's `webhook_details` at once, and before that what is about to be sent: a
+run that dies in between may have been heard, so the next one sends the same again, or tells what is true by then. An
+event of a type that `webhook.events` leaves out is recorded without being sent, so that the next one is told against
+what is true now.
 
 Events come last in a run: a webhook that does not answer delays no ticket and no message. One that was not taken is
 sent by the next run under the same id.
@@ -9,6 +11,7 @@ sent by the next run under the same id.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -67,11 +70,34 @@ def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: d
     more: dict[str, Any] = {"due": format_time(step.closes_at), "due_at_once": step.at_once}
     if step.event_reminder is not None:
         more["days_left"] = step.event_reminder
-    sent = int(issue.webhook_details.get("sent") or 0)
-    key = (what, step.event_reminder, step.reminder_of_end, channel_digest(issue), step.at_once, sent)
     return issue_event(
-        issue, subject, kind, at=at, key=key, reason=what, text=_sentence(config, step, location), more=more
+        issue,
+        subject,
+        kind,
+        at=at,
+        occurrence=issue.occurrence,
+        key=(what, _statement(step), _sent_before(step)),
+        reason=what,
+        text=_sentence(config, step, location),
+        more=more,
     )
+
+
+def _statement(step: Step) -> str:
+    """Tells what an event of a step says from what another says of the same issue."""
+    details, update = step.issue.details, step.event_update
+    verdict = details.reachability.verdict if details.reachability else ""
+    said = (step.issue.occurrence, update, step.event_reminder, step.reminder_of_end, step.at_once)
+    text = repr([*map(str, said), channel_digest(step.issue), str(details.severity), str(verdict)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _sent_before(step: Step) -> int:
+    """How many events the issue had before that of a step: one that may have arrived and said something else counts."""
+    kept = step.issue.webhook_details
+    doubted = kept.get(DOUBTED) or {}
+    says_else = doubted.get("says", _statement(step)) != _statement(step)
+    return int(kept.get("sent") or 0) + says_else
 
 
 def _sentence(config: Configuration, step: Step, location: Location) -> str:
@@ -89,20 +115,21 @@ def notified_state(step: Step, *, sent: bool) -> dict[str, Any]:
     """The issue's `webhook_details` once a step is told. `sent`: whether an event was sent; else none was wanted."""
     issue = step.issue
     kept = {name: value for name, value in issue.webhook_details.items() if name != DOUBTED}
-    kept["sent"] = int(kept.get("sent") or 0) + sent
+    kept["sent"] = _sent_before(step) + sent
     if sent and step.event_update is not None and step.event_update.begins:
         kept["reported"] = issue.occurrence
     return state_with_reminder(step, step.event_update, step.event_reminder, kept)
 
 
-def doubted_state(step: Step) -> dict[str, Any]:
-    """The issue's `webhook_details` where an event was not confirmed and may have arrived.
+def begun_state(step: Step) -> dict[str, Any]:
+    """The issue's `webhook_details` while an event is sent, and where nobody knows whether it arrived.
 
-    Another event corrects it, or says that it is over, if the same event is not sent again.
+    Another event corrects it, or says that it is over, if the same event is not sent again. A reminder needs neither.
     """
     if step.event_update is None:
         return dict(step.issue.webhook_details)
-    return {**step.issue.webhook_details, DOUBTED: {"news": str(step.event_update), "at_once": step.at_once}}
+    doubted = {"news": str(step.event_update), "at_once": step.at_once, "says": _statement(step)}
+    return {**step.issue.webhook_details, "sent": _sent_before(step), DOUBTED: doubted}
 
 
 @dataclass(slots=True)
@@ -121,7 +148,6 @@ class EventRun:
     summary: ReportSummary
     left: int = 0
     _down: str = field(default="", init=False)
-    _is_doubted: bool = field(default=False, init=False)  # of the last event
 
     def notify_changes(self, changes: Sequence[tuple[Issue, ChangeNotification, Delivery]]) -> None:
         """Tell what remediation recorded and could not tell itself."""
@@ -134,22 +160,22 @@ class EventRun:
         self,
         steps: Sequence[Step],
         notified: Callable[[Step, dict[str, Any]], None],
-        unconfirmed: Callable[[Step, dict[str, Any]], None],
+        keep: Callable[[Step, dict[str, Any]], bool],
     ) -> None:
         """Tell what is new, changed, due soon or over.
 
-        `notified` is called with a step that was told, `unconfirmed` with one that may have been, each with the
-        issue's `webhook_details`.
+        `notified` is called with a step that was told and the issue's `webhook_details` by then, `keep` with what they
+        are meanwhile: it returns whether they could be recorded.
         """
         for step in steps:
             if step.event_update is None and step.event_reminder is None:
                 continue
-            is_wanted = self.client.wants(type_of(step.event_update))
+            if not self.client.wants(type_of(step.event_update)):
+                notified(step, notified_state(step, sent=False))
+                continue
             event = step_event(self.config, self.services.jira, step, self.services.now())
-            if not is_wanted or self._sent(step.issue, event, partial(self._send, event)):
-                notified(step, notified_state(step, sent=is_wanted))
-            elif self._is_doubted and (details := doubted_state(step)) != step.issue.webhook_details:
-                unconfirmed(step, details)
+            if self._sent(step.issue, event, partial(self._send, step, event, keep)):
+                notified(step, notified_state(step, sent=True))
 
     def finish(self) -> None:
         """Name what is left to the next run."""
@@ -159,17 +185,24 @@ class EventRun:
     def _sent(self, issue: Issue, event: WebhookEvent, send: Callable[[], bool]) -> bool:
         """Send an event, and name it if it is not taken. Returns whether nothing is left to do."""
         self.services.renew()
-        self._is_doubted = False
         try:
             return send()
         except WebhookUnavailableError as error:
             self._down = str(error)
             self.left += 1
         except WebhookError as error:
-            self._is_doubted = error.may_have_arrived
             self.summary.problem(f"{issue.location}: the event {event.type} was not sent: {error}")
         return False
 
-    def _send(self, event: WebhookEvent) -> bool:
-        self.client.send(event)
+    def _send(self, step: Step, event: WebhookEvent, keep: Callable[[Step, dict[str, Any]], bool]) -> bool:
+        self.client.check()
+        before, begun = dict(step.issue.webhook_details), begun_state(step)
+        if begun != before and not keep(step, begun):
+            return False
+        try:
+            self.client.send(event)
+        except WebhookError as error:
+            if begun != before and not error.may_have_arrived:
+                keep(step, before)
+            raise
         return True

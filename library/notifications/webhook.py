@@ -38,9 +38,7 @@ class WebhookError(HammerError):
     `may_have_arrived`: whether the receiver may have the event all the same.
     """
 
-    def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:
-        super().__init__(reason)
-        self.may_have_arrived = may_have_arrived
+    may_have_arrived = False
 
 
 class WebhookUnavailableError(WebhookError):
@@ -87,7 +85,11 @@ class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
             self._post(event.body, headers | signed_headers(event, key, self._now()))
 
         self._may_have_arrived = False
-        self.write(post)
+        try:
+            self.write(post)
+        except WebhookError as error:
+            error.may_have_arrived = self._may_have_arrived
+            raise
 
     def _connect(self) -> bytes:
         self._check_bundle("webhook.ca_bundle", self.settings.ca_bundle)
@@ -147,7 +149,7 @@ class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
 
     def _error(self, what: str, *, may_have_arrived: bool = False) -> WebhookError:
         self._may_have_arrived |= may_have_arrived
-        return WebhookError(f"the webhook at {self.settings.site} {what}", may_have_arrived=self._may_have_arrived)
+        return WebhookError(f"the webhook at {self.settings.site} {what}")
 
 
 def _no_login(request: requests.PreparedRequest) -> requests.PreparedRequest:

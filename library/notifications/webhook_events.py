@@ -100,6 +100,7 @@ def issue_event(
     event_type: EventType,
     *,
     at: datetime,
+    occurrence: int,
     key: Sequence[object],
     reason: str,
     text: str,
@@ -112,12 +113,13 @@ def issue_event(
         subject: what else is known of it.
         event_type: what happened.
         at: when it happened, or was found, in UTC.
+        occurrence: of the issue in which it happened: the issue may be in another by now.
         key: tells the event from all others of this type and issue.
         reason: what happened, in a few words of Hammer's own.
         text: the same as one sentence; may hold untrusted input.
         more: further members of the event.
     """
-    about = (issue.account_id, issue.issue_id, issue.occurrence, str(event_type), *map(str, key))
+    about = (issue.account_id, issue.issue_id, occurrence, str(event_type), *map(str, key))
     event_id = f"evt_{hashlib.sha256(repr(about).encode('utf-8', 'backslashreplace')).hexdigest()[:32]}"
     event = {
         "version": 1,
@@ -149,6 +151,7 @@ def change_event(issue: Issue, subject: Subject, notification: ChangeNotificatio
         subject,
         kind,
         at=notification.at,
+        occurrence=notification.occurrence,
         key=(notification.key,),
         reason=notification.heading,
         text=notification.text,
@@ -166,6 +169,7 @@ def decision_event(issue: Issue, subject: Subject, untold: Untold) -> WebhookEve
         subject,
         EventType.DECIDED,
         at=decision.at,
+        occurrence=decision.occurrence,
         key=(untold.number, format_time(decision.at)),
         reason=str(decision.kind),
         text=f"{decision.by} {done} {decision.kind} in {decision.via}{refused}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -17,7 +18,10 @@ from library.issues.change_notifications import Channel
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue, Status
+from library.issues.reachability import Reachability, Sources, Verdict
 from library.notifications import webhook
+from library.notifications.webhook import WebhookClient
+from library.notifications.webhook_events import WebhookEvent
 from library.security_groups.exposure import Exposure
 from remediation.notify import ChangeMessage, notify, open_notifier
 from reporting.decision_notifications import DecisionNotifications
@@ -30,6 +34,9 @@ pytestmark = pytest.mark.usefixtures("table_in_memory")
 
 CLOSED = ChangeMessage("Remediated", "Hammer closed the group.", ("Backup: s3://b/k",))
 PATH = "/hooks/t0k3n"
+CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
+UNKNOWN = Reachability.of(Verdict.UNKNOWN, None, "open_completely")
+BLOCKED = Reachability.of(Verdict.BLOCKED, None, "open_completely")
 
 
 @pytest.fixture(name="world")
@@ -244,11 +251,26 @@ def test_tickets_and_messages_are_sent_before_the_webhook_is_asked(world: World)
     assert seen == [(1, 1)]
 
 
+def killed_after_the_event(world: World) -> None:
+    """The process dies once the receiver has the event."""
+
+    class KilledError(BaseException):
+        pass
+
+    send = WebhookClient.send
+
+    def send_and_die(client: WebhookClient, event: WebhookEvent) -> None:
+        send(client, event)
+        raise KilledError
+
+    with patch.object(WebhookClient, "send", send_and_die), pytest.raises(KilledError):
+        world.report()
+
+
 def test_a_run_that_dies_after_the_event_sends_the_same_again(world: World) -> None:
     alone(world)
     world.found()
-    with patch.object(world.table, "update", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
-        world.report()
+    killed_after_the_event(world)
     report(world)
     assert world.webhook.types == ["new"]
     assert world.webhook.repeated == [world.webhook.events[0]["id"]]
@@ -544,3 +566,124 @@ def test_an_item_whose_unconfirmed_event_is_none_is_named(world: World) -> None:
     world.table.update(world.issue(), {"webhook_details": {**world.issue().webhook_details, "unsure": "new"}})
     [problem] = report(world).problems
     assert "webhook_details" in problem
+
+
+def judged(world: World, reachability: Reachability | None) -> None:
+    """A scan judged who can connect; nothing else is another."""
+    issue = world.issue()
+    world.table.update(issue, {"issue_details": replace(issue.details, reachability=reachability).to_item()})
+
+
+def answers_are_lost(world: World) -> None:
+    """Each event arrives, and its answer does not."""
+    world.webhook.faults.append(Fault("POST /", done=True, times=99))
+    assert report(world).problems
+    world.webhook.faults.clear()
+
+
+def test_another_severity_is_another_event(world: World) -> None:
+    alone(world)
+    world.found()
+    judged(world, UNKNOWN)
+    report(world)
+    judged(world, CRITICAL)
+    answers_are_lost(world)
+    judged(world, BLOCKED)
+    report(world)
+    assert [event["issue"]["severity"] for event in world.webhook.events] == ["high", "critical", "medium"]
+
+
+def test_what_was_new_and_is_so_again_is_told_after_what_may_have_arrived_between(world: World) -> None:
+    alone(world)
+    for perms in ([SSH], [SSH, RDP]):
+        world.found("sg-1", *perms)
+        answers_are_lost(world)
+        world.passes(hours=1)
+    world.found("sg-1", SSH)
+    report(world)
+    assert [len(event["issue"]["perms"]) for event in world.webhook.events] == [1, 2, 1]
+    assert report(world).notified == {}
+
+
+def test_what_changes_to_and_fro_while_answers_are_lost(world: World) -> None:
+    alone(world)
+    world.found()
+    report(world)
+    for perms in ([SSH, RDP], [SSH]):
+        world.passes(hours=1)
+        world.found("sg-1", *perms)
+        answers_are_lost(world)
+        answers_are_lost(world)
+    world.passes(hours=1)
+    world.found("sg-1", SSH, RDP)
+    report(world)
+    assert [len(event["issue"]["perms"]) for event in world.webhook.events] == [1, 2, 1, 2]
+    assert report(world).notified == {}
+
+
+def test_what_a_killed_run_said_is_new_is_said_to_be_over(world: World) -> None:
+    alone(world)
+    world.found()
+    killed_after_the_event(world)
+    world.fixed()
+    report(world)
+    assert world.webhook.types == ["new", "resolved"]
+    assert world.issue().status is Status.CLOSED
+
+
+def test_what_a_killed_run_said_changed_is_taken_back(world: World) -> None:
+    alone(world)
+    world.found()
+    report(world)
+    world.passes(hours=1)
+    world.found("sg-1", SSH, RDP)
+    killed_after_the_event(world)
+    world.passes(hours=1)
+    world.found("sg-1", SSH)
+    report(world)
+    assert [len(event["issue"]["perms"]) for event in world.webhook.events] == [1, 2, 1]
+    assert report(world).notified == {}
+
+
+def found_again(world: World) -> None:
+    world.fixed()
+    world.passes(hours=1)
+    world.found()
+
+
+def test_a_change_whose_answer_was_lost_keeps_its_id_in_the_next_occurrence(world: World) -> None:
+    alone(world)
+    world.found()
+    report(world)
+    world.webhook.faults.append(Fault("POST /", done=True, times=9))
+    assert change(world)
+    world.webhook.faults.clear()
+    found_again(world)
+    report(world)
+    assert world.webhook.types.count("remediated") == 1
+
+
+def test_a_decision_whose_answer_was_lost_keeps_its_id_in_the_next_occurrence(world: World) -> None:
+    alone(world)
+    world.found()
+    report(world)
+    decide(world)
+    answers_are_lost(world)
+    found_again(world)
+    world.passes(hours=1)
+    report(world)
+    assert world.webhook.types.count("decided") == 1
+
+
+@pytest.mark.parametrize(
+    "last", [Answer(status=401), Answer(status=429, headers={"Retry-After": "3600"})], ids=["login", "rate"]
+)
+def test_what_may_have_arrived_before_the_webhook_ends_is_said_to_be_over(world: World, last: Answer) -> None:
+    """A proxy lost the first answer, and the second try ended the webhook for this run."""
+    alone(world)
+    world.found()
+    world.webhook.faults += [Fault("POST /", Answer("<html>", 502), done=True), Fault("POST /", last)]
+    assert report(world).problems
+    world.fixed()
+    report(world)
+    assert world.webhook.types == ["new", "resolved"]

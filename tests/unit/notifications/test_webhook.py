@@ -36,7 +36,7 @@ SUBJECT = Subject("shop", "https://jira.example.com/browse/SEC-1", "https://cons
 
 
 def event(issue: Issue = ISSUE, kind: EventType = EventType.NEW, *key: object, text: str = "Open.") -> WebhookEvent:
-    return issue_event(issue, SUBJECT, kind, at=NOW, key=key, reason="new", text=text)
+    return issue_event(issue, SUBJECT, kind, at=NOW, occurrence=issue.occurrence, key=key, reason="new", text=text)
 
 
 def read(this: WebhookEvent) -> Any:
