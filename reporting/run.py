@@ -275,7 +275,8 @@ class Reporter:
         if not dry_run:
             self._deliver_changes()
             owing = {issue_key(issue) for issue, _ in self._owed}
-            # Nothing is closed while somebody has to be told what was done.
+            owing |= {issue_key(step.issue) for step in steps if step.issue.decided.outbox}
+            # Nothing is closed while somebody has to be told what was done, or decided: nobody reads it after that.
             steps = [replace(step, close=False) if issue_key(step.issue) in owing else step for step in steps]
         steps = self._with_sources(steps, dry_run=dry_run)
         new = [

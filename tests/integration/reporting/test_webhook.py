@@ -492,6 +492,22 @@ def test_a_refused_decision_about_a_closed_issue_is_told(world: World) -> None:
     assert world.issue().decided.outbox == ()
 
 
+def test_an_issue_is_closed_once_the_webhook_knows_what_was_decided(world: World) -> None:
+    alone(world, events=["new", "changed", "decided"])
+    world.found()
+    report(world)
+    decide(world)
+    world.fixed()
+    world.webhook.faults.append(Fault("POST /", Answer(status=400), times=9))
+    assert report(world).problems
+    assert world.issue().status is Status.RESOLVED
+    world.webhook.faults.clear()
+    for _ in range(2):
+        report(world)
+    assert world.webhook.types == ["new", "decided"]
+    assert world.issue().status is Status.CLOSED
+
+
 def test_a_decision_owes_a_webhook_that_is_off_nothing(world: World) -> None:
     del world.sections["webhook"]
     world.sections |= {"jira": {"enabled": False}, "slack": {"enabled": False}}
