@@ -641,6 +641,11 @@ def channel_digest(issue: Issue) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
+def channel_statement(issue: Issue) -> str:
+    """Tells apart what a channel may be told of an issue at different times: what is open, how severe, who connects."""
+    return f"{channel_digest(issue)}, {issue.details.severity}, {_verdict(issue)}"
+
+
 def _verdict(issue: Issue) -> str:
     reachability = issue.details.reachability
     return str(reachability.verdict) if reachability else ""

@@ -14,7 +14,7 @@ from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from reporting.context import texts_for
 from reporting.group_text import exemption_line
-from reporting.plan import AT_ONCE, Step, Update, channel_digest, state_with_reminder, use_notified
+from reporting.plan import AT_ONCE, Step, Update, channel_statement, state_with_reminder, use_notified
 from reporting.remediation_text import closing_when, use_alert, waiting_lines
 from reporting.ticket_facts import TicketFacts
 
@@ -138,7 +138,7 @@ def _alert_key(step: Step) -> str:
     if step.alert_update is Update.USE and step.issue.use is not None:
         what = f"{what}, {step.issue.use.verdict}"
     promise = AT_ONCE if step.at_once and step.alert_update is not None else ""
-    return f"{what}, occurrence {step.issue.occurrence}, {channel_digest(step.issue)}{promise}"
+    return f"{what}, occurrence {step.issue.occurrence}, {channel_statement(step.issue)}{promise}"
 
 
 def _delivered_to(step: Step) -> set[str]:

@@ -33,7 +33,7 @@ from library.notifications.webhook_events import (
 )
 from reporting.context import location_of, texts_for
 from reporting.group_text import exemption_line
-from reporting.plan import DOUBTED, Step, Update, channel_digest, state_with_reminder
+from reporting.plan import DOUBTED, Step, Update, channel_statement, state_with_reminder
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -85,10 +85,8 @@ def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: d
 
 def _statement(step: Step) -> str:
     """Tells what an event of a step says from what another says of the same issue."""
-    details, update = step.issue.details, step.event_update
-    verdict = details.reachability.verdict if details.reachability else ""
-    said = (step.issue.occurrence, update, step.event_reminder, step.reminder_of_end, step.at_once)
-    text = repr([*map(str, said), channel_digest(step.issue), str(details.severity), str(verdict)])
+    said = (step.issue.occurrence, step.event_update, step.event_reminder, step.reminder_of_end, step.at_once)
+    text = repr([*map(str, said), channel_statement(step.issue)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

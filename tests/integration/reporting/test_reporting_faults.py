@@ -11,6 +11,7 @@ import pytest
 
 from library.aws.secrets import JiraSecret
 from library.issues.issue import Status
+from library.issues.reachability import Reachability, Sources, Verdict
 from library.notifications import jira_connection
 from library.notifications.jira_client import JiraClient
 from library.notifications.jira_connection import JiraConnection, JiraError
@@ -476,3 +477,36 @@ def test_no_traceback_of_an_error_of_jira_carries_the_login() -> None:
         text = "".join(traceback.format_exception(raised.value)) + repr(secret)
         assert "s3cret" not in text
         assert "t0ken" not in text
+
+
+CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
+BLOCKED = Reachability.of(Verdict.BLOCKED, None, "open_completely")
+
+
+def judged(world: World, reachability: Reachability) -> None:
+    """A scan judged who can connect; nothing else is another."""
+    issue = world.issue()
+    world.table.update(issue, {"issue_details": replace(issue.details, reachability=reachability).to_item()})
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_who_was_told_another_severity_is_told_again_though_the_rest_were_not(known: bool) -> None:
+    """One destination was told; the other was not, and the severity is another by the next run."""
+    with reporting_world() as world:
+        world.sections["jira"] = {"enabled": False}
+        world.ticket_owners = {"slack_owner": ["#a", "#b"]}
+        world.slack.channels |= {"#a", "#b"}
+        world.found()
+        judged(world, BLOCKED)
+        if known:
+            world.report()
+        judged(world, CRITICAL)
+        world.slack.refuses = {'"channel": "#b"': 500}
+        assert world.report().problems
+        world.slack.refuses = {}
+        judged(world, BLOCKED)
+        assert world.report().problems == []
+        severities = [message.shown.partition("• *")[2].partition("*")[0] for message in world.slack.to("#a")]
+        assert severities == [*(["medium"] if known else []), "critical", "medium"]
+        assert "*medium*" in world.slack.to("#b")[-1].shown
+        assert world.report().notified == {}
