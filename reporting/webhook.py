@@ -93,9 +93,8 @@ def _statement(step: Step) -> str:
 def _sent_before(step: Step) -> int:
     """How many events the issue had before that of a step: one that may have arrived and said something else counts."""
     kept = step.issue.webhook_details
-    doubted = kept.get(DOUBTED) or {}
-    says_else = doubted.get("says", _statement(step)) != _statement(step)
-    return int(kept.get("sent") or 0) + says_else
+    doubted, says = kept.get(DOUBTED) or {}, _statement(step)
+    return int(kept.get("sent") or 0) + int(doubted.get("says", says) != says)
 
 
 def _sentence(config: Configuration, step: Step, location: Location) -> str:
