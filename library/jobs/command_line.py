@@ -26,6 +26,7 @@ from library.aws.records import CoverageRecords
 from library.aws.session import Sessions, sdk_session
 from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.config.loader import with_organization
+from library.config.types import ACCOUNT_ID
 from library.documents.text import printable
 from library.errors import HammerError
 from library.jobs.standard_streams import open_closed_streams, output_errors_told
@@ -170,7 +171,9 @@ def known_accounts(asked_for: Iterable[str] | None, config: Configuration, table
     """
     scanned = config.scanned_accounts()
     others = [account for account in account_ids(asked_for, scanned) if account not in scanned]
-    left = (account for account in sorted(account_ids(others, config.aws.named)) if table.has_issues(account))
+    unscanned = sorted(account_ids(others, config.aws.named))
+    # DynamoDB refuses an empty key, such as that of an option whose variable is not set.
+    left = (account for account in unscanned if ACCOUNT_ID.fullmatch(account) and table.has_issues(account))
     return {**scanned, **{account: config.account_name(account) for account in left}}
 
 

@@ -196,10 +196,11 @@ def test_only_accounts_of_the_section_are_told(world: World, tmp_path: Path) -> 
     assert [t.fields["summary"].rpartition(" ")[2] for t in world.jira.tickets.values()] == ["sg-3"]
 
 
-def test_an_account_that_is_not_reported_on_is_wrong_usage(world: World, tmp_path: Path) -> None:
-    result = run(world, tmp_path, "--account", "999999999999")
+@pytest.mark.parametrize("account", ["999999999999", "", "typo"])
+def test_an_account_that_is_not_reported_on_is_wrong_usage(world: World, tmp_path: Path, account: str) -> None:
+    result = run(world, tmp_path, "--account", account)
     assert result.exit_code == 2
-    assert "not among the accounts of the configuration: 999999999999" in result.stderr
+    assert f"not among the accounts of the configuration: {account}" in result.stderr
 
 
 @pytest.mark.parametrize(
