@@ -17,7 +17,7 @@ from library.aws.session import SdkSettingsError
 from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.config.decided_exemptions import with_readable_exemptions
 from library.config.models import EVERY_ACCOUNT, Aws, OwnerFields, TicketOwners
-from library.documents.text import printable
+from library.documents.text import and_more, printable
 from library.jobs.calendar_events import TimerError, on_calendar
 from library.jobs.command_line import ConfigOption, Exit, aws_regions, open_table
 from library.network.addresses import INTERNET, AddressSet
@@ -323,9 +323,13 @@ def _immediate(named: Mapping[str, Sequence[str]]) -> str:
     return f"at once after a notice if {', '.join(accounts)}, " if accounts else ""
 
 
+_ACCOUNTS_SHOWN = 100
+
+
 def _accounts(config: Configuration, accounts: Iterable[str]) -> str:
     names = {account: config.account_name(account) for account in accounts}
-    return ", ".join(f"{id_} ({name})" if name != id_ else id_ for id_, name in names.items()) or "none"
+    texts = [f"{id_} ({name})" if name != id_ else id_ for id_, name in names.items()]
+    return and_more(texts, _ACCOUNTS_SHOWN) or "none"
 
 
 def _exemptions(config: Configuration, today: date) -> str:

@@ -31,6 +31,14 @@ def test_the_least_that_can_be_configured() -> None:
     assert list(warnings(parse(), TODAY)) == []
 
 
+def test_of_very_many_accounts_the_first_hundred_are_named() -> None:
+    accounts = {f"{number:012}": f"shop-{number}" for number in range(1, 151)}
+    values = {"aws/main_account_id": "000000000001", "aws/accounts": accounts, f"{CHECK}/remediation": True}
+    lines = summary(parse(config_with(values)), TODAY).splitlines()
+    assert lines[1].endswith(", 000000000100 (shop-100) and 50 more")
+    assert lines[8].endswith(", 000000000100 (shop-100) and 50 more")
+
+
 def test_an_account_without_regions() -> None:
     lines = summary(parse(config_with({"aws/regions": {"210987654321": [], "*": "eu-west-1"}})), TODAY).splitlines()
     assert "Regions           210987654321: none; other accounts: eu-west-1" in lines
