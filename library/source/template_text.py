@@ -76,8 +76,16 @@ class Tree:
         return next(((k, v) for k, v in reversed(self.pairs) if k.kind == "scalar" and k.value == key), None)
 
     def named(self) -> Iterator[tuple[str, Tree]]:
-        """A mapping's keys as texts, with their values."""
-        return ((key.value, value) for key, value in self.pairs)
+        """A mapping's keys as texts, with their values, those of merge keys included."""
+        return ((key.value, value) for key, value in self.with_merged())
+
+    def with_merged(self) -> Iterator[tuple[Tree, Tree]]:
+        """A mapping's pairs, those of its merge keys (`<<`) before its own. Of a key twice there the last counts."""
+        for key, value in self.pairs:
+            if key.value == "<<":
+                for each in reversed(value.items or [value]):
+                    yield from each.with_merged()
+        yield from (pair for pair in self.pairs if pair[0].value != "<<")
 
     @property
     def plain(self) -> str:

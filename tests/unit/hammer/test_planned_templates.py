@@ -381,3 +381,31 @@ def test_a_comment_of_what_could_not_be_judged_is_no_good_news(tmp_path: Path) -
 )
 def test_names_stand_in_code_spans(text: str, span: str) -> None:
     assert code(text) == span
+
+
+MERGED = """\
+Shared: &shared
+  Db:
+    Type: AWS::EC2::SecurityGroup
+    Properties: {GroupDescription: db, SecurityGroupIngress: [{IpProtocol: "-1", CidrIp: 0.0.0.0/0}]}
+  Rule:
+    Type: AWS::EC2::SecurityGroupIngress
+    Properties: {GroupId: sg-1, IpProtocol: "-1", CidrIp: 8.8.8.0/24}
+Older: &older
+  Db: {Type: AWS::EC2::VPC}
+Resources:
+  <<: %s
+  Web: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: web}}
+"""
+
+
+@pytest.mark.parametrize("merged", ["*shared", "[*shared, *older]"])
+def test_resources_of_a_merge_key_are_judged(tmp_path: Path, merged: str) -> None:
+    """`aws cloudformation package` writes them out."""
+    listing = judged(tmp_path, MERGED % merged)
+    assert [(issue.group_id, issue.line) for issue in listing.issues] == [("Db", 2), ("Rule", 5)]
+
+
+def test_a_resource_in_place_of_a_merged_one_counts(tmp_path: Path) -> None:
+    listing = judged(tmp_path, MERGED % "[*older, *shared]" + "  Rule: {Type: AWS::EC2::VPC}\n")
+    assert (listing.issues, listing.failed) == ((), ())
