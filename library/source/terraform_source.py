@@ -81,6 +81,13 @@ class _Match:
         return _SURE if self.items and self.sure and is_of_group else 1 if self.sure else 0
 
     @property
+    def place(self) -> tuple[int, int]:
+        """What tells the literal, or the rule, from every other."""
+        if self.source is not None and self.items:
+            return self.source.value.file.identity, self.items[0].start
+        return self.rule.file.identity, self.rule.node.start
+
+    @property
     def where(self) -> str:
         """Where the rule is defined: the call that gives its source, if one does."""
         if self.source is not None and any(step == "call" for step, _ in self.source.value.steps) and self.items:
@@ -130,8 +137,8 @@ def find_in_terraform(
     undecided = _undecided(candidates) if not chosen and candidates else None
     groups = [candidate.group for candidate in chosen]
     # Where several may be the group, a data source's name is no more than theirs: the id alone tells.
-    rules = search.by_id if undecided else [*(rule for group in groups for rule in group.rules), *search.rules]
-    matches = {exposure: _matches(configurations, rules, exposure) for exposure in exposures}
+    uses = [search.by_id] if undecided else [[*group.rules, *search.rules] for group in groups] or [search.rules]
+    matches = {exposure: _matches_of_any(configurations, uses, exposure) for exposure in exposures}
     if undecided:
         matches = {each: found if found and found[0].rank == _SURE else [] for each, found in matches.items()}
     frozen = any(group.ignores_ingress for group in groups)
@@ -361,11 +368,20 @@ def _matches(configurations: Configurations, rules: Iterable[TerraformRule], exp
         if rule.traffic is not None and not is_same_traffic(rule.traffic, exposure[:3]):
             continue
         for match in _of_rule(configurations, rule, exposure):
-            node = match.items[0] if match.items else rule.node
-            file = match.source.value.file if match.source is not None and match.items else rule.file
-            found.setdefault((file.identity, node.start), match)
+            found.setdefault(match.place, match)
     best = max((match.rank for match in found.values()), default=0)
     return [match for match in found.values() if match.rank == best]
+
+
+def _matches_of_any(
+    configurations: Configurations, uses: Iterable[Iterable[TerraformRule]], exposure: Exposure
+) -> list[_Match]:
+    """The same of the rules of each use of a module that may be the group: one use is no surer than another."""
+    found: dict[tuple[int, int], _Match] = {}
+    for rules in uses:
+        for match in _matches(configurations, rules, exposure):
+            found.setdefault(match.place, match)
+    return list(found.values())
 
 
 def _of_rule(configurations: Configurations, rule: TerraformRule, exposure: Exposure) -> Iterable[_Match]:

@@ -276,7 +276,8 @@ WORLD, PRIVATE = '["0.0.0.0/0"]', '["10.0.0.0/8"]'
     [
         ((WORLD, PRIVATE), (WORLD, WORLD), (Edit.PATCH, Edit.PATCH)),  # the second use alone has both
         ((WORLD, WORLD), (WORLD, WORLD), (Edit.NONE, Edit.NONE)),
-        ((WORLD, "var.http"), (WORLD, WORLD), (Edit.NONE, Edit.PATCH)),
+        ((WORLD, "var.http"), (WORLD, WORLD), (Edit.NONE, Edit.NONE)),  # the first may have both
+        ((PRIVATE, WORLD), (WORLD, "var.http"), (Edit.PATCH, Edit.POINTER)),
         ((WORLD, PRIVATE), (WORLD, PRIVATE), (Edit.NONE, None)),  # who opened the other one by hand is not known
     ],
 )
