@@ -29,6 +29,8 @@ _FIRST_VALUES = "terraform.tfvars"
 _VALUES_NAMED = 5
 _OVERRIDES = ("_override.tf", "_override.tofu")
 _RULE_TYPES = ("aws_security_group_rule", "aws_vpc_security_group_ingress_rule")
+_SWITCHES = ("create", "enabled")  # of terraform-aws-modules and of cloudposse
+_CHOICE = {"true": 4, "false": 6}  # the tokens of `var.create ? 1 : 0` that count
 _EMPTY_SET = ("toset", "(", "[", "]", ")")
 _INTEGER = re.compile(r"-?\d+")
 _REGISTRY_SOURCES = ("ingress_cidr_blocks", "ingress_ipv6_cidr_blocks")
@@ -443,12 +445,24 @@ class Configurations:
         """Whether a block is switched off, or a call that it is in: `count = 0`, or `for_each` of nothing."""
         each = block.get("for_each")
         is_of_nothing = each is not None and ((each.kind == "object" and not each.items) or each.tokens == _EMPTY_SET)
-        if is_of_nothing or self.sure_text(block.get("count"), file, context) == "0":
+        if is_of_nothing or self._count(block.get("count"), file, context) == "0":
             return not self.may_be_overridden(block, context)
+        if block.name == "module" and not self.called_folder(context.folder, block):
+            off = {self.sure_text(block.get(key), file, context) for key in _SWITCHES}
+            if "false" in off and not self.may_be_overridden(block, context):
+                return True
         if context.call is None or context.parent is None:
             return False
         caller, call = context.call
         return self._makes_nothing(call, caller, context.parent)
+
+    def _count(self, node: Hcl | None, file: TerraformFile, context: Context) -> str | None:
+        """What a count, also one such as `var.create ? 1 : 0`, is for sure; None: it is not known, or not there."""
+        if node is None or node.tokens[3:4] != ("?",):
+            return self.sure_text(node, file, context)
+        condition = self.sure_text(Hcl("expression", tokens=node.tokens[:3]), file, context)
+        choice = _CHOICE.get(condition or "")
+        return node.tokens[choice] if choice is not None and node.tokens[5:6] == (":",) else None
 
     def groups(self) -> list[TerraformGroup]:
         """Every group, once for each use of its folder, with the rules that stand in it or refer to it."""

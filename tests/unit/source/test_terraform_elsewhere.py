@@ -41,6 +41,11 @@ OF_MODULE = {"/live/net/main.tf": group()}
 US = 'provider "aws" {\n  region = "us-east-1"\n}\n'
 GIVEN = {"/live/net/main.tf": group("vpc_id = var.vpc_id") + 'variable "vpc_id" {}\n'}
 CALL = 'module "net" {{\n  source = "./net"\n  {}\n}}\n'
+OBJECT = '{{ from_port = 22, to_port = 22, protocol = "tcp", cidr_blocks = "0.0.0.0/0" }}'
+REGISTRY = (
+    f'module "sg" {{{{\n  source = "terraform-aws-modules/security-group/aws"\n  {{}}\n  {WEB}\n'
+    f"  ingress_with_cidr_blocks = [{OBJECT}]\n}}}}\n"
+)
 ELSEWHERE: list[tuple[str, dict[str, str]]] = [
     (group('vpc_id = "vpc-2"'), {}),
     (group("vpc_id = local.vpc") + 'locals {\n  vpc = "vpc-2"\n}\n', {}),
@@ -58,6 +63,10 @@ ELSEWHERE: list[tuple[str, dict[str, str]]] = [
     (group("for_each = toset([])"), {}),
     (CALL.format("count = 0"), OF_MODULE),
     (CALL.format("off = 0"), {"/live/net/main.tf": group("count = var.off") + 'variable "off" {}\n'}),
+    (CALL.format("create = false"), {"/live/net/main.tf": group("count = var.create ? 1 : 0")}),
+    (CALL.format("skip = true"), {"/live/net/main.tf": group("count = var.skip ? 0 : 1")}),
+    (REGISTRY.format("create = false"), {}),
+    (REGISTRY.format("enabled = local.on") + "locals {\n  on = false\n}\n", {}),
 ]  # fmt: skip
 
 
@@ -203,6 +212,12 @@ def test_it_does_not_make_the_group_s_own_place_one_of_several(main: str, files:
         (CALL.format("providers = { aws = aws.by_region[each.key] }") + OTHER_REGION, OF_MODULE),
         (CALL.format("") + OTHER_REGION, OF_MODULE),
         (group("count = 1"), {}),
+        (CALL.format("create = true"), {"/live/net/main.tf": group("count = var.create ? 1 : 0")}),
+        (CALL.format("create = var.on"), {"/live/net/main.tf": group("count = var.create ? 1 : 0")}),
+        (CALL.format("create = false"), {"/live/net/main.tf": group("count = var.create ? 1 : 1")}),
+        (CALL.format("create = false"), OF_MODULE),
+        (REGISTRY.format("create = true"), {}),
+        (REGISTRY.format("create_sg = false"), {}),
         (group(), {"/live/a.tf": OTHER_ACCOUNT, "/live/a_override.tf": 'provider "aws" {\n  assume_role {}\n}\n'}),
         (group("count = var.off") + 'variable "off" {\n  default = 0\n}\n', {}),
         (group("region = var.region") + US, {}),
