@@ -94,7 +94,7 @@ class TestJudge:
     def test_no_exposed_group(self, runner: Runner) -> None:
         (runner.workspace / "plan.json").write_text(plan("10.0.0.0/8"))
         assert runner.run(JUDGE, PLAN="plan.json", SARIF="false").returncode == 0
-        assert runner.outputs().keys() == {"markdown-file", "exit-code"}
+        assert runner.outputs().keys() == {"name", "markdown-file", "exit-code"}
         assert runner.outputs()["exit-code"] == "0"
 
     def test_less_than_what_it_shall_fail_for(self, runner: Runner) -> None:
@@ -165,12 +165,54 @@ class TestComment:
     def test_one_comment(self, runner: Runner, comments: str, expected: str) -> None:
         text = runner.temporary / "hammer.md"
         text.write_text("### Hammer: ...\n")
-        repository = {"GITHUB_REPOSITORY": "o/r", "NUMBER": "7", "COMMENTS": comments}
+        repository = {"GITHUB_REPOSITORY": "o/r", "NUMBER": "7", "COMMENTS": comments, "NAME": "hammer"}
         done = runner.run(COMMENT, MARKDOWN=str(text), **repository)
         assert done.returncode == 0, done.stderr
         assert runner.asked()[-1].startswith(expected)
         written = (runner.temporary / "comment.md").read_text("utf-8")
         assert written == "<!-- hammer -->\n### Hammer: ...\n"
+
+
+class TestSeveralUses:
+    """Two plans in one job, or in two jobs for one pull request: no use hides what the other found."""
+
+    def test_each_has_files_of_its_own(self, runner: Runner) -> None:
+        (runner.workspace / "other.json").write_text(plan("10.0.0.0/8"))
+        kept = []
+        for path in ("plan.json", "other.json"):
+            assert runner.run(JUDGE, PLAN=path, NAME=path, SARIF="true").returncode == 0
+            kept.append(runner.outputs())
+        first, second = kept
+        assert (first["exit-code"], second["exit-code"]) == ("3", "0")
+        assert "1 security group exposes" in Path(first["markdown-file"]).read_text("utf-8")
+        assert len(json.loads(Path(first["sarif-file"]).read_text("utf-8"))["runs"][0]["results"]) == 1
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("", "hammer"),
+            ("infra/plan.json", "hammer/infra/plan.json"),
+            ('a b"\n$(x)', "hammer/a_b____x_"),
+        ],
+    )
+    def test_the_name(self, runner: Runner, name: str, expected: str) -> None:
+        assert runner.run(JUDGE, PLAN="plan.json", NAME=name, SARIF="false").returncode == 0
+        assert runner.outputs()["name"] == expected
+
+    def test_the_plan_is_the_name_of_results_and_comment(self) -> None:
+        assert JUDGE["env"]["NAME"] == "${{ inputs.name || inputs.plan || inputs.template }}"
+        (upload,) = [step for step in steps(ACTION) if "upload-sarif" in step.get("uses", "")]
+        assert upload["with"]["category"] == COMMENT["env"]["NAME"] == "${{ steps.judge.outputs.name }}"
+
+    def test_the_comment_of_a_name(self, runner: Runner) -> None:
+        text = runner.temporary / "hammer.md"
+        text.write_text("### Hammer: ...\n")
+        repository = {"GITHUB_REPOSITORY": "o/r", "NUMBER": "7", "COMMENTS": ""}
+        done = runner.run(COMMENT, MARKDOWN=str(text), NAME="hammer/infra/plan.json", **repository)
+        assert done.returncode == 0, done.stderr
+        assert 'startswith("<!-- hammer/infra/plan.json -->")' in runner.asked()[0]
+        written = (runner.temporary / "comment.md").read_text("utf-8")
+        assert written == "<!-- hammer/infra/plan.json -->\n### Hammer: ...\n\n`infra/plan.json`\n"
 
 
 @pytest.mark.parametrize("code", ["0", "1", "3"])

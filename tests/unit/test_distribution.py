@@ -182,7 +182,9 @@ class TestWorkflows:
 
     def test_each_comment_has_a_mark_of_its_own(self) -> None:
         """A repository may have the action for its templates, and a workflow for its plan."""
-        found = [re.findall(r"mark='(<!-- .+ -->)'", path.read_text("utf-8")) for path in (*WORKFLOWS, *EXAMPLES)]
+        found = [
+            re.findall(r"mark=['\"](<!-- .+ -->)['\"]", path.read_text("utf-8")) for path in (*WORKFLOWS, *EXAMPLES)
+        ]
         marks = [mark for each in found for mark in each]
         assert len(marks) == len(set(marks)) == 2
 
