@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -43,6 +44,16 @@ def pieces(listing: Listing) -> Iterator[str]:
     yield json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
+def _uri(path: str) -> str:
+    """A file as code scanning finds it in the repository: only of a URI with a scheme it takes off the checkout.
+
+    >>> _uri("./net/a b.yaml"), _uri("/home/runner/work/net.yaml")
+    ('net/a%20b.yaml', 'file:///home/runner/work/net.yaml')
+    """
+    uri = quote(posixpath.normpath(path.replace("\\", "/")), errors="surrogateescape")
+    return f"file://{uri}" if uri.startswith("/") else uri
+
+
 def _rule(severity: Severity) -> dict[str, Any]:
     return {
         "id": f"exposed-security-group-{severity}",
@@ -62,9 +73,7 @@ def _result(issue: ListedIssue) -> dict[str, Any]:
         "logicalLocations": [{"fullyQualifiedName": printable(issue.group_id), "kind": "resource"}]
     }
     if issue.file:
-        physical: dict[str, Any] = {
-            "artifactLocation": {"uri": quote(issue.file.replace("\\", "/"), errors="surrogateescape")}
-        }
+        physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(issue.file)}}
         if issue.line:
             physical["region"] = {"startLine": issue.line}
         location["physicalLocation"] = physical

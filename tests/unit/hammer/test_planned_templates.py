@@ -47,11 +47,13 @@ Resources:
 """
 
 
+JUDGE = Judge(Evaluator(PortSet.parse([22]), AddressSet()), default_context(date(2026, 11, 29)))
+
+
 def judged(folder: Path, text: str, *parameters: str) -> Listing:
     path = folder / "template.yaml"
     path.write_text(text)
-    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), default_context(date(2026, 11, 29)))
-    return scan_template_file(str(path), parameters, judge, (), NOW)
+    return scan_template_file(str(path), parameters, JUDGE, (), NOW)
 
 
 def rule_resource(values: str) -> str:
@@ -352,10 +354,23 @@ def test_sarif_has_file_and_line(tmp_path: Path) -> None:
     (run,) = document["runs"]
     (result,) = run["results"]
     location = result["locations"][0]["physicalLocation"]
-    assert location["artifactLocation"]["uri"].endswith("template.yaml")
+    # Code scanning takes its checkout off a URI with a scheme alone.
+    assert location["artifactLocation"]["uri"] == (tmp_path / "template.yaml").as_uri()
     assert location["region"] == {"startLine": 19}
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
     assert run["invocations"][0]["executionSuccessful"] is True
+
+
+@pytest.mark.parametrize("path", ["net work.yaml", "./net work.yaml", "x/../net work.yaml"])
+def test_sarif_names_a_file_below_the_checkout_by_its_path_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "net work.yaml").write_text(HEAD % (22, "CidrIp: !Ref From"))
+    listing = scan_template_file(path, (), JUDGE, (), NOW)
+    (result,) = json.loads(render(Format.SARIF, listing))["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "net%20work.yaml"
 
 
 def test_a_comment_names_what_is_open_and_what_was_not_judged(tmp_path: Path) -> None:
