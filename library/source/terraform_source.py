@@ -464,6 +464,7 @@ def _patch(
             other.node is not narrowing.rule.node
             and is_same_traffic(other.traffic, narrowing.rule.traffic)
             and _kind_decider(search.configurations, other) is None
+            and _is_made_with(other, narrowing.rule)
             and _stays(other, replacement, rules_to_replace)
             for other in rules
         )
@@ -504,9 +505,25 @@ def _has_literal(rule: TerraformRule, file: TerraformFile, starts: Collection[in
     )
 
 
+def _is_made_with(rule: TerraformRule, other: TerraformRule) -> bool:
+    """Whether a rule is there, in the same group, wherever another one is."""
+    if rule.resource is other.resource:
+        return True
+    own = [(key, node) for key in ("count", "for_each") if (node := rule.resource.get(key)) is not None]
+    if not own:
+        return True
+    # The same expression in the same module, such as that by which all of it is switched off.
+    group_ids = [each.resource.get("security_group_id") for each in (rule, other)]
+    return (
+        rule.context is other.context
+        and all(node == other.resource.get(key) for key, node in own)
+        and (None in group_ids or group_ids[0] == group_ids[1])
+    )
+
+
 def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[int, int]]) -> bool:
-    """Whether a rule that is always there admits a replacement by a literal that is not taken away."""
-    if rule.shape == "dynamic" or rule.group_decider or any(rule.resource.get(key) for key in ("count", "for_each")):
+    """Whether a rule admits a replacement by a literal that is not taken away."""
+    if rule.shape == "dynamic" or rule.group_decider:
         return False
     for source in rule.sources:
         node = source.value.node

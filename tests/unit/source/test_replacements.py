@@ -188,3 +188,39 @@ def test_a_literal_of_two_groups_stays_whole_where_one_alone_admits_the_rest(
     quoted = ", ".join(f'"{each}"' for each in REPLACEMENTS)
     assert found.patches["/m/main.tf"].after == module.replace('"0.0.0.0/0"', quoted)
     assert [line.partition(" makes ")[2] for line in found.before_diff] == ["2 groups: its module is used 2 times."]
+
+
+COUNT = "  count = var.create ? 1 : 0\n"
+OTHER_RULE = """\
+resource "aws_security_group_rule" "private" {{
+{}  type              = "ingress"
+  security_group_id = aws_security_group.web[0].id
+  from_port         = 22
+  to_port           = 22
+  protocol          = "tcp"
+  cidr_blocks       = ["10.0.0.0/8"]
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "inline", "rule", "is_repeated"),
+    [
+        (COUNT, BLOCK.format('"10.0.0.0/8"'), "", False),
+        ("  for_each = var.groups\n", BLOCK.format('"10.0.0.0/8"'), "", False),
+        (COUNT, "", OTHER_RULE.format(COUNT), False),
+        (COUNT, "", OTHER_RULE.format(""), False),
+        (COUNT, "", OTHER_RULE.format("  count = var.private ? 1 : 0\n"), True),
+        ("", "", OTHER_RULE.format(COUNT), True),
+    ],
+    ids=["count", "for_each", "the same count", "always there", "another count", "not always there"],
+)
+def test_what_is_made_with_it_admits_a_replacement(argument: str, inline: str, rule: str, is_repeated: bool) -> None:
+    """EC2 refuses a second rule of the same traffic and source, and Terraform ends half way."""
+    world = BLOCK.format('"0.0.0.0/0"')
+    text = f'resource "aws_security_group" "web" {{\n{argument}  name = "web"\n{world}{inline}}}\n{rule}'
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    result = find_in_terraform([TerraformFile("main.tf", "/x", text, parse_hcl(text))], group, [WORLD], REPLACEMENTS)
+    assert result.rules[WORLD].edit is Edit.PATCH
+    wanted = ", ".join(f'"{each}"' for each in REPLACEMENTS[0 if is_repeated else 1 :])
+    assert lists_of(result)[0] == f"cidr_blocks = [{wanted}]"
