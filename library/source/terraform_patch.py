@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from library.security_groups.group import is_prefix_list
 from library.source.hcl import Hcl, HclError, TerraformFile, parse_hcl
@@ -27,12 +27,14 @@ class Narrowing:
     Attributes:
         items: the literals: members of a list, or the one string.
         pieces: of a string of several CIDRs, those that expose.
+        others: the other rules that the same literals are sources of, by way of a module's variable. All expose.
     """
 
     rule: TerraformRule
     source: SourceList
     items: tuple[Hcl, ...]
     pieces: tuple[str, ...] = ()
+    others: tuple[TerraformRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +145,11 @@ class _Attempt:
 
     def _narrow(self, narrowing: Narrowing) -> None:
         rule, source = narrowing.rule, narrowing.source
-        # All of them are rules of one group: EC2 refuses the same rule twice, whichever resource has it.
-        new = (each for each in self.replacements if (normalized(rule.traffic), each) not in self._added)
-        wanted = [each for each in new if not self.admits(narrowing, each)]
+        wanted = self._wanted(narrowing)
+        if any(self._wanted(replace(narrowing, rule=other)) != wanted for other in narrowing.others):
+            raise UnpatchableError("other rules admit some of its replacements already, for one of its ports alone")
+        if narrowing.others and not any(kind_of_source(each) == _kind_of(source) for each in wanted):
+            raise UnpatchableError("no configured replacement fits into it")
         node = source.value.node
         if node is None:
             raise UnpatchableError(_SAME)
@@ -155,7 +159,14 @@ class _Attempt:
             added = self._list(narrowing, node, wanted)
         else:
             added = self._string(narrowing, node, wanted)
-        self._added |= {(normalized(rule.traffic), each) for each in added}
+        self._added |= {(normalized(each.traffic), new) for each in (rule, *narrowing.others) for new in added}
+
+    def _wanted(self, narrowing: Narrowing) -> list[str]:
+        """The replacements that no other rule of the traffic admits."""
+        # All of them are rules of one group: EC2 refuses the same rule twice, whichever resource has it.
+        traffic = normalized(narrowing.rule.traffic)
+        new = (each for each in self.replacements if (traffic, each) not in self._added)
+        return [each for each in new if not self.admits(narrowing, each)]
 
     # Lists
 
@@ -279,7 +290,7 @@ class _Attempt:
         pieces = node.value.split(",")
         stay = [piece for piece in pieces if piece.strip() not in narrowing.pieces]
         key = narrowing.source.key
-        kind = LIST_KEYS.index(key) if key in LIST_KEYS else SINGLE_KEYS.index(key)
+        kind = _kind_of(narrowing.source)
         matching = [each for each in wanted if kind_of_source(each) == kind]
         if key in SINGLE_KEYS and len(matching) > 1:
             raise UnpatchableError("it holds one source only")
@@ -333,6 +344,11 @@ class _Attempt:
         found = new_names(rule.resource.labels[-1], "_", self.taken_names(rule) | self._names, count)
         self._names |= set(found)
         return found
+
+
+def _kind_of(source: SourceList) -> int:
+    """The position of the attribute that has a source in LIST_KEYS or SINGLE_KEYS."""
+    return LIST_KEYS.index(source.key) if source.key in LIST_KEYS else SINGLE_KEYS.index(source.key)
 
 
 def _quoted(values: Iterable[str]) -> str:

@@ -439,22 +439,24 @@ def _patch(
     frozen: bool,
 ) -> tuple[TerraformPatch, dict[Exposure, Narrowing]]:
     """Patch every literal source that is in one place alone."""
-    together: dict[tuple[int, int], tuple[_Match, dict[int, Hcl], set[str], list[Exposure]]] = {}
+    together: dict[tuple[int, int, bool], tuple[list[_Match], dict[int, Hcl], set[str], list[Exposure]]] = {}
     for exposure, found in matches.items():
         if len(found) != 1 or frozen or exposure.prefix_list_id:
             continue
         match = found[0]
-        if _why_not(search.configurations, match) or match.source is None:
+        if _why_not(search.configurations, match) or match.source is None or match.source.value.node is None:
             continue
-        key = (id(match.rule), id(match.source))
-        entry = together.setdefault(key, (match, {}, set(), []))
+        key = (match.source.value.file.identity, match.source.value.node.start, match.rule.shape == "single")
+        entry = together.setdefault(key, ([], {}, set(), []))
+        entry[0].append(match)
         entry[1].update({item.start: item for item in match.items})
         entry[2].update(match.pieces)
         entry[3].append(exposure)
     narrowed: dict[Exposure, Narrowing] = {}
-    for match, items, pieces, exposures in together.values():
+    for (match, *more), items, pieces, exposures in together.values():
         if match.source is not None and not _shared(search, match, items, matches):
-            narrowing = Narrowing(match.rule, match.source, tuple(items.values()), tuple(sorted(pieces)))
+            others = tuple(dict.fromkeys(each.rule for each in more if each.rule is not match.rule))
+            narrowing = Narrowing(match.rule, match.source, tuple(items.values()), tuple(sorted(pieces)), others)
             narrowed |= dict.fromkeys(exposures, narrowing)
     ordered = sorted(set(narrowed.values()), key=lambda n: (n.source.value.file.path, n.items[0].start))
     rules_to_replace = {(n.source.value.file.identity, item.start) for n in ordered for item in n.items}

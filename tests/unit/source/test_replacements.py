@@ -224,3 +224,35 @@ def test_what_is_made_with_it_admits_a_replacement(argument: str, inline: str, r
     assert result.rules[WORLD].edit is Edit.PATCH
     wanted = ", ".join(f'"{each}"' for each in REPLACEMENTS[0 if is_repeated else 1 :])
     assert lists_of(result)[0] == f"cidr_blocks = [{wanted}]"
+
+
+RDP = Exposure("tcp", 3389, 3389, "0.0.0.0/0", "open_completely")
+ADMIN_PORTS = "".join(
+    BLOCK.format("").replace("22", str(port)).replace("[]", "var.cidrs") for port in (22, 3389)
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cidrs", "more", "expected"),
+    [
+        ('["0.0.0.0/0"]', "", '["10.0.0.0/8", "172.16.0.0/12"]'),
+        ('["0.0.0.0/0", "192.0.2.0/24"]', "", '["192.0.2.0/24"]'),
+        ('["0.0.0.0/0"]', BLOCK.format('"10.0.0.0/8"') + BLOCK.format('"10.0.0.0/8"').replace("22", "3389"),
+         '["172.16.0.0/12"]'),
+        ('["0.0.0.0/0"]', BLOCK.format('"10.0.0.0/8"'), ""),
+        ('["0.0.0.0/0"]', BLOCK.format('"10.1.0.0/16"').replace("22", "80"), '["10.0.0.0/8", "172.16.0.0/12"]'),
+        ('["0.0.0.0/0"]', BLOCK.format("").replace("22", "80").replace("[]", "var.cidrs"), ""),
+    ],
+    ids=["alone", "with another", "admitted on both", "admitted on one", "another port", "a port that may be open"],
+)  # fmt: skip
+def test_a_literal_that_opens_two_ports_is_narrowed_once(cidrs: str, more: str, expected: str) -> None:
+    call = f'module "net" {{\n  source = "./net"\n  cidrs  = {cidrs}\n}}\n'
+    text = f'variable "cidrs" {{}}\nresource "aws_security_group" "web" {{\n  name = "web"\n{ADMIN_PORTS}{more}}}\n'
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ())
+    files = [TerraformFile(path, folder, each, parse_hcl(each)) for path, folder, each in (
+        ("main.tf", "/x", call), ("net/main.tf", "/x/net", text))]  # fmt: skip
+    result = find_in_terraform(files, group, [WORLD, RDP], REPLACEMENTS)
+    edit = Edit.PATCH if expected else Edit.POINTER
+    assert [result.rules[each].edit for each in (WORLD, RDP)] == [edit, edit]
+    after = {path: patch.after for path, patch in result.patches.items()}
+    assert after == ({"main.tf": call.replace(cidrs, expected)} if expected else {})
