@@ -81,7 +81,7 @@ class _Match:
         return _SURE if self.items and self.sure and is_of_group else 1 if self.sure else 0
 
     @property
-    def place(self) -> tuple[int, int]:
+    def position(self) -> tuple[int, int]:
         """What tells the literal, or the rule, from every other."""
         if self.source is not None and self.items:
             return self.source.value.file.identity, self.items[0].start
@@ -368,7 +368,7 @@ def _matches(configurations: Configurations, rules: Iterable[TerraformRule], exp
         if rule.traffic is not None and not is_same_traffic(rule.traffic, exposure[:3]):
             continue
         for match in _of_rule(configurations, rule, exposure):
-            found.setdefault(match.place, match)
+            found.setdefault(match.position, match)
     best = max((match.rank for match in found.values()), default=0)
     return [match for match in found.values() if match.rank == best]
 
@@ -380,7 +380,7 @@ def _matches_of_any(
     found: dict[tuple[int, int], _Match] = {}
     for rules in uses:
         for match in _matches(configurations, rules, exposure):
-            found.setdefault(match.place, match)
+            found.setdefault(match.position, match)
     return list(found.values())
 
 
