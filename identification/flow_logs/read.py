@@ -38,6 +38,7 @@ from library.documents.text import counted
 from library.errors import HammerError
 from library.network.addresses import parse_network
 from library.network.intervals import EMPTY
+from library.security_groups.users import is_attached
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -576,8 +577,7 @@ def interfaces_of(client: Any, group_ids: Sequence[str]) -> Iterator[Interface]:
 
 def parse_interface(raw: Mapping[str, Any]) -> Interface | None:
     """Read an element of DescribeNetworkInterfaces' answer; None: it is not attached."""
-    attachment = raw.get("Attachment")
-    if not attachment or attachment.get("Status") == "detached":
+    if not is_attached(raw):
         return None
     texts = [raw.get("PrivateIpAddress")]
     texts += [each.get("PrivateIpAddress") for each in raw.get("PrivateIpAddresses", ())]
@@ -588,7 +588,7 @@ def parse_interface(raw: Mapping[str, Any]) -> Interface | None:
             addresses.add(packed_address(text))
         except ValueError:
             continue
-    attached_at = attachment.get("AttachTime")
+    attached_at = (raw.get("Attachment") or {}).get("AttachTime")
     return Interface(
         raw["NetworkInterfaceId"],
         raw.get("SubnetId", ""),

@@ -16,7 +16,7 @@ from library.network.intervals import IntervalSet
 from library.network.ports import EVERYTHING, UDP, traffic_of
 from library.security_groups.exposure import PrefixLists
 from library.security_groups.group import SecurityGroup
-from library.security_groups.users import BalancerRef, balancer_of, instance_id_of, resource_of
+from library.security_groups.users import BalancerRef, balancer_of, instance_id_of, is_attached, resource_of
 
 
 class PublicAddress(NamedTuple):
@@ -255,8 +255,7 @@ def parse_interface(raw: Raw) -> Interface:
         subnet_id=raw.get("SubnetId", ""),
         resource=str(resource_of(raw)),
         groups=frozenset(group["GroupId"] for group in raw.get("Groups", ())),
-        # An interface of a task or pod (a branch) can be in use without an attachment of its own.
-        attached=attachment.get("Status") != "detached" if attachment else raw.get("Status") == "in-use",
+        attached=is_attached(raw),
         addresses=tuple(dict.fromkeys(_public_addresses(raw))),
         known_as=TargetNames(frozenset(known_as - {""}), prefixes),
         balancer=balancer_of(raw),

@@ -56,6 +56,15 @@ class BalancerRef(NamedTuple):
     is_network: bool
 
 
+def is_attached(interface: Mapping[str, Any]) -> bool:
+    """Whether an element of DescribeNetworkInterfaces' answer is attached to something.
+
+    An interface of a task or pod (a branch) can be in use without an attachment of its own.
+    """
+    attachment = interface.get("Attachment")
+    return attachment.get("Status") != "detached" if attachment else interface.get("Status") == "in-use"
+
+
 def resource_of(interface: Mapping[str, Any]) -> Resource:
     """What an element of DescribeNetworkInterfaces' answer belongs to."""
     if instance_id := instance_id_of(interface):

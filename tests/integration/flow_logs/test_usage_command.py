@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.ec2.models import ec2_backends
 
 from library.aws.issue_table import IssueTable
 from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND
@@ -223,6 +224,21 @@ def test_interfaces_that_were_replaced_still_tell(world: UsageWorld) -> None:
     use = world.usage()
     assert counts(use) == {"working": 2}
     assert use.covered < 1
+
+
+def test_an_interface_of_a_pod_tells_too_though_it_has_no_attachment_of_its_own(world: UsageWorld) -> None:
+    """A branch interface is in use, and has no `Attachment`; the group's instance is idle."""
+    branch = world.ec2.create_network_interface(SubnetId=world.subnet_id, Groups=[world.group_id])["NetworkInterface"]
+    spare = world.ec2.create_network_interface(SubnetId=world.subnet_id, Groups=[world.group_id])["NetworkInterface"]
+    name = branch["NetworkInterfaceId"]
+    interfaces = ec2_backends[MAIN][REGION].enis
+    interfaces[name].status, interfaces[spare["NetworkInterfaceId"]].status = "in-use", "available"
+    world.put(world.no_data(ALL_HOURS))
+    assert world.usage().verdict is UseVerdict.UNKNOWN
+    world.interface_id, world.address = name, branch["PrivateIpAddress"]
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 20)])
+    use = world.usage()
+    assert (use.verdict, use.covered, counts(use)) == (UseVerdict.WORKING, 1, {"working": 1})
 
 
 def test_a_rule_that_stays_admits_the_same(world: UsageWorld) -> None:
