@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 _BALANCERS_A_PAGE = 400  # DescribeLoadBalancers and DescribeTargetGroups, PageSize
 _WHAT = "load balancers"
 _INTERFACES = "network interfaces"
+_DESCRIBE_INTERFACES = "describe_network_interfaces"
+_LEADING_IN = ("global_accelerator_managed", "network_load_balancer")  # DescribeNetworkInterfaces, interface-type
 
 T = TypeVar("T")
 
@@ -304,7 +306,7 @@ class Sweep:
         """The interfaces of the region, or of the VPCs that matter; keeps those of exposed groups as they came."""
         try:
             for filters in self._interface_filters():
-                for raw in self._pages("describe_network_interfaces", "NetworkInterfaces", _A_PAGE, filters):
+                for raw in self._pages(_DESCRIBE_INTERFACES, "NetworkInterfaces", _A_PAGE, filters):
                     # Of two answers about an interface the later one counts: it may have been attached between them.
                     interface = self._found[raw["NetworkInterfaceId"]] = self._interface(raw)
                     self._users.pop(interface.interface_id, None)
@@ -329,18 +331,25 @@ class Sweep:
             return interface
 
     def _interface_filters(self) -> Iterator[Filters]:
-        asked = self._exposed
+        """What to ask for, one answer after the other.
+
+        Each page shows EC2 at a time of its own: where interfaces go in between, one may be on no page. So what decides
+        a verdict is asked for once more where there were several: the users of each group, and what may lead to them.
+        """
         if self._whole:
             yield ()
-            # Each page shows EC2 at a time of its own: where interfaces go in between, one may be on no page. A group
-            # that seems to be unused is asked for once more.
-            if self._pages_read["describe_network_interfaces"] < 2:
+            if self._pages_read[_DESCRIBE_INTERFACES] < 2:
                 return
-            asked = self._exposed - self._was_in_use
         # A group may be used in VPCs other than its own (AssociateSecurityGroupVpc).
-        yield from _of_each("group-id", asked)
+        yield from _of_each("group-id", self._exposed)
+        had_pages = self._whole
         if not self._whole:
-            yield from _of_each("vpc-id", {raw.get("VpcId", "") for raw in self._users.values()})
+            for of_vpcs in _of_each("vpc-id", {raw.get("VpcId", "") for raw in self._users.values()}):
+                before = self._pages_read[_DESCRIBE_INTERFACES]
+                yield of_vpcs
+                had_pages |= self._pages_read[_DESCRIBE_INTERFACES] > before + 1
+        if had_pages:
+            yield from _of_each("interface-type", _LEADING_IN)
         # Where a later answer shows that an interface has left a group, another one may have come to it since.
         again: set[str] = set()
         while left := self._was_in_use - self._used(self._found.values()) - again:
