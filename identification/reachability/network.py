@@ -148,11 +148,13 @@ class Balancer:
 
     Attributes:
         listeners: the ports of its listeners on the axis; None: they could not be read.
-        forwards: of an internet-facing network load balancer; None: they could not be read.
+        forwards: of an internet-facing network load balancer, those that could be read.
+        has_unread_forwards: whether there may be more of them.
     """
 
     listeners: IntervalSet | None
-    forwards: tuple[Forward, ...] | None = ()
+    forwards: tuple[Forward, ...] = ()
+    has_unread_forwards: bool = False
 
 
 class Admission(NamedTuple):
@@ -428,7 +430,7 @@ def parse_balancers(answers: ElbAnswers) -> dict[str, Balancer]:
     for raw in answers.load_balancers:
         listeners = answers.listeners.get(raw["LoadBalancerArn"])
         ports = None if listeners is None else _on_axis((each["Protocol"], each["Port"]) for each in listeners)
-        found[key_of(raw)] = Balancer(ports, _forwards(raw, listeners, answers))
+        found[key_of(raw)] = Balancer(ports, *_forwards(raw, listeners, answers))
     return found
 
 
@@ -478,26 +480,24 @@ def _sends_to(listener: Raw) -> set[str]:
     return arns
 
 
-def _forwards(raw: Raw, listeners: Sequence[Raw] | None, answers: ElbAnswers) -> tuple[Forward, ...] | None:
+def _forwards(raw: Raw, listeners: Sequence[Raw] | None, answers: ElbAnswers) -> tuple[tuple[Forward, ...], bool]:
+    """What a load balancer sends on, as far as that could be read, and whether there may be more."""
     if not is_entrance(raw):
-        return ()
-    if listeners is None or answers.target_groups is None or not_listed(listeners, answers.target_groups):
-        return None
+        return (), False
+    if listeners is None or answers.target_groups is None:
+        return (), True
     forwards: list[Forward] = []
+    has_unread = bool(not_listed(listeners, answers.target_groups))
     for group, sending in groups_of(raw, listeners, answers.target_groups):
         arn = group["TargetGroupArn"]
         targets = answers.targets.get(arn)
-        if targets is None:
-            return None
-        wanted = [target for target in targets if target["Id"] in answers.wanted]
-        if not wanted:
-            continue
+        wanted = [target for target in targets or () if target["Id"] in answers.wanted]
         attributes = answers.attributes.get(arn)
-        if attributes is None:
-            return None
-        if _keeps_client_addresses(group, attributes):
+        if targets is None or (wanted and attributes is None):
+            has_unread = True
+        elif wanted and attributes is not None and _keeps_client_addresses(group, attributes):
             forwards += _to_targets(group, sending, wanted)
-    return tuple(forwards)
+    return tuple(forwards), has_unread
 
 
 def _keeps_client_addresses(group: Raw, attributes: Mapping[str, str]) -> bool:

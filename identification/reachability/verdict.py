@@ -178,7 +178,7 @@ class Judge:
             reasons.append(accelerator_sentence(accelerator, user.vpc_id))
         for entry in self._ways.network_balancers.get(user.vpc_id, ()):
             balancer = self._ways.balancer(entry)
-            is_unread = balancer is None or balancer.forwards is None
+            is_unread = balancer is None or balancer.has_unread_forwards
             if is_unread and entry is not user and any(each.version in versions for each in entry.addresses):
                 reasons.append(unread_balancer_sentence(self._network, entry))
         if not reasons:

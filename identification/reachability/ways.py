@@ -274,7 +274,7 @@ class Ways:
                 yield Way(interface, address, interface)
         for entry in self.network_balancers.get(interface.vpc_id, ()):
             balancer = self.balancer(entry)
-            forwards = (balancer.forwards if balancer else None) or ()
+            forwards = balancer.forwards if balancer else ()
             leading = tuple(forward for forward in forwards if forward.target in interface.known_as)
             for address in entry.addresses if leading else ():
                 if address.version in versions:

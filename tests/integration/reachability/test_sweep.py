@@ -465,6 +465,41 @@ def test_a_denied_read_of_load_balancers_is_said_once(denied: str) -> None:
     assert note.startswith("load balancers could not be read: denied: ")
 
 
+@pytest.mark.parametrize(
+    ("unread", "port", "expected"),
+    [
+        ("DescribeTargetHealth", 22, "internet"),
+        ("DescribeTargetGroupAttributes", 22, "internet"),
+        ("", 22, "internet"),
+        ("DescribeTargetHealth", 80, "unknown"),
+        ("DescribeTargetGroupAttributes", 80, "unknown"),
+        ("", 80, "unknown"),
+    ],
+)
+def test_one_target_group_that_could_not_be_read_hides_no_other(unread: str, port: int, expected: str) -> None:
+    """No operation: another target group is not listed. The one that was read sends to this port of the instance."""
+
+    def answer(operation: str, items: Sequence[Raw]) -> Answer:
+        def answered(asked: Mapping[str, str]) -> Sequence[Raw]:
+            if operation == unread and asked["TargetGroupArn"] == "tg-2":
+                raise ClientError({"Error": {"Code": "TargetGroupNotFound", "Message": "gone"}}, operation)
+            return items
+
+        return answered
+
+    answers = behind_a_network_load_balancer(
+        elbv2_DescribeListeners=[listener("TCP", 443, "tg-1"), listener("TCP", 22, "tg-2")],
+        elbv2_DescribeTargetGroups=[target_group(), *([target_group("tg-2")] if unread else [])],
+        elbv2_DescribeTargetHealth=answer("DescribeTargetHealth", [{"Target": {"Id": "i-1", "Port": port}}]),
+        elbv2_DescribeTargetGroupAttributes=answer(
+            "DescribeTargetGroupAttributes", [{"Key": "preserve_client_ip.enabled", "Value": "true"}]
+        ),
+    )
+    attached = sweep(StubbedAws(answers))
+    assert verdict(attached).verdict == expected
+    assert len(attached.notes) == 1
+
+
 def test_a_target_group_that_a_listener_names_and_aws_does_not_list_yet_may_lead_anywhere() -> None:
     """The listener was moved to a new target group while the sweep read: the list of these is from before."""
     answers = behind_a_network_load_balancer(elbv2_DescribeListeners=[listener("TCP", 443, "tg-2")])
