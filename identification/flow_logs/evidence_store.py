@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Any
 
-from identification.flow_logs.evidence import NARROW, Evidence
+from identification.flow_logs.evidence import HOUR, NARROW, Evidence
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.network.intervals import IntervalSet
 
@@ -43,11 +43,13 @@ class Kept:
         units: by unit, the interfaces that it was read for, as bits by their number; 0: it was begun, and has more than
             half of the limit. Of a log group units are hours.
         slot: the name under which the parts are in the table.
+        floor: records that start earlier were left out, in seconds since 1970; 0: none were, or it is not known.
     """
 
     evidence: Evidence
     units: dict[int, int] = field(default_factory=dict)
     slot: str = "b"
+    floor: int = 0
 
     @classmethod
     def empty(cls, scope: IntervalSet) -> Kept:
@@ -97,24 +99,47 @@ class Kept:
             if (name, hour) not in read:
                 self.mark(hour, [name])
 
+    def is_enough(self, scope: IntervalSet, floor: int) -> bool:
+        """Whether what was read had this traffic, since that second.
+
+        The hour in which the last days begin comes to count as a whole when they do: that alone is no lack.
+        """
+        is_since = floor >= self.floor or floor == self.floor // HOUR * HOUR
+        return is_since and self.evidence.scope.covers(scope)
+
     def widened(self, scope: IntervalSet) -> Kept:
-        """It where more traffic is looked for: all is read again, and what it showed has other names until then."""
+        """It where more is looked for: all is read again, and what it showed has other names until then."""
         shown = self.shown()
         names = [f"{name}{NARROW}" for name in shown.interfaces]
         return Kept(replace(shown, scope=scope, interfaces=names, bad_lines={}, lost={}), {}, self.slot)
 
     def drop_narrow(self, interface_ids: Iterable[str], left: Mapping[str, Collection[int]]) -> None:
-        """Forget what interfaces showed of less traffic, but in the hours that are left to be read again."""
-        again = {f"{each}{NARROW}": left.get(each, ()) for each in interface_ids}
-        if not again.keys().isdisjoint(self.evidence.interfaces):
-            self.evidence = self.evidence.where(lambda name, hour: name not in again or hour in again[name])
+        """Forget what interfaces showed of less traffic, in the hours that were read again.
+
+        Hours that are left to be read count as they did. Of hours that the flow log has no more, who was seen then is
+        kept, and they are not covered: all that is looked for now was not.
+        """
+        names, again = self.evidence.interfaces, {f"{each}{NARROW}": each for each in interface_ids}
+        if again.keys().isdisjoint(names):
+            return
+
+        def is_left(name: str, hour: int) -> bool:
+            return name not in again or hour in left.get(again[name], ())
+
+        shown = {(names[number], hour) for number, hour in self.evidence.coverage}
+        self.evidence = self.evidence.where(lambda name, hour: is_left(name, hour) or (again[name], hour) not in shown)
+        self.evidence.coverage = {
+            (number, hour): value
+            for (number, hour), value in self.evidence.coverage.items()
+            if is_left(names[number], hour)
+        }
 
     def shown(self) -> Evidence:
         """The evidence by the names of the interfaces. An hour that is read again in part counts as it was before."""
         names = self.evidence.interfaces
-        narrow = {(names[number], hour) for number, hour in self.evidence.coverage if names[number].endswith(NARROW)}
-        if not narrow:
+        if not any(name.endswith(NARROW) for name in names):
             return self.evidence
+        narrow = {(names[number], hour) for number, hour in self.evidence.coverage if names[number].endswith(NARROW)}
         named = self.evidence.where(lambda name, hour: (f"{name}{NARROW}", hour) not in narrow)
         named.interfaces = [name.removesuffix(NARROW) for name in names]
         found = Evidence(self.evidence.scope)
@@ -227,8 +252,8 @@ class KeptEvidence:
         lasting = {TIME_TO_LIVE_ATTRIBUTE: int(expires.timestamp())}
         for number, part in enumerate(parts):
             self._items.update(account_id, f"{head}#{slot}{number}", {"data": part, **lasting})
-        sets: dict[str, Any] = {"slot": slot, "parts": len(parts), "digest": sha256(data).digest(), **lasting}
-        self._items.update(account_id, head, sets)
+        sets: dict[str, Any] = {"slot": slot, "parts": len(parts), "digest": sha256(data).digest(), "floor": kept.floor}
+        self._items.update(account_id, head, sets | lasting)
         kept.slot = slot
         return True
 
@@ -239,6 +264,6 @@ def _assembled(item_id: str, head: Mapping[str, Any], items: Mapping[str, Mappin
         data = b"".join(bytes(items[f"{item_id}#{slot}{number}"]["data"]) for number in range(parts))
         if sha256(data).digest() != bytes(head["digest"]):
             return None
-        return Kept.from_bytes(data, slot)
+        return replace(Kept.from_bytes(data, slot), floor=int(head.get("floor") or 0))
     except (KeyError, TypeError, ValueError):
         return None

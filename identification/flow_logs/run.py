@@ -345,16 +345,17 @@ class UsageRun:
         }
         kept = kept_of.get(flow_log.flow_log_id) or Kept.empty(scope)
         former = kept_of.get(f"{flow_log.flow_log_id}{_RECENT}") or Kept.empty(scope)
-        # Where the group exposes more than what was looked for, all of it is read again.
-        if not kept.evidence.scope.covers(scope):
+        floor = _first_second(subject, self.config.usage.days, self.now)
+        # Where the group exposes more than what was looked for, or for longer, all of it is read again.
+        if not kept.is_enough(scope, floor):
             kept = kept.widened(scope)
-        if not former.evidence.scope.covers(kept.evidence.scope):
+        if not former.is_enough(kept.evidence.scope, floor):
             former = former.widened(kept.evidence.scope)
         for each in (kept, former):
             each.evidence.prune(first_hour)
         former.keep_units([hour for hour in former.units if hour >= first_hour])
-        recent = replace(Kept.empty(kept.evidence.scope), slot=former.slot)
-        floor = _first_second(subject, self.config.usage.days, self.now)
+        kept.floor = floor
+        recent = replace(Kept.empty(kept.evidence.scope), slot=former.slot, floor=floor)
         seen = kept.shown_interfaces() | former.shown_interfaces()
         return IssueReading(subject.issue.issue_id, interfaces, floor, kept, recent, former, seen)
 

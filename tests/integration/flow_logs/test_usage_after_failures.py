@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -307,6 +307,52 @@ def test_who_worked_is_known_while_another_rule_has_all_read_again(world: UsageW
         use = world.usage()
         assert (use.verdict, packets(world)) == (UseVerdict.WORKING, 1800)
     assert use.gaps == ()
+
+
+@pytest.mark.parametrize("others", [True, False], ids=["with others", "alone"])
+def test_what_came_before_a_rule_that_is_closed_again_is_read_for_the_others(
+    world: UsageWorld, *, others: bool
+) -> None:
+    """The period began with the call that opened that rule, and begins earlier again."""
+    if others:  # their period lasts: the objects before the call stay among those that are read
+        both = [world.group_id, world.group("tcp", 3389, "0.0.0.0/0", "other")]
+        world.ec2.modify_network_interface_attribute(NetworkInterfaceId=world.interface_id, Groups=both)
+        assert world.hammer("identify").exit_code == 0
+    world.put(world.no_data(range(31, 14 * 24 + 2)), 31)
+    world.put([*world.no_data([30]), *world.both_ways(WORKER, 30, second=300)], 30)
+    world.put(world.no_data(range(30)))
+    opened_at = datetime.fromtimestamp(world.at(30) + 3000, UTC).isoformat()
+    texts = dict.fromkeys(("principal", "source_ip", "user_agent", "event_name", "event_id"), "x")
+    items = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).items
+    if others:
+        assert counts(world.usage()) == {"working": 1}
+    items.update(MAIN, world.group_id, {"opened_by": {**texts, "event_time": opened_at}})
+    assert world.usage().covered == 1
+    items.update(MAIN, world.group_id, {}, removes=["opened_by"])
+    for _ in range(2):
+        use = world.usage()
+        assert (use.verdict, use.covered, counts(use), packets(world)) == (UseVerdict.WORKING, 1, {"working": 1}, 1800)
+
+
+def test_who_worked_is_not_forgotten_with_the_objects_where_another_rule_has_all_read_again(
+    world: UsageWorld,
+) -> None:
+    """The bucket keeps its objects for a week; the table knows of the week before."""
+    old = world.put([*world.no_data(range(169, 14 * 24 + 2)), *world.both_ways(WORKER, 250)], 169)
+    world.put([*world.no_data(range(169)), *world.both_ways(SCANNER, 20, packets=2)])
+    assert counts(world.usage()) == {"working": 1, "answered": 1}
+    world.s3.delete_object(Bucket=BUCKET, Key=old)
+    world.open_too(3389)
+    for is_opened in (False, True, False):
+        if is_opened:
+            rule = {"IpProtocol": "tcp", "FromPort": 3000, "ToPort": 4000, "CidrIp": "0.0.0.0/0"}
+            world.ec2.authorize_security_group_ingress(GroupId=world.group_id, **rule)
+            assert world.hammer("identify").exit_code == 0
+        use = world.usage()
+        assert (use.verdict, packets(world), counts(use)) == (UseVerdict.WORKING, 1800, {"working": 1, "answered": 1})
+        assert use.covered < 0.51
+    world.put([*world.no_data(range(169, 14 * 24 + 2)), *world.both_ways(WORKER, 250)], 169)  # it is back
+    assert (world.usage().covered, packets(world)) == (1, 1800)
 
 
 def test_lines_that_do_not_fit_count_in_hours_that_are_read_again(
