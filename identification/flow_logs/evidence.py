@@ -263,7 +263,7 @@ class Evidence:
                 self.entries[key] = _with_cell(self.entries.get(key, b""), cell)
             else:
                 self._add_other(number, peer, hour)
-        elif is_in and called_us(flags, local_port, peer_port):
+        elif is_in and called_us(flags, local_port, peer_port) and not self._is_late(record, flags):
             key = _key(_REFUSED, number, record.protocol, local_port, 0, peer)
             minute = 1 << record.start % HOUR // 60
             has_syn = int(bool(flags & THEY_CALLED))
@@ -273,6 +273,14 @@ class Evidence:
             self._add_other(number, peer, hour)
         if len(self.entries) > 2 * (CONNECTIONS_KEPT + FOLDED_KEPT + REFUSED_KEPT + OTHERS_KEPT):
             self.fold()
+
+    def _is_late(self, record: FlowRecord, flags: int) -> bool:
+        """Whether refused packets to a port outside the scope end a connection, and begin none.
+
+        What comes after a connection that we opened is over is refused (Amazon VPC User Guide, "Flow log records").
+        """
+        has_no_syn = bool(record.tcp_flags) and not flags & THEY_CALLED
+        return has_no_syn and record.protocol == _TCP and axis_of(_TCP, record.dstport) not in self.scope
 
     def _add_other(self, number: int, peer: Address, hour: int) -> None:
         """Note that a peer has a record of which nothing else is kept."""

@@ -145,6 +145,16 @@ CASES: dict[str, tuple[list[FlowRecord], tuple[Exposure, ...], dict[str, int]]] 
         (),
         {"working": 1},
     ),
+    "nor are those that end connections that we opened to a high port": (
+        talk(A, 60, 60) + refused(A, 40_000, 40_001, 40_002, peer_port=27_017, flags=1),
+        (),
+        {"working": 1},
+    ),
+    "attempts that end are attempts": (
+        talk(A, 60, 60) + refused(A, 40_000, 40_001, 40_002, peer_port=27_017, flags=3),
+        (),
+        {"noise": 1},
+    ),
     "private is inside": (talk("10.0.9.9", 60, 60), (), {"inside": 1}),
     "documentation addresses are not public": (talk("203.0.113.5", 60, 60), (), {"inside": 1}),
     "another address in the packet is hidden": (talk(A, 60, 60, through="1.1.1.1"), (), {"hidden": 1}),
