@@ -331,7 +331,12 @@ def test_what_came_before_a_rule_that_is_closed_again_is_read_for_the_others(
     items.update(MAIN, world.group_id, {}, removes=["opened_by"])
     for _ in range(2):
         use = world.usage()
-        assert (use.verdict, use.covered, counts(use), packets(world)) == (UseVerdict.WORKING, 1, {"working": 1}, 1800)
+        assert (use.verdict, use.covered, counts(use), packets(world)) == (
+            UseVerdict.WORKING,
+            Decimal(1),
+            {"working": 1},
+            1800,
+        )
 
 
 def test_who_worked_is_not_forgotten_with_the_objects_where_another_rule_has_all_read_again(
@@ -352,7 +357,7 @@ def test_who_worked_is_not_forgotten_with_the_objects_where_another_rule_has_all
         assert (use.verdict, packets(world), counts(use)) == (UseVerdict.WORKING, 1800, {"working": 1, "answered": 1})
         assert use.covered < 0.51
     world.put([*world.no_data(range(169, 14 * 24 + 2)), *world.both_ways(WORKER, 250)], 169)  # it is back
-    assert (world.usage().covered, packets(world)) == (1, 1800)
+    assert (world.usage().covered, packets(world)) == (Decimal(1), 1800)
 
 
 def test_lines_that_do_not_fit_count_in_hours_that_are_read_again(

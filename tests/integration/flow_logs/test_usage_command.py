@@ -238,7 +238,7 @@ def test_an_interface_of_a_pod_tells_too_though_it_has_no_attachment_of_its_own(
     world.interface_id, world.address = name, branch["PrivateIpAddress"]
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 20)])
     use = world.usage()
-    assert (use.verdict, use.covered, counts(use)) == (UseVerdict.WORKING, 1, {"working": 1})
+    assert (use.verdict, use.covered, counts(use)) == (UseVerdict.WORKING, Decimal(1), {"working": 1})
 
 
 def test_a_rule_that_stays_admits_the_same(world: UsageWorld) -> None:
