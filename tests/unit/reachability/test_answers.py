@@ -85,6 +85,15 @@ def test_a_target_group_that_names_an_instance_means_its_first_interface(
     assert ("i-1" in parse_interface({"NetworkInterfaceId": "eni-1", "Attachment": attachment}).known_as) is named
 
 
+@pytest.mark.parametrize("written", ["2600:1f18::a", "2600:1F18::A", "2600:1f18:0:0:0:0:0:a", "2600:1f18::000a"])
+def test_a_target_group_may_write_an_ipv6_address_in_any_form(written: str) -> None:
+    known_as = parse_interface(
+        {"NetworkInterfaceId": "eni-1", "Ipv6Addresses": [{"Ipv6Address": "2600:1f18::a"}]}
+    ).known_as
+    assert written in known_as
+    assert "2600:1f18::b" not in known_as
+
+
 @pytest.mark.parametrize("kind", ["CarrierIp", "CustomerOwnedIp"])
 def test_an_address_of_a_carrier_or_a_customer_is_not_of_the_internet(kind: str) -> None:
     raw = {"NetworkInterfaceId": "eni-1", "Association": {"PublicIp": "8.8.8.1", kind: "8.8.8.1"}}
