@@ -333,23 +333,24 @@ class Sweep:
     def _interface_filters(self) -> Iterator[Filters]:
         """What to ask for, one answer after the other.
 
-        Each page shows EC2 at a time of its own: where interfaces go in between, one may be on no page. So what decides
-        a verdict is asked for once more where there were several: the users of each group, and what may lead to them.
+        Each page shows EC2 at a time of its own: where interfaces go in between, one may be on no page. Of a region a
+        group that seems to be unused is asked for once more. A look at groups also asks for what may lead to them.
         """
         if self._whole:
             yield ()
             if self._pages_read[_DESCRIBE_INTERFACES] < 2:
                 return
-        # A group may be used in VPCs other than its own (AssociateSecurityGroupVpc).
-        yield from _of_each("group-id", self._exposed)
-        had_pages = self._whole
-        if not self._whole:
+            yield from _of_each("group-id", self._exposed - self._was_in_use)
+        else:
+            # A group may be used in VPCs other than its own (AssociateSecurityGroupVpc).
+            yield from _of_each("group-id", self._exposed)
+            had_pages = False
             for of_vpcs in _of_each("vpc-id", {raw.get("VpcId", "") for raw in self._users.values()}):
                 before = self._pages_read[_DESCRIBE_INTERFACES]
                 yield of_vpcs
                 had_pages |= self._pages_read[_DESCRIBE_INTERFACES] > before + 1
-        if had_pages:
-            yield from _of_each("interface-type", _LEADING_IN)
+            if had_pages:
+                yield from _of_each("interface-type", _LEADING_IN)
         # Where a later answer shows that an interface has left a group, another one may have come to it since.
         again: set[str] = set()
         while left := self._was_in_use - self._used(self._found.values()) - again:
