@@ -201,13 +201,16 @@ class Prompt:
 
 
 class UnattendedPrompt(Prompt):
-    """What an unattended run says. A full disk, or a reader that left, does not keep it from its work."""
+    """What an unattended run says. A full disk, or a reader that left, does not keep it from its work.
+
+    A terminal that was closed is one more reader that left.
+    """
 
     def show(self, text: str | Text) -> None:
         """Print a line, or lines, where the output can be written."""
-        if self._console.is_terminal:
-            super().show(text)
-            return
         with output_errors_noted([]):  # the end of the program finds the same, and names it
+            if self._console.is_terminal:
+                super().show(text)
+                return
             # Not by the console: where a reader left, that ends the process.
             typer.echo("\n".join(map(printable, str(text).split("\n"))))

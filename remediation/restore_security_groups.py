@@ -95,9 +95,10 @@ def command(
             raise WrongUsageError("--decided needs --account, --region and --group, once each")
         end(carry_out_decided(config, account[0], region[0], (group or [""])[0]))
         return
-    _refuse_to_ask_nobody(is_asking=not (batch or dry_run or release_ or give_up))
+    is_asking = not (batch or dry_run or release_ or give_up)
+    _refuse_to_ask_nobody(is_asking=is_asking)
     configuration = read_configuration(config)
-    context, prompt = build_context(configuration), Prompt()
+    context, prompt = build_context(configuration), Prompt() if is_asking or dry_run else UnattendedPrompt()
     _refuse_unknown_region(configuration, context, account or (), region or ())
     if give_up:
         end(give_up_change(configuration, context, prompt, account or (), region or (), (group or [""])[0]))

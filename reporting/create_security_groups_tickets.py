@@ -115,7 +115,7 @@ def _services(
         now=utc_now,
         sleep=sleep,
         renew=lease.renew if lease else _nothing,
-        show_text=typer.echo,
+        show_text=_show_text,
         left_accounts=left_accounts,
         reads_sources=True,
     )
@@ -123,6 +123,11 @@ def _services(
 
 def _nothing() -> None:
     pass
+
+
+def _show_text(text: str) -> None:
+    with output_errors_noted([]):  # what ends the run shows its summary, and finds the same
+        typer.echo(text)
 
 
 def _show(summary: ReportSummary, prefix: str = "") -> None:

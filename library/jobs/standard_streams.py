@@ -9,9 +9,10 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-_OUTPUT_ENDED = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# EIO: a terminal that was closed (POSIX, write), or a disk that fails.
+_OUTPUT_ENDED = frozenset({errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _INCOMPLETE = 1
 
 
@@ -50,5 +51,6 @@ def output_errors_told() -> Iterator[None]:
         # What is left of the output must not be tried again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno != errno.EPIPE:  # whoever read a pipe and left has enough
-            print(f"hammer: the output could not be written: {error.strerror}", file=sys.stderr)  # noqa: T201
+            with suppress(OSError):  # standard error may be the same terminal
+                print(f"hammer: the output could not be written: {error.strerror}", file=sys.stderr)  # noqa: T201
         sys.exit(_INCOMPLETE)

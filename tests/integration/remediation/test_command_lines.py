@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from botocore.client import BaseClient
@@ -295,18 +297,42 @@ def test_a_full_disk_under_the_output_keeps_no_group_open_and_the_record_says_wh
     assert capsys.readouterr().err == "", "the end of the program tells it"
 
 
-def test_a_reader_that_left_keeps_no_group_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(name="unread", params=["pipe", "terminal"])
+def _unread(request: pytest.FixtureRequest) -> Iterator[tuple[TextIO, str]]:
+    """A pipe whose reader left, or a terminal that was closed; and how a write to it fails."""
+    reader, writer = os.pipe() if request.param == "pipe" else pty.openpty()
+    os.close(reader)
+    output = os.fdopen(writer, "w", encoding="utf-8")
+    yield output, "Broken pipe" if request.param == "pipe" else "Input/output error"
+    with suppress(OSError):
+        output.close()
+
+
+def test_a_reader_that_left_keeps_no_group_open(
+    world: World, monkeypatch: pytest.MonkeyPatch, unread: tuple[TextIO, str]
+) -> None:
     groups = [world.group(SSH) for _ in range(2)]
     for group in groups:
         world.issue(group)
-    reader, writer = os.pipe()
-    os.close(reader)
-    left = os.fdopen(writer, "w", encoding="utf-8")
     with monkeypatch.context() as patched:
-        patched.setattr("sys.stdout", left)
+        patched.setattr("sys.stdout", unread[0])
         clean_security_groups.command(config=str(world.folder), batch=True)
-    with pytest.raises(BrokenPipeError):
-        left.close()
     assert [world.rules(group) & OPEN for group in groups] == [set(), set()]
     (run,) = JobRecords(world.table.items, MAIN).runs()
-    assert (run.outcome, run.problems) == ("incomplete", ["the output could not be written: Broken pipe"])
+    assert (run.outcome, run.problems) == ("incomplete", [f"the output could not be written: {unread[1]}"])
+
+
+def test_a_reader_that_left_keeps_no_group_from_being_restored_and_given_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, unread: tuple[TextIO, str]
+) -> None:
+    group = closed(world)
+    options: dict[str, Any] = {"config": str(world.folder), "account": [MEMBER], "region": [REGION], "group": [group]}
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", unread[0])
+        restore_security_groups.command(**options, batch=True)
+        assert world.rules(group, MEMBER) == OPEN
+        assert world.stored(group, MEMBER).remediation_details["restored"]["by"] == "jane"
+        restore_security_groups.command(**options, release_=True)
+    details = world.stored(group, MEMBER)
+    assert not details.remediation_details.get("restored")
+    assert [run.outcome for run in JobRecords(world.table.items, MAIN).runs()] == ["done"]

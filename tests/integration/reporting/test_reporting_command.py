@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
 from library.aws.lock import REPORTING_LOCK_ID, Lock
+from library.aws.records import JobRecords
 from library.jobs import run as run_of_a_job
 from library.jobs.host_logs import LOG_GROUP, host_logging
 from reporting import create_security_groups_tickets as job
@@ -79,6 +81,26 @@ def test_with_nothing_enabled_the_console_shows_each_ticket_and_that_counts(worl
     world.found()
     assert run(world, tmp_path).stdout.endswith("1 found again; 1 unchanged\n")
     assert world.jira.requests == world.slack.requests == []
+
+
+def test_a_reader_that_left_keeps_no_issue_from_being_reported(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing_enabled(world)
+    world.found("sg-1")
+    world.found("sg-2")
+    (tmp_path / "config.json").write_text(json.dumps(world.config_file()))
+    reader, writer = os.pipe()
+    os.close(reader)
+    left = os.fdopen(writer, "w", encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", left)
+        job.command()
+    with pytest.raises(BrokenPipeError):
+        left.close()
+    assert [world.issue(group).timestamps.reported is None for group in ("sg-1", "sg-2")] == [False, False]
+    (record,) = JobRecords(world.table.items, MAIN).runs()
+    assert (record.outcome, record.problems) == ("incomplete", ["the output could not be written: Broken pipe"])
 
 
 @pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["a run", "a dry run"])
