@@ -143,6 +143,7 @@ class JournalEntry:
         started: when the first step was written, ISO 8601 in UTC.
         changed: when this was written, ISO 8601 in UTC.
         problem: why it is not finished.
+        is_exact: whether a restore revokes also what others made since its backup.
     """
 
     kind: ChangeKind
@@ -158,6 +159,7 @@ class JournalEntry:
     started: str = ""
     changed: str = ""
     problem: str = ""
+    is_exact: bool = False
 
     @property
     def added(self) -> tuple[IngressRule, ...]:
@@ -220,7 +222,8 @@ class JournalEntry:
         texts = {name: getattr(self, name) for name in _TEXTS}
         # Without these lists, an older version could not read the issue.
         lists: dict[str, list[Any]] = {"add": [], "revoke": [], "describe": []}
-        return {"kind": str(self.kind), "step": str(self.step), **texts, _OWN_ITEM: True, **lists}
+        exact = {_EXACT: True} if self.is_exact else {}
+        return {"kind": str(self.kind), "step": str(self.step), **texts, **exact, _OWN_ITEM: True, **lists}
 
     def to_item(self) -> dict[str, Any]:
         """The map `journal` of the journal's own item. What is empty is left out: its size is limited."""
@@ -247,11 +250,13 @@ class JournalEntry:
             add=tuple(_added(raw, every_id) for raw in item.get("add", ()) if raw.get("state") not in _NOT_HAMMERS),
             revoke=revoke,
             withdrawn=tuple(_added(raw, ()) for raw in item.get("withdrawn", ())),
+            is_exact=item.get(_EXACT) is True,
             **{**texts, "backup": str(item["backup"])},
         )
 
 
 _OWN_ITEM = "own_item"  # says that the rules are in the journal's own item: an older version kept them in the issue
+_EXACT = "exact"
 _TEXTS = ("backup", "newest_backup", "restored_from", "run", "by", "started", "changed", "problem")
 # Earlier versions kept in the journal what is not Hammer's. The first one wrote no states: then nothing is known to be
 # done, and what may be closed keeps what stands in for it (docs/upgrade.md).

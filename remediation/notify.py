@@ -91,10 +91,13 @@ class ChangeMessage:
     details: tuple[str, ...] = ()
 
 
-def restore_command(issue: Issue, backup: str = "") -> str:
-    """The command that brings a group back to a backup; empty: to the one from before its newest remediation."""
-    option = f" --backup {shlex.quote(backup)}" if backup else ""
-    return f"hammer restore {hammer_options(issue)}{option}"
+def restore_command(issue: Issue, backup: str = "", *, exact: bool = False) -> str:
+    """The command that brings a group back to a backup; empty: to the one from before its newest remediation.
+
+    With `exact` it revokes also what others made since.
+    """
+    options = (f" --backup {shlex.quote(backup)}" if backup else "") + (" --exact" if exact else "")
+    return f"hammer restore {hammer_options(issue)}{options}"
 
 
 def release_command(issue: Issue) -> str:
@@ -235,20 +238,21 @@ def restored_message(
     )
 
 
-def not_restored_message(issue: Issue, bucket: str, source: str, reason: str) -> ChangeMessage:
-    """A group could not be restored, or not completely."""
+def not_restored_message(issue: Issue, bucket: str, source: str, reason: str, *, exact: bool = False) -> ChangeMessage:
+    """A group could not be restored, or not completely. `exact`: as `restore_command` has it."""
     return ChangeMessage(
         "Not restored",
         f"The group could not be restored completely: {reason}. No other run continues the restore.",
         (
             f"Backup: s3://{bucket}/{source}",
-            f"Your security team can restore it on Hammer's host: {restore_command(issue, source)}",
+            f"Your security team can restore it on Hammer's host: {restore_command(issue, source, exact=exact)}",
         ),
     )
 
 
 def restore_interrupted_message(issue: Issue, bucket: str, entry: JournalEntry) -> ChangeMessage:
     """A restore was begun and is not complete."""
+    again = restore_command(issue, entry.restored_from, exact=entry.is_exact)
     return ChangeMessage(
         "Restore not complete",
         f"A restore of the group by {entry.by or 'somebody'} was interrupted. No other run continues it, and automatic "
@@ -257,7 +261,7 @@ def restore_interrupted_message(issue: Issue, bucket: str, entry: JournalEntry) 
             *_rules("Revoked so far", entry.closed),
             *_rules("Added so far", entry.added),
             f"Backup: s3://{bucket}/{entry.restored_from}",
-            f"Your security team can complete it on Hammer's host: {restore_command(issue, entry.restored_from)}",
+            f"Your security team can complete it on Hammer's host: {again}",
             f"Or let the group be remediated again: {release_command(issue)}",
         ),
     )

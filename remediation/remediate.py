@@ -348,10 +348,10 @@ def is_interrupted_restore(issue: Issue) -> bool:
 def interrupted_restore_text(issue: Issue) -> str:
     """Who must do what about it."""
     entry = RemediationDetails.of(issue.remediation_details).entry
-    who, source = (entry.by, entry.restored_from) if entry else ("", "")
+    who, source, exact = (entry.by, entry.restored_from, entry.is_exact) if entry else ("", "", False)
     return (
         f"a restore by {who or 'somebody'} was interrupted, and no other run continues it. "
-        f"Run it again: {restore_command(issue, source)}; or give the group back: {release_command(issue)}"
+        f"Run it again: {restore_command(issue, source, exact=exact)}; or give the group back: {release_command(issue)}"
     )
 
 

@@ -185,6 +185,7 @@ class GroupRestore(GroupWork):
             restored_from=self._source.key,
             run=self._context.run,
             by=self._context.who,
+            is_exact=self._exact,
         )
         changes = RuleChanges(
             add=planned.add,
@@ -340,7 +341,7 @@ class RestoreJob:
             return self._not_restored(issue, source, result.text)
         message = result.message or self._restored(source, notes, issue, work.backup)
         if result.kind is ResultKind.INCOMPLETE:
-            again = restore_command(issue, source.key)
+            again = restore_command(issue, source.key, exact=self._exact)
             text = f"not complete yet: {result.text}. It is flagged as restored; to complete it, run again: {again}"
             return [f"{issue.location}: {text}", *self._notify(issue, message)]
         self._prompt.show(
@@ -459,7 +460,7 @@ class RestoreJob:
         return restored_message(issue, self._context.backups.bucket, source.key, backup, self._context.who, notes)
 
     def _not_restored(self, issue: Issue, source: RestoreSource, reason: str) -> list[str]:
-        message = not_restored_message(issue, self._context.backups.bucket, source.key, reason)
+        message = not_restored_message(issue, self._context.backups.bucket, source.key, reason, exact=self._exact)
         return [f"{issue.location}: {reason}", *self._notify(issue, message)]
 
     def _notify(self, issue: Issue, message: ChangeMessage) -> list[str]:

@@ -340,6 +340,41 @@ def test_an_interrupted_restore_is_continued_by_who_asked_for_it(world: Eventual
     assert world.batch().problems == []
 
 
+@pytest.mark.parametrize("fault", ["killed_after", "lost_after", "refused"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_an_interrupted_exact_restore_is_continued_as_it_was_asked_for(
+    world: EventualWorld, fault: str, at: int
+) -> None:
+    """The command without `--exact` would leave what others opened since, and flag the group as restored."""
+    group = world.group(SSH, RDP)
+    assert world.batch().problems == []
+    world.clock.pass_by(3600)
+    world.ec2.add(group, IngressRule("tcp", 22, 22, cidr="9.9.9.0/24"))
+    world.ec2.made.clear()
+    world.ec2.fault = (at, FAULTS[fault])
+    problems: list[str] = []
+    with suppress(KilledError):
+        problems = world.restore(group, exact=True)
+    told = world.people.alerts[1:]
+    world.ec2.fault = None
+    world.clock.pass_by(3600)
+    entry = world.entry(group)
+    assert entry is not None
+    if not entry.step.is_finished:
+        (problem,) = world.batch().problems
+        told += world.people.alerts[-1:]
+        problems = [each for each in problems if "hammer restore " in each] + [problem]
+    commands = [
+        line.partition("hammer restore ")[2]
+        for line in "\n".join([*problems, *(text for _, text in told)]).replace(";", "\n").splitlines()
+        if "hammer restore --account" in line
+    ]
+    assert all(command.endswith(" --exact") for command in commands), commands
+    assert bool(commands) is (not entry.step.is_finished or fault == "refused")
+    assert world.restore(group, exact=True) == []
+    assert sources(world, group) == {"0.0.0.0/0", "::/0"}
+
+
 def test_messages_say_who_can_run_the_command(world: EventualWorld) -> None:
     group = world.group(SSH)
     world.batch()
