@@ -355,18 +355,18 @@ def test_an_interrupted_exact_restore_is_continued_as_it_was_asked_for(
     problems: list[str] = []
     with suppress(KilledError):
         problems = world.restore(group, exact=True)
-    told = world.people.alerts[1:]
+    alerts = world.people.alerts[1:]
     world.ec2.fault = None
     world.clock.pass_by(3600)
     entry = world.entry(group)
     assert entry is not None
     if not entry.step.is_finished:
         (problem,) = world.batch().problems
-        told += world.people.alerts[-1:]
+        alerts += world.people.alerts[-1:]
         problems = [each for each in problems if "hammer restore " in each] + [problem]
     commands = [
         line.partition("hammer restore ")[2]
-        for line in "\n".join([*problems, *(text for _, text in told)]).replace(";", "\n").splitlines()
+        for line in "\n".join([*problems, *(text for _, text in alerts)]).replace(";", "\n").splitlines()
         if "hammer restore --account" in line
     ]
     assert all(command.endswith(" --exact") for command in commands), commands
