@@ -354,7 +354,12 @@ class RestoreJob:
         return self._notify(issue, message)
 
     def release(self) -> list[str]:
-        """Give the group back to automatic remediation. Returns what could not be done; raises one of GROUP_ERRORS."""
+        """Give the group back to automatic remediation. Returns what could not be done.
+
+        Raises:
+            LockedError: another run took the lock over.
+            one of GROUP_ERRORS: it could not be read or recorded.
+        """
         context, target = self._context, self._target
         issue = context.table.get(target.account_id, target.group_id)
         details = read_details(context.table, issue) if issue else RemediationDetails()
@@ -363,6 +368,8 @@ class RestoreJob:
         if issue is None or not (begun or flag):
             self._prompt.show("the group is not waiting for a decision: nothing changed")
             return []
+        # A host may sleep before it reads the issue: then the flag may be of a newer restore.
+        context.lease.renew_now()
         restored = str(flag.get("at") or "") if isinstance(flag, Mapping) else ""
         message = released_message(context.who, begun.started if begun else restored)
         notification = context.notification_of(issue, message)
@@ -383,6 +390,7 @@ class RestoreJob:
             What could not be done, one line each.
 
         Raises:
+            LockedError: another run took the lock over.
             one of GROUP_ERRORS: it could not be read or recorded.
         """
         context, target = self._context, self._target
@@ -401,6 +409,7 @@ class RestoreJob:
             return [
                 f"{issue.location}: not given up: the next remediation run completes it, or a restore takes it back"
             ]
+        context.lease.renew_now()
         ended = replace(entry, step=JournalStep.DONE, problem=f"given up by {context.who} before it was complete")
         message = given_up_message(context.who, entry.backup)
         Journal(context.table, issue, context.now).write(ended, notification=context.notification_of(issue, message))

@@ -340,6 +340,18 @@ def test_an_interrupted_restore_is_continued_by_who_asked_for_it(world: Eventual
     assert world.batch().problems == []
 
 
+def test_a_release_that_lost_the_lock_gives_no_newer_restore_back(world: EventualWorld) -> None:
+    """Its host slept before it read the issue, and somebody has restored the group again since."""
+    group = world.group(SSH)
+    world.batch()
+    world.clock.pass_by(3600)
+    assert world.restore(group) == []
+    world.lock.taken_over_after = world.lock.renewals
+    with pytest.raises(LockedError):
+        world.release(group)
+    assert world.stored(group).remediation_details["restored"]
+
+
 @pytest.mark.parametrize("fault", ["killed_after", "lost_after", "refused"])
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_an_interrupted_exact_restore_is_continued_as_it_was_asked_for(
