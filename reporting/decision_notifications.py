@@ -107,7 +107,7 @@ class DecisionNotifications:
             return True
         key = str(issue.jira_details.get("ticket") or "")
         if not key:
-            return not issue.status.is_exposed  # the ticket that is filed later gets it
+            return not self._gets_ticket(issue)  # the ticket that is filed later gets it
         decision = untold.decision
         try:
             self._comment(self.jira, issue, key, untold, problems)
@@ -118,8 +118,12 @@ class DecisionNotifications:
         except JiraError as error:
             problems.append(f"{issue.location}: what was decided is not in {key} yet: {error}")
             # Nobody reads a ticket that is gone. One that refuses may be replaced while its issue is open.
-            return error.says_gone or (error.is_refusal and not issue.status.is_exposed)
+            return error.says_gone or (error.is_refusal and not self._gets_ticket(issue))
         return True
+
+    def _gets_ticket(self, issue: Issue) -> bool:
+        """Whether a ticket may be filed for an issue: not where it is over, or where nothing is scanned any more."""
+        return issue.status.is_exposed and self.config.watches(issue.account_id, issue.details.region)
 
     def take_off(self, key: str, label: str) -> list[str]:
         """Take a label off a ticket. One that JIRA does not let go decides nothing again.
