@@ -10,10 +10,13 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decision_store import Decisions
+from library.aws.issue_table import IssueTable
 from library.config.models import limits_of
+from library.errors import ConflictError
 from library.issues.change_notifications import Channel
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
@@ -226,7 +229,9 @@ def test_a_webhook_that_is_down_is_not_asked_for_each_issue(world: World) -> Non
     world.webhook.faults.append(Fault("POST /", Answer(status=404), times=100))
     for number in range(20):
         world.found(f"sg-{number}")
-    summary = report(world)
+    with patch.object(IssueTable, "update", autospec=True, side_effect=IssueTable.update) as writes:
+        summary = report(world)
+    assert writes.call_count == 2  # what is about to be sent, and that it did not arrive
     assert len(world.webhook.requests) == 1
     assert len(summary.problems) == 1
     assert summary.problems[0].endswith(": 20 events are left to the next run")
@@ -265,6 +270,19 @@ def killed_after_the_event(world: World) -> None:
 
     with patch.object(WebhookClient, "send", send_and_die), pytest.raises(KilledError):
         world.report()
+
+
+@pytest.mark.parametrize("error", [ConflictError("changed"), EndpointConnectionError(endpoint_url="https://x")])
+def test_an_event_that_could_not_be_recorded_before_is_sent_by_the_next_run(world: World, error: Exception) -> None:
+    alone(world)
+    world.found()
+    with patch.object(IssueTable, "update", side_effect=error):
+        summary = report(world)
+    assert world.webhook.requests == []
+    assert len(summary.problems) == (not isinstance(error, ConflictError))
+    assert len(summary.notes) == isinstance(error, ConflictError)
+    report(world)
+    assert world.webhook.types == ["new"]
 
 
 def test_a_run_that_dies_after_the_event_sends_the_same_again(world: World) -> None:
