@@ -96,7 +96,7 @@ def scan_template_file(
         raise WrongUsageError(f"{path}: it is no template: it has no Resources")
     values = template_values(path, template, parameters)
     found = read_groups(values)
-    lines = {key.value: line_of(text, key.start) for key, _ in resources.with_merged()}
+    lines = {key.value: line_of(text, key.start) for key, _ in resources.pairs}
     return _listing(_planned(found, values), judge, group_ids, now, path, lines)
 
 

@@ -119,7 +119,7 @@ def read_groups(values: TemplateValues) -> TemplateGroups:
         elif tree.text("Type") == PREFIX_LIST:
             found.prefix_lists[name] = _entries(tree, values)
     section = values.template.get("Resources")
-    for pair in section.with_merged() if section is not None else ():
+    for pair in section.pairs if section is not None else ():
         name, tree = pair[0].value, pair[1]
         if there.get(name) is tree and tree.text("Type") == INGRESS:
             _read_resource(found, pair, values)
@@ -167,7 +167,7 @@ def _maker(mapping: Tree) -> _Maker | None:
     called = function_of(mapping)
     if called:
         return _Maker(mapping, *called)
-    pairs = mapping.with_merged() if mapping.kind == "mapping" else ()
+    pairs = mapping.pairs if mapping.kind == "mapping" else ()
     return next((_Maker(key, key.value, body) for key, body in pairs if key.value.startswith("Fn::")), None)
 
 

@@ -45,7 +45,7 @@ class Tree:
         tag: as YAML resolved it, or the template's own, such as `!Sub`.
         value: a scalar's text.
         items: a sequence's members.
-        pairs: a mapping's keys and values, in order.
+        pairs: a mapping's keys and values, in order; before its own those that merge keys (`<<`) bring into it.
         start: where its text begins, in characters.
         style: a scalar's quotes or block sign; of the others, whether they stand in brackets (`flow`).
     """
@@ -60,32 +60,17 @@ class Tree:
     style: str = field(default="", compare=False)
 
     def get(self, key: str) -> Tree | None:
-        """A mapping's value; that of a merge key (`<<`) where it has none of its own."""
+        """A mapping's value."""
         found = self.pair(key)
-        if found:
-            return found[1]
-        for merged_key, merged in self.pairs:
-            if merged_key.value == "<<":
-                for each in merged.items or [merged]:
-                    if (value := each.get(key)) is not None:
-                        return value
-        return None
+        return found[1] if found else None
 
     def pair(self, key: str) -> tuple[Tree, Tree] | None:
-        """A mapping's own key and value. Of keys that come twice the last counts, as in CloudFormation."""
+        """A mapping's key and value. Of keys that come twice the last counts, as in CloudFormation."""
         return next(((k, v) for k, v in reversed(self.pairs) if k.kind == "scalar" and k.value == key), None)
 
     def named(self) -> Iterator[tuple[str, Tree]]:
-        """A mapping's keys as texts, with their values, those of merge keys included."""
-        return ((key.value, value) for key, value in self.with_merged())
-
-    def with_merged(self) -> Iterator[tuple[Tree, Tree]]:
-        """A mapping's pairs, those of its merge keys (`<<`) before its own. Of a key twice there the last counts."""
-        for key, value in self.pairs:
-            if key.value == "<<":
-                for each in reversed(value.items or [value]):
-                    yield from each.with_merged()
-        yield from (pair for pair in self.pairs if pair[0].value != "<<")
+        """A mapping's keys as texts, with their values."""
+        return ((key.value, value) for key, value in self.pairs)
 
     @property
     def plain(self) -> str:
@@ -166,9 +151,26 @@ class _Reader:
             return Tree("sequence", tag, items=items, start=start, end=end, style=_flow(node))
         if isinstance(node, yaml.MappingNode):
             pairs = [(self.tree(key, depth + 1), self.tree(value, depth + 1)) for key, value in node.value]
-            return Tree("mapping", tag, pairs=pairs, start=start, end=end, style=_flow(node))
+            return Tree("mapping", tag, pairs=_merged(pairs), start=start, end=end, style=_flow(node))
         style = str(getattr(node, "style", None) or "")
         return Tree("scalar", tag, value=node.value, start=start, end=end, style=style)
+
+
+def _merged(pairs: list[tuple[Tree, Tree]]) -> list[tuple[Tree, Tree]]:
+    """A mapping's pairs with those of its merge keys, as PyYAML and `aws cloudformation package` merge them.
+
+    An own key counts before a merged one, an earlier mapping of a list before a later one, a later merge key before an
+    earlier one.
+    """
+    own = [pair for pair in pairs if pair[0].tag != "merge"]
+    if len(own) == len(pairs):
+        return pairs
+    merged: dict[str, tuple[Tree, Tree]] = {}
+    for key, value in pairs:
+        for each in reversed(value.items or [value]) if key.tag == "merge" else ():
+            merged |= {name.value: (name, part) for name, part in each.pairs}
+    names = {key.value for key, _ in own}
+    return [*(pair for name, pair in merged.items() if name not in names), *own]
 
 
 def _flow(node: yaml.CollectionNode) -> str:

@@ -424,3 +424,33 @@ def test_resources_of_a_merge_key_are_judged(tmp_path: Path, merged: str) -> Non
 def test_a_resource_in_place_of_a_merged_one_counts(tmp_path: Path) -> None:
     listing = judged(tmp_path, MERGED % "[*older, *shared]" + "  Rule: {Type: AWS::EC2::VPC}\n")
     assert (listing.issues, listing.failed) == ((), ())
+
+
+ANCHORS = """\
+Shared:
+  Private: &private {CidrIp: 10.0.0.0/8}
+  Open: &open {CidrIp: 0.0.0.0/0}
+  From: &from {Ref: From}
+Parameters: {From: {Type: String, Default: 0.0.0.0/0}}
+Resources:
+  Web:
+    Type: AWS::EC2::SecurityGroup
+    Properties: {GroupDescription: web, SecurityGroupIngress: [{IpProtocol: "-1", %s}]}
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["CidrIp: {<<: *from}", "<<: *private, <<: *open", "<<: [*open, *private]", "<<: *private, CidrIp: !Ref From"],
+)
+def test_a_merge_key_is_what_it_brings_in(tmp_path: Path, source: str) -> None:
+    """Also a function, and where there are two of them: PyYAML, which packages a template, has the last one count."""
+    listing = judged(tmp_path, ANCHORS % source)
+    assert ([(issue.group_id, issue.line) for issue in listing.issues], listing.failed) == ([("Web", 7)], ())
+    assert not judged(tmp_path, ANCHORS % "<<: *open, <<: *private").issues
+
+
+def test_a_key_in_quotes_merges_nothing(tmp_path: Path) -> None:
+    listing = judged(tmp_path, ANCHORS % "'<<': *open")
+    assert listing.issues == ()
+    assert [each.reason for each in listing.failed] == ["Web: a rule of Web without a source that this version knows"]
