@@ -29,7 +29,7 @@ _FIRST_VALUES = "terraform.tfvars"
 _VALUES_NAMED = 5
 _OVERRIDES = ("_override.tf", "_override.tofu")
 _RULE_TYPES = ("aws_security_group_rule", "aws_vpc_security_group_ingress_rule")
-_SWITCHES = ("create", "enabled")  # of terraform-aws-modules and of cloudposse
+_SWITCHES = {"terraform-aws-modules": "create", "cloudposse": "enabled"}  # false: the module makes nothing
 _CHOICE = {"true": 4, "false": 6}  # the tokens of `var.create ? 1 : 0` that count
 _EMPTY_SET = ("toset", "(", "[", "]", ")")
 _INTEGER = re.compile(r"-?\d+")
@@ -447,10 +447,8 @@ class Configurations:
         is_of_nothing = each is not None and ((each.kind == "object" and not each.items) or each.tokens == _EMPTY_SET)
         if is_of_nothing or self._count(block.get("count"), file, context) == "0":
             return not self.may_be_overridden(block, context)
-        if block.name == "module" and not self.called_folder(context.folder, block):
-            off = {self.sure_text(block.get(key), file, context) for key in _SWITCHES}
-            if "false" in off and not self.may_be_overridden(block, context):
-                return True
+        if block.name == "module" and self.sure_text(block.get(_switch(block)), file, context) == "false":
+            return not self.may_be_overridden(block, context)
         if context.call is None or context.parent is None:
             return False
         caller, call = context.call
@@ -458,7 +456,7 @@ class Configurations:
 
     def _count(self, node: Hcl | None, file: TerraformFile, context: Context) -> str | None:
         """What a count, also one such as `var.create ? 1 : 0`, is for sure; None: it is not known, or not there."""
-        if node is None or node.tokens[3:4] != ("?",):
+        if node is None or len(node.tokens) != 7 or node.tokens[3] != "?":
             return self.sure_text(node, file, context)
         condition = self.sure_text(Hcl("expression", tokens=node.tokens[:3]), file, context)
         choice = _CHOICE.get(condition or "")
@@ -639,6 +637,12 @@ def _text_of(node: Hcl) -> str | None:
 
 def _is_variable(node: Hcl) -> bool:
     return node.kind == "expression" and len(node.tokens) == 3 and node.tokens[:2] == ("var", ".")
+
+
+def _switch(call: Hcl) -> str:
+    """The argument that switches a module off; empty: what the arguments of its owner's modules mean is not known."""
+    owners = re.split("[/:]", call.text("source"))
+    return next((key for owner, key in _SWITCHES.items() if owner in owners), "")
 
 
 def _names_variable(tokens: Sequence[str], name: str) -> bool:

@@ -46,6 +46,10 @@ REGISTRY = (
     f'module "sg" {{{{\n  source = "terraform-aws-modules/security-group/aws"\n  {{}}\n  {WEB}\n'
     f"  ingress_with_cidr_blocks = [{OBJECT}]\n}}}}\n"
 )
+POSSE = REGISTRY.replace(
+    "terraform-aws-modules/security-group/aws",
+    "git::https://github.com/cloudposse/terraform-aws-security-group.git?ref=2.2.0",
+)
 ELSEWHERE: list[tuple[str, dict[str, str]]] = [
     (group('vpc_id = "vpc-2"'), {}),
     (group("vpc_id = local.vpc") + 'locals {\n  vpc = "vpc-2"\n}\n', {}),
@@ -66,7 +70,7 @@ ELSEWHERE: list[tuple[str, dict[str, str]]] = [
     (CALL.format("create = false"), {"/live/net/main.tf": group("count = var.create ? 1 : 0")}),
     (CALL.format("skip = true"), {"/live/net/main.tf": group("count = var.skip ? 0 : 1")}),
     (REGISTRY.format("create = false"), {}),
-    (REGISTRY.format("enabled = local.on") + "locals {\n  on = false\n}\n", {}),
+    (POSSE.format("enabled = local.on") + "locals {\n  on = false\n}\n", {}),
 ]  # fmt: skip
 
 
@@ -218,6 +222,9 @@ def test_it_does_not_make_the_group_s_own_place_one_of_several(main: str, files:
         (CALL.format("create = false"), OF_MODULE),
         (REGISTRY.format("create = true"), {}),
         (REGISTRY.format("create_sg = false"), {}),
+        (REGISTRY.format("enabled = false"), {}),
+        (POSSE.replace("cloudposse", "acme-cloudposse").format("enabled = false"), {}),  # such as a cluster's logs
+        (CALL.format("create = false"), {"/live/net/main.tf": group("count = var.create ? 1 : 0 + 1")}),
         (group(), {"/live/a.tf": OTHER_ACCOUNT, "/live/a_override.tf": 'provider "aws" {\n  assume_role {}\n}\n'}),
         (group("count = var.off") + 'variable "off" {\n  default = 0\n}\n', {}),
         (group("region = var.region") + US, {}),
