@@ -8,7 +8,7 @@ is patched.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, traffic_text
@@ -67,6 +67,7 @@ class _Match:
         source: what of it has the source; None: nothing that is known.
         items: the literals; empty: the source, or the ports, are not known.
         sure: whether protocol and ports are known to be the exposure's.
+        others: the same rule in other uses of its module, which are given another source that is not known.
     """
 
     rule: TerraformRule
@@ -74,6 +75,7 @@ class _Match:
     items: tuple[Hcl, ...]
     pieces: tuple[str, ...]
     sure: bool
+    others: tuple[_Match, ...] = ()
 
     @property
     def rank(self) -> int:
@@ -380,7 +382,9 @@ def _matches_of_any(
     found: dict[tuple[int, int], _Match] = {}
     for rules in uses:
         for match in _matches(configurations, rules, exposure):
-            found.setdefault(match.position, match)
+            first = found.setdefault(match.position, match)
+            if first is not match and not match.items:
+                found[match.position] = replace(first, others=(*first.others, match))
     return list(found.values())
 
 
@@ -665,7 +669,9 @@ def _rule_location(
         if match.sure
         else f"the rule at {match.rule.where} may have its ports",
     )
-    steps = tuple(text for _, text in match.source.value.steps) if match.source else ()
+    uses = [match, *match.others][:_LISTED]  # each use of a module that may be the group
+    sources = [each.source for each in uses if each.source]
+    steps = dict.fromkeys(text for source in sources for _, text in source.value.steps)
     location = Location(Kind.TERRAFORM, sure, match.where, (*evidence, *steps))
     notes = [listed] if listed else []
     narrowing = narrowed.get(exposure)
@@ -678,7 +684,9 @@ def _rule_location(
     elif frozen:
         notes.append("lifecycle.ignore_changes: Terraform leaves the ingress rules as they are in EC2")
     elif reason := _why_not(search.configurations, match):
-        notes.append(reason)
+        reasons = dict.fromkeys([reason, *(_why_not(search.configurations, each) for each in uses[1:])])
+        more = [f"in {count} more uses of its module"] if (count := len(match.others) + 1 - len(uses)) else []
+        notes.append("; or ".join([*reasons, *more]))
     elif exposure.prefix_list_id:
         notes.append(f"change the list, or take it out at {match.rule.where}")
     else:

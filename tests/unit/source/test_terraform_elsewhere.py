@@ -322,6 +322,20 @@ def test_of_two_uses_of_a_module_that_with_all_exposures_is_the_group_s(
     assert all(patch.after.startswith(first_call) for patch in located.patches.values())
 
 
+def test_what_decides_each_use_of_a_module_is_pointed_at() -> None:
+    """Which of the two is the group is not known, nor which of the two variables opened it."""
+    calls = "".join(CALL.replace('"net"', f'"{name}"').format(f"ssh = var.{name}") for name in ("one", "two"))
+    variables = 'variable "one" {}\nvariable "two" {}\n'
+    rule = RULE.replace(WORLD, "var.ssh")
+    read = found(calls + variables, {"/live/net/main.tf": group(rule=rule) + 'variable "ssh" {}\n'})
+    located = read.rules[SSH]
+    assert (located.edit, located.location.where) == (Edit.POINTER, "/live/net/main.tf:5")
+    one, two = located.note.split("; or ")
+    assert one.startswith("var.one, var.ssh is given at /live/main.tf:3, var.one is defined at /live/main.tf:9 ")
+    assert two.startswith("var.two, var.ssh is given at /live/main.tf:7, var.two is defined at /live/main.tf:10 ")
+    assert {"var.ssh is given at /live/main.tf:3", "var.ssh is given at /live/main.tf:7"} < {*located.location.evidence}
+
+
 def rule_of(group_id: str, argument: str = "") -> str:
     return (
         f'resource "aws_security_group_rule" "ssh" {{\n  type = "ingress"\n  {PORTS}\n  {argument}\n'
