@@ -6,6 +6,7 @@ the same. An expression that is no literal is kept as its tokens. The package is
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from library.source.text_edit import line_of
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
+# The grammar knows exponents of numbers with a fraction alone.
+_EXPONENT = re.compile(rb"\b\d+[eE][-+]?\d+\b")
 _DEEPEST = 50  # lists, objects and blocks in each other: copying and comparing a tree takes a few calls for each
 
 HclKind = Literal["body", "block", "attribute", "list", "object", "string", "literal", "expression"]
@@ -112,6 +115,9 @@ def parse_hcl(text: str) -> Hcl:
     body = text.removeprefix("\ufeff")
     data = body.encode("utf-8")
     root = _parser().parse(data).root_node
+    if root.has_error:
+        # As many digits have the same tree; texts come from the file as it is.
+        root = _parser().parse(_EXPONENT.sub(lambda match: b"1" * len(match[0]), data)).root_node
     if root.has_error:
         raise HclError(f"it cannot be parsed at line {_first_error(root) + 1}")
     return _Reader(body, data, len(text) - len(body)).body(root)

@@ -330,9 +330,9 @@ def test_what_decides_each_use_of_a_module_is_pointed_at() -> None:
     read = found(calls + variables, {"/live/net/main.tf": group(rule=rule) + 'variable "ssh" {}\n'})
     located = read.rules[SSH]
     assert (located.edit, located.location.where) == (Edit.POINTER, "/live/net/main.tf:5")
-    one, two = located.note.split("; or ")
-    assert one.startswith("var.one, var.ssh is given at /live/main.tf:3, var.one is defined at /live/main.tf:9 ")
-    assert two.startswith("var.two, var.ssh is given at /live/main.tf:7, var.two is defined at /live/main.tf:10 ")
+    first, second = located.note.split("; or ")
+    assert first.startswith("var.one, var.ssh is given at /live/main.tf:3, var.one is defined at /live/main.tf:9 ")
+    assert second.startswith("var.two, var.ssh is given at /live/main.tf:7, var.two is defined at /live/main.tf:10 ")
     assert {"var.ssh is given at /live/main.tf:3", "var.ssh is given at /live/main.tf:7"} < {*located.location.evidence}
 
 

@@ -285,3 +285,14 @@ def test_a_module_behind_a_link_is_that_of_each_call(tmp_path: Path) -> None:
     ]
     assert result.group is not None
     assert "its name is that of aws_security_group.web at modules/net/main.tf:3" in result.group.evidence
+
+
+@pytest.mark.parametrize("number", ["1e3", "-1E+3", "2e-1", "1.5e3", "-1"])
+def test_a_number_with_an_exponent_leaves_its_file_read(number: str) -> None:
+    """The grammar has an exponent only after a fraction. Names and texts that look like one stay as they are."""
+    text = f'locals {{\n  n = {number} # 1e3\n  t = "1e3"\n  e = var.a1e3 + x-1e3\n}}\n{MAIN}'
+    result = found({"main.tf": text.replace("var.office", '["0.0.0.0/0"]')})
+    assert result.patches["main.tf"].after == text.replace("var.office", '["10.0.0.0/8"]')
+    values = parse_hcl(text).items[0].members()
+    assert [each.items[0].value for each in values[:2]] == [number, "1e3"]
+    assert values[2].items[0].tokens == ("var", ".", "a1e3", "+", "x-1e3")
