@@ -625,7 +625,8 @@ def _shared(
             continue
         if _has_literal(rule, source.value.file, starts):
             shared[f"{traffic_text(*rule.traffic) if rule.traffic else 'a rule'} at {rule.where}"] = None
-    known = {id(other.attribute.items[0]) for rule in everything for other in rule.sources if other.attribute}
+    sources = [other for rule in everything for other in rule.sources if other.value.node is not None]
+    known = {id(other.attribute.items[0]) for other in sources if other.attribute}
     known |= {id(group.block.get("ingress")) for group in search.groups}
     return [*shared, *dict.fromkeys(f"what is at {at}" for at in _other_uses(search, match, source, known))]
 

@@ -288,6 +288,7 @@ resource "aws_security_group" "this" {
 }
 """
 EGRESS = 'egress {\n  from_port = 0\n  to_port = 0\n  protocol = "-1"\n  cidr_blocks = var.cidrs\n}\n'
+HTTPS = EGRESS.replace("egress", "ingress").replace("= 0", "= 443").replace('"-1"', '"tcp"')
 
 
 def in_module(text: str, call: str = CALL, **others: str) -> Found:
@@ -305,6 +306,11 @@ def in_module(text: str, call: str = CALL, **others: str) -> Found:
             CALLED + 'resource "aws_security_group_rule" "out" {\n  type = "egress"\n  cidr_blocks = var.cidrs\n}\n',
             21,
             id="an egress rule",
+        ),
+        pytest.param(
+            CALLED.removesuffix("}\n") + HTTPS.replace("var.cidrs", 'concat(var.cidrs, ["192.0.2.0/24"])') + "}\n",
+            22,
+            id="a port that is to be open, by an expression",
         ),
         pytest.param(CALLED + 'output "from" {\n  value = join(",", var.cidrs)\n}\n', 20, id="anything else"),
     ],
