@@ -146,13 +146,14 @@ class _Attempt:
     def _narrow(self, narrowing: Narrowing) -> None:
         rule, source = narrowing.rule, narrowing.source
         wanted = self._wanted(narrowing)
-        if any(self._wanted(replace(narrowing, rule=other)) != wanted for other in narrowing.others):
-            raise UnpatchableError("other rules admit some of its replacements already, for one of its ports alone")
-        if narrowing.others and not any(kind_of_source(each) == _kind_of(source) for each in wanted):
-            raise UnpatchableError("no configured replacement fits into it")
         node = source.value.node
         if node is None:
             raise UnpatchableError(_SAME)
+        if narrowing.others and len(narrowing.items) >= len(node.items):  # else the others in its list stay alone
+            if any(self._wanted(replace(narrowing, rule=other)) != wanted for other in narrowing.others):
+                raise UnpatchableError("other rules admit some of its replacements already, for one of its ports alone")
+            if not any(kind_of_source(each) == _kind_of(source) for each in wanted):
+                raise UnpatchableError("no configured replacement fits into it")
         if rule.shape == "single":
             added = self._single(narrowing, node, wanted)
         elif node.kind == "list":
