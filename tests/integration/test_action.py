@@ -16,10 +16,14 @@ from tests.unit.test_distribution import ACTION, RELEASE, ROOT, read, steps
 
 PLANNED = {"address": "aws_security_group.open", "mode": "managed", "type": "aws_security_group"}
 SSH = {"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_blocks": ["0.0.0.0/0"]}
-# Answers the list of comments with $COMMENTS through no filter but jq's own part of it, and keeps what it is given.
+# Answers the list of comments with $COMMENTS, that of comments without names with $OLD_COMMENTS, through no filter
+# but jq's own part of it, and keeps what it is given.
 GH = """#!/bin/sh
 echo "$@" >> "$RUNNER_TEMP/asked"
-case "$*" in *--paginate*) printf '%s' "$COMMENTS" ;; esac
+case "$*" in
+  *--paginate*'"<!-- hammer -->"'*) printf '%s' "$OLD_COMMENTS" ;;
+  *--paginate*) printf '%s' "$COMMENTS" ;;
+esac
 """
 
 
@@ -170,7 +174,21 @@ class TestComment:
         assert done.returncode == 0, done.stderr
         assert runner.asked()[-1].startswith(expected)
         written = (runner.temporary / "comment.md").read_text("utf-8")
-        assert written == "<!-- hammer -->\n### Hammer: ...\n"
+        assert written == "<!-- hammer: -->\n### Hammer: ...\n"
+
+    @pytest.mark.parametrize("name", ["hammer", "hammer/plan.json"])
+    @pytest.mark.parametrize(("comments", "expected"), [("", "41"), ("42\n", "42")])
+    def test_the_comment_of_a_version_without_names_is_taken_over(
+        self, runner: Runner, name: str, comments: str, expected: str
+    ) -> None:
+        """Else a pull request that was open at the upgrade says for ever what that version found."""
+        text = runner.temporary / "hammer.md"
+        text.write_text("### Hammer: ...\n")
+        repository = {"GITHUB_REPOSITORY": "o/r", "NUMBER": "7", "COMMENTS": comments, "OLD_COMMENTS": "41\n"}
+        done = runner.run(COMMENT, MARKDOWN=str(text), NAME=name, **repository)
+        assert done.returncode == 0, done.stderr
+        assert runner.asked()[-1].startswith(f"api --method PATCH repos/o/r/issues/comments/{expected} ")
+        assert not (runner.temporary / "comment.md").read_text("utf-8").startswith("<!-- hammer -->")
 
 
 class TestSeveralUses:
@@ -210,9 +228,9 @@ class TestSeveralUses:
         repository = {"GITHUB_REPOSITORY": "o/r", "NUMBER": "7", "COMMENTS": ""}
         done = runner.run(COMMENT, MARKDOWN=str(text), NAME="hammer/infra/plan.json", **repository)
         assert done.returncode == 0, done.stderr
-        assert 'startswith("<!-- hammer/infra/plan.json -->")' in runner.asked()[0]
+        assert 'startswith("<!-- hammer:/infra/plan.json -->")' in runner.asked()[0]
         written = (runner.temporary / "comment.md").read_text("utf-8")
-        assert written == "<!-- hammer/infra/plan.json -->\n### Hammer: ...\n\n`infra/plan.json`\n"
+        assert written == "<!-- hammer:/infra/plan.json -->\n### Hammer: ...\n\n`infra/plan.json`\n"
 
 
 @pytest.mark.parametrize("code", ["0", "1", "3"])

@@ -244,7 +244,8 @@ ADMIN_PORTS = "".join(
         ('["0.0.0.0/0"]', BLOCK.format('"10.1.0.0/16"').replace("22", "80"), '["10.0.0.0/8", "172.16.0.0/12"]'),
         ('["0.0.0.0/0"]', BLOCK.format("").replace("22", "80").replace("[]", "var.cidrs"), ""),
     ],
-    ids=["alone", "with another", "admitted on both", "admitted on one", "admitted on one, with another", "another port", "a port that may be open"],
+    ids=["alone", "with another", "admitted on both", "admitted on one", "admitted on one, with another",
+         "another port", "a port that may be open"],
 )  # fmt: skip
 def test_a_literal_that_opens_two_ports_is_narrowed_once(cidrs: str, more: str, expected: str) -> None:
     call = f'module "net" {{\n  source = "./net"\n  cidrs  = {cidrs}\n}}\n'
