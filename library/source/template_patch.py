@@ -234,9 +234,9 @@ class _Attempt:
         if resources is None:
             raise UnpatchableError("the resource is that of an anchor")
         index = next((i for i, each in enumerate(resources.pairs) if each[0] is pair[0]), None)
-        if index is None:
-            raise UnpatchableError("the resource is that of an anchor")
         key, value = pair
+        if index is None or not resources.start <= key.start < value.start < rule.source_key.start < value.end:
+            raise UnpatchableError("the resource is that of an anchor")
         names = new_names(key.value, "", {name for name, _ in resources.named()}, len(more))  # letters and digits only
         renamed = [TextEdit(key.start, key.end, self._written(key, name)) for name in names]
         if resources.style == "flow":

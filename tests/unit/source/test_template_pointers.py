@@ -281,3 +281,26 @@ def test_the_command_for_a_stack_set_does_not_name_the_region_of_the_instance() 
         "--parameters ParameterKey=From,ParameterValue=10.0.0.0/8"
     ]
     assert "update-stack-instances" in found.rules[EXPOSED].note
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        f"{GROUP}  Rule: *rule\n",
+        f"{GROUP}  Rule: {{Type: AWS::EC2::SecurityGroupIngress, Properties: *properties}}\n",
+        "Resources: {SG: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: web}}, Rule: *rule}\n",
+        "Resources: {SG: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: web}},"
+        " Rule: {Type: AWS::EC2::SecurityGroupIngress, Properties: *properties}}\n",
+        f"{GROUP}  <<: {{Rule: *rule}}\n",
+    ],
+    ids=["a resource", "properties", "a resource in brackets", "properties in brackets", "a merge key"],
+)
+def test_a_rule_whose_resource_is_that_of_an_anchor_is_pointed_at(resources: str) -> None:
+    """What would be repeated stands elsewhere, where the text between is another."""
+    metadata = (
+        "Metadata:\n  Rule: &rule\n    Type: AWS::EC2::SecurityGroupIngress\n    Properties: &properties\n"
+        "      {GroupId: !Ref SG, IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 0.0.0.0/0}\n"
+    )
+    result = found_in(metadata + resources)
+    assert (result.patches, result.rules[EXPOSED].edit) == ({}, Edit.POINTER)
+    assert result.rules[EXPOSED].note.startswith("line 5: ")
