@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,36 @@ def test_initiation_enters_no_account_and_the_filter_starts_no_scan() -> None:
     for name, topic in (("initiation-in-main", "describe-security-groups"), ("filter-in-main", "inspector-findings")):
         text = (DEPLOYMENT / "policies" / f"{name}.json").read_text("utf-8")
         assert re.findall(r":sns:.*\$\{prefix\}-([a-z-]+)", text) == [topic]
+
+
+OF_A_FUNCTION = ("describe-security-groups", "receive-security-group-events")
+OF_DEAD_LETTERS = (*OF_A_FUNCTION, "filter-inspector-findings", "immediate-remediation", "initiate-security-groups")
+
+
+@pytest.mark.parametrize("file", sorted((DEPLOYMENT / "policies").glob("*.json")), ids=lambda file: file.stem)
+def test_no_role_may_use_what_another_deployment_of_the_account_has(file: Path) -> None:
+    """Names of the deployment `hammer-x` begin as those of the deployment `hammer` do."""
+    queues = {f"-{name}{end}" for name in OF_DEAD_LETTERS for end in ("", "-dead-letters")}
+    groups = {f"-{name}:log-stream:1" for name in (*OF_DEAD_LETTERS, "reporting-remediation")}
+    named = re.findall(r'"arn:[^"]*:(?:sqs|sns|logs):[^"]*\$\{prefix\}([^"]*)"', file.read_text("utf-8"))
+    theirs = [f"-x{name}" for name in (*queues, *groups, "-alarms", "-inspector-findings")]
+    assert [(name, pattern) for name in theirs for pattern in named if fnmatchcase(name, pattern)] == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "sid", "names"),
+    [
+        ("identification-in-main", "HandOverDeadLetters", OF_A_FUNCTION),
+        ("identification-in-main", "WriteLogs", OF_A_FUNCTION),
+        ("host-in-main", "CountDeadLetters", OF_DEAD_LETTERS),
+    ],
+)
+def test_a_role_may_use_each_queue_and_log_group_of_its_own(policy: str, sid: str, names: tuple[str, ...]) -> None:
+    statements = json.loads((DEPLOYMENT / "policies" / f"{policy}.json").read_text("utf-8"))["Statement"]
+    (resources,) = [each["Resource"] for each in statements if each["Sid"] == sid]
+    assert {re.findall(r"\$\{prefix\}-(.+?)(?:-dead-letters|:log-stream:\*)$", each)[0] for each in resources} == set(
+        names
+    )
 
 
 def test_the_templates_are_right_in_every_partition() -> None:
