@@ -85,6 +85,9 @@ ITEM_PREFIX = "inspector#"
 PUBLISHED_AGAIN_AFTER = timedelta(days=90)
 """How long an unchanged finding is not published again; the time to live of a record."""
 
+CLOCKS_DIFFER_AT_MOST = timedelta(days=1)
+"""How far ahead of the own clock the time of an event may be."""
+
 _WHOLE = True
 # What makes a finding another one, where it is published as it came: the parts that say what was found, where, and
 # whether something can be done about it. Everything else (times, scores and their vectors, EPSS, a vendor's dates and
@@ -244,6 +247,8 @@ def plan_delivery(
         claimed_until: when this invocation ends at the latest, in UTC.
         now: the time in UTC.
     """
+    decision = replace(decision, finding=replace(decision.finding, updated=_credible(decision.finding.updated, now)))
+    record = replace(record, updated=_credible(record.updated, now))
     finding = decision.finding
     if record.expires <= now:
         record = replace(no_record(record.account_id, record.issue_id), revision=record.revision)
@@ -272,6 +277,11 @@ def plan_delivery(
         revision=record.revision + 1,
     )
     return DeliveryPlan(FindingDelivery.PUBLISH, claim)
+
+
+def _credible(updated: datetime | None, now: datetime) -> datetime | None:
+    """When a finding was changed; None: unknown, or so far ahead that every event after this one would be older."""
+    return updated if updated and updated <= now + CLOCKS_DIFFER_AT_MOST else None
 
 
 def confirm(claim: FindingRecord, decision: FilterDecision, now: datetime) -> FindingRecord:

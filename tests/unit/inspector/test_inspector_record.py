@@ -397,6 +397,18 @@ def test_the_end_of_a_finding_that_nobody_published_is_remembered_if_it_is_news(
     )
 
 
+@pytest.mark.parametrize("status", ["ACTIVE", "CLOSED"])
+def test_a_time_that_cannot_be_yet_makes_no_later_event_an_outdated_one(status: str) -> None:
+    """`20240618002704`, taken for milliseconds, is a day of the year 2611."""
+    ahead = decision(status=status, updatedAt="20240618002704")
+    record = published(ahead) if status == "ACTIVE" else written(published(FIRST), ahead)
+    assert record.updated in {None, SEEN}
+    for stored in (record, replace(record, updated=NOW + timedelta(days=1) + SECOND)):
+        assert planned(stored, decision((1, 2))).delivery is FindingDelivery.PUBLISH
+    tomorrow = replace(record, updated=NOW + timedelta(days=1))
+    assert planned(tomorrow, decision((1, 2))).delivery is FindingDelivery.OUTDATED
+
+
 def test_a_record_that_does_not_say_when_it_expires_is_none() -> None:
     with pytest.raises(ValueError, match=r"^the record x does not say when it expires$"):
         FindingRecord.from_item({"issue_id": "x", "expires": None})
