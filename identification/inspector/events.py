@@ -64,10 +64,12 @@ def read_record(record: object) -> Message:
     """
     if not isinstance(record, Mapping):
         raise MalformedEventError(f"not a record: {record!r:.500}")
-    if "Sns" not in record:
+    # A dead letter of the topic's is its notification, which a person hands over as it is.
+    is_notification = record.get("Type") == "Notification"
+    if not is_notification and "Sns" not in record:
         return read_message(record)
     try:
-        message = json.loads(record["Sns"]["Message"])
+        message = json.loads((record if is_notification else record["Sns"])["Message"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise MalformedEventError(f"not an SNS record with JSON in it: {record!r:.500}") from error
     return read_message(message)

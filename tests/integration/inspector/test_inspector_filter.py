@@ -162,7 +162,14 @@ def opened(messages: list[dict[str, Any]]) -> list[list[tuple[str, int, int]]]:
 WEBAPPS = {"Name": "webapps (Prod)"}
 
 
-@pytest.mark.parametrize("wrap", [pytest.param(lambda event: event, id="EventBridge"), pytest.param(sns, id="SNS")])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pytest.param(lambda event: event, id="EventBridge"),
+        pytest.param(sns, id="SNS"),
+        pytest.param(lambda event: sns(event)["Records"][0]["Sns"], id="dead letter of SNS"),
+    ],
+)
 def test_v2_is_published_less_what_is_expected(aws: Aws, wrap: Callable[[object], object]) -> None:
     assert aws.handle(wrap(v2_event((442, 444), tags=WEBAPPS))) == counts(published=1)
     (message,) = aws.published()
