@@ -215,6 +215,12 @@ def test_the_key_goes_after_the_bucket_whose_backups_it_encrypts() -> None:
     assert "${aws_kms_key.hammer}" in resources("aws_s3_bucket")["aws_s3_bucket.hammer"]["depends_on"]
 
 
+@pytest.mark.parametrize(("kind", "name"), [("aws_s3_bucket", "hammer"), ("aws_dynamodb_table", "issues")])
+def test_secrets_go_after_what_refuses_to_be_destroyed(kind: str, name: str) -> None:
+    """A secret keeps its name for 30 days: an apply after a `destroy` that was refused could not make it again."""
+    assert "${aws_secretsmanager_secret.client}" in resources(kind)[f"{kind}.{name}"]["depends_on"]
+
+
 def test_the_hosts_volume_is_as_large_as_the_image_says_unless_it_is_given() -> None:
     (template,) = resources("aws_launch_template").values()
     (ebs,) = template["block_device_mappings"][0]["ebs"]

@@ -3,8 +3,9 @@ resource "aws_s3_bucket" "hammer" {
   bucket        = local.bucket
   force_destroy = !var.protect_data
 
-  # So that the key is destroyed after the bucket: where the bucket refuses, because it holds backups, they stay readable.
-  depends_on = [aws_kms_key.hammer]
+  # So that the key is destroyed after the bucket: where the bucket refuses, because it holds backups, they stay readable. So are
+  # the secrets: their tokens stay, and the next apply need not make them again under names that are taken for 30 days.
+  depends_on = [aws_kms_key.hammer, aws_secretsmanager_secret.client]
 }
 
 resource "aws_s3_bucket_versioning" "hammer" {

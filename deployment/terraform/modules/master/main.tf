@@ -134,6 +134,9 @@ resource "aws_dynamodb_table" "issues" {
     enabled     = true
     kms_key_arn = var.table_kms_key_arn
   }
+
+  # As for the bucket: where the table refuses to be destroyed, the secrets stay.
+  depends_on = [aws_secretsmanager_secret.client]
 }
 
 resource "aws_secretsmanager_secret" "client" {
