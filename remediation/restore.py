@@ -368,12 +368,14 @@ class RestoreJob:
         if issue is None or not (begun or flag):
             self._prompt.show("the group is not waiting for a decision: nothing changed")
             return []
-        # A host may sleep before it reads the issue: then the flag may be of a newer restore.
+        # A host may sleep before it reads the issue: then the flag may be of a newer restore. What another run writes
+        # after this look is not written over.
+        journal = Journal(context.table, issue, context.now)
+        journal.read_stamp()
         context.lease.renew_now()
         restored = str(flag.get("at") or "") if isinstance(flag, Mapping) else ""
         message = released_message(context.who, begun.started if begun else restored)
         notification = context.notification_of(issue, message)
-        journal = Journal(context.table, issue, context.now)
         if begun is None:
             journal.note(restored=None, notification=notification)
         else:
@@ -409,10 +411,12 @@ class RestoreJob:
             return [
                 f"{issue.location}: not given up: the next remediation run completes it, or a restore takes it back"
             ]
+        journal = Journal(context.table, issue, context.now)
+        journal.read_stamp()  # before the lock is made sure of: as in `release`
         context.lease.renew_now()
         ended = replace(entry, step=JournalStep.DONE, problem=f"given up by {context.who} before it was complete")
         message = given_up_message(context.who, entry.backup)
-        Journal(context.table, issue, context.now).write(ended, notification=context.notification_of(issue, message))
+        journal.write(ended, notification=context.notification_of(issue, message))
         context.mark_finished(*target)
         self._prompt.show(
             f"{issue.location}: given up: the group stays as it is; the backup from before: {entry.backup}"

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from library.aws.lock import LockedError
 from library.config import Configuration
+from library.errors import ConflictError
 from library.issues.change_notifications import Channel
 from library.issues.issue import Issue
 from library.jobs.run import InterruptedRunError, stop_at_signals
@@ -349,6 +350,34 @@ def test_a_release_that_lost_the_lock_gives_no_newer_restore_back(world: Eventua
     world.lock.taken_over_after = world.lock.renewals
     with pytest.raises(LockedError):
         world.release(group)
+    assert world.stored(group).remediation_details["restored"]
+
+
+def test_a_release_that_stalls_after_its_look_writes_over_no_newer_journal(world: EventualWorld) -> None:
+    """Its host sleeps once more, after the lock was made sure of, and the restore is completed meanwhile."""
+    group = world.group(SSH, RDP)
+    world.batch()
+    world.clock.pass_by(3600)
+    world.ec2.made.clear()
+    world.ec2.fault = (1, FAULTS["killed_before"])
+    with suppress(KilledError):
+        world.restore(group)
+    world.ec2.fault = None
+    world.clock.pass_by(3600)
+    renew = world.lock.renew
+
+    def completed_since() -> None:
+        renew()
+        world.lock.renew = renew  # type: ignore[method-assign]
+        assert world.restore(group) == []
+
+    world.lock.renew = completed_since  # type: ignore[method-assign]
+    with pytest.raises(ConflictError):
+        world.release(group)
+    entry = world.entry(group)
+    assert entry is not None
+    assert not entry.problem
+    assert {rule.cidr for rule in entry.closed} == PRIVATE
     assert world.stored(group).remediation_details["restored"]
 
 
