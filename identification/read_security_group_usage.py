@@ -35,6 +35,7 @@ from library.jobs.command_line import (
     utc_now,
 )
 from library.jobs.run import Lease, hold_lock
+from library.jobs.standard_streams import output_errors_noted
 
 STREAM = "identification.read_security_group_usage"
 
@@ -71,7 +72,8 @@ def command(
             usage.run(accounts, lambda issue: selection.takes(issue.account_id, issue.details.region, issue.issue_id))
         finally:
             problems += usage.problems
-            _show(usage)
+            with output_errors_noted(problems):
+                _show(usage)
     if usage.problems:
         raise typer.Exit(Exit.INCOMPLETE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,9 @@ import boto3
 import pytest
 from moto.ec2.models import ec2_backends
 
+from identification import read_security_group_usage
 from library.aws.issue_table import IssueTable
+from library.aws.records import JobRecords
 from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND
 from library.issues.decision_record import CloseNow, KeptSource
 from library.issues.use import Use, UseVerdict
@@ -157,6 +160,23 @@ def test_a_bucket_that_refuses_is_named_and_ends_with_1(world: UsageWorld) -> No
     assert use.verdict is UseVerdict.UNKNOWN
     assert f"bucket {BUCKET} cannot be listed" in use.reason
     assert f"bucket {BUCKET} cannot be listed" in world.output
+
+
+def test_where_the_reader_of_the_output_left_the_record_says_what_was_done(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    left = os.fdopen(writer, "w", encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", left)
+        read_security_group_usage.command(config=str(world.folder))
+    with pytest.raises(BrokenPipeError):
+        left.close()
+    assert world.stored() is not None
+    items = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).items
+    (record,) = JobRecords(items, MAIN).runs()
+    assert (record.outcome, record.problems) == ("incomplete", ["the output could not be written: Broken pipe"])
 
 
 def test_of_two_flow_logs_the_one_that_refuses_comes_after_the_other(world: UsageWorld) -> None:
