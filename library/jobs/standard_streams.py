@@ -28,12 +28,14 @@ def open_closed_streams() -> None:
 
 @contextmanager
 def output_errors_noted(problems: list[str]) -> Iterator[None]:
-    """Go on where output could not be written, and add that to `problems`. The end of the program tells it, too."""
+    """Go on where output could not be written, and add that to `problems`. The end of the program tells it, too.
+
+    The block does nothing but write output: whatever keeps it from that, such as a pipe that is full and does not
+    block, or a file on a server that is away, ends no run.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in _OUTPUT_ENDED:
-            raise
         problems.append(f"the output could not be written: {error.strerror}")
 
 

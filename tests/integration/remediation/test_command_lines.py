@@ -297,13 +297,27 @@ def test_a_full_disk_under_the_output_keeps_no_group_open_and_the_record_says_wh
     assert capsys.readouterr().err == "", "the end of the program tells it"
 
 
-@pytest.fixture(name="unread", params=["pipe", "terminal"])
+_WHY_UNREAD = {
+    "pipe": "Broken pipe",
+    "terminal": "Input/output error",
+    "busy": "write could not complete without blocking",
+}
+
+
+@pytest.fixture(name="unread", params=_WHY_UNREAD)
 def _unread(request: pytest.FixtureRequest) -> Iterator[tuple[TextIO, str]]:
-    """A pipe whose reader left, or a terminal that was closed; and how a write to it fails."""
-    reader, writer = os.pipe() if request.param == "pipe" else pty.openpty()
-    os.close(reader)
+    """A pipe whose reader left, or a terminal that was closed, or a full pipe that does not block; and why it fails."""
+    reader, writer = os.pipe() if request.param != "terminal" else pty.openpty()
+    if request.param == "busy":
+        os.set_blocking(writer, False)
+        for length in (4096, 1):
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(writer, b" " * length)
+    else:
+        os.close(reader)
     output = os.fdopen(writer, "w", encoding="utf-8")
-    yield output, "Broken pipe" if request.param == "pipe" else "Input/output error"
+    yield output, _WHY_UNREAD[request.param]
     with suppress(OSError):
         output.close()
 
