@@ -219,6 +219,9 @@ class GroupRestore(GroupWork):
             self._note_waiting(seen.observed)
             return None
         message = self._message_of(self.issue, self.backup)
+        if not self.has_changed:
+            # A host may sleep: then another run may have restored the group meanwhile, and somebody given it back.
+            self._context.lease.renew_now()
         try:
             if entry is None:  # it is as the backup says already
                 self._journal.note(restored=self._flag(), notification=self._notification(message))

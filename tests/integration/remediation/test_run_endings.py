@@ -353,6 +353,25 @@ def test_a_release_that_lost_the_lock_gives_no_newer_restore_back(world: Eventua
     assert world.stored(group).remediation_details["restored"]
 
 
+def test_a_restore_that_lost_the_lock_flags_no_group_that_was_given_back_since(world: EventualWorld) -> None:
+    """Its host slept, and found the group as its backup says: another run had restored it, and given it back."""
+    group = world.group(SSH)
+    world.batch()
+    world.clock.pass_by(3600)
+    renew = world.lock.renew
+
+    def slept() -> None:
+        renew()
+        world.lock.renew = renew  # type: ignore[method-assign]
+        assert world.restore(group) == world.release(group) == []
+        world.lock.taken_over_after = world.lock.renewals
+
+    world.lock.renew = slept  # type: ignore[method-assign]
+    with pytest.raises(LockedError):
+        world.restore(group)
+    assert not world.stored(group).remediation_details["restored"]
+
+
 def test_a_release_that_stalls_after_its_look_writes_over_no_newer_journal(world: EventualWorld) -> None:
     """Its host sleeps once more, after the lock was made sure of, and the restore is completed meanwhile."""
     group = world.group(SSH, RDP)
