@@ -61,7 +61,7 @@ def command(
     accounts = [each for each in configuration.scanned_accounts() if not account or each in account]
     refuse_unknown_regions(region, aws.regions, lambda each: is_scanned(table, accounts, each))
     dynamodb = sessions.client("dynamodb")
-    refuse_unknown_groups(group, accounts, table)
+    refuse_unknown_groups(group, accounts, table, region)
     configuration = with_decided_exemptions(configuration, table, accounts)
     selection = Selection.of(account, region, group)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), utc_now, USAGE_LOCK_ID)

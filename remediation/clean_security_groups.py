@@ -127,8 +127,8 @@ def command(
             raise NotThereError(f"account {account_id} is not one of remediation_accounts")
     accounts = account or configuration.remediation_accounts()
     refuse_unknown_regions(region, configuration.aws.regions, lambda each: is_scanned(context.table, accounts, each))
-    if unknown := groups_without_issue(group, accounts, context.table):
-        looked_at = ", ".join(account) or "the accounts of remediation_accounts"
+    if unknown := groups_without_issue(group, accounts, context.table, region):
+        looked_at = ", ".join([*(account or ["the accounts of remediation_accounts"]), *(region or ())])
         raise NotThereError(f"the issue table has no issue in {looked_at} of: {', '.join(unknown)}")
 
     def reload() -> Configuration:

@@ -312,7 +312,8 @@ def _refuse_unknown_group(context: RemediationContext, target: RestoreTarget) ->
     if context.backups.list(*target):
         return
     try:
-        if context.table.get(target.account_id, target.group_id):
+        issue = context.table.get(target.account_id, target.group_id)
+        if issue and issue.details.region in ("", target.region):
             return
     except UnreadableIssueError:
         return

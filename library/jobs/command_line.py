@@ -68,27 +68,33 @@ def aws_regions() -> set[str]:
     }
 
 
-def refuse_unknown_groups(asked_for: Iterable[str] | None, accounts: Iterable[str], table: IssueTable) -> None:
-    """Raise NotThereError if `--group` names a group of which the table has no issue in these accounts."""
-    if unknown := groups_without_issue(asked_for, accounts, table):
-        raise NotThereError(f"the issue table has no issue of: {', '.join(unknown)}")
+def refuse_unknown_groups(
+    asked_for: Iterable[str] | None, accounts: Iterable[str], table: IssueTable, regions: Sequence[str] | None = None
+) -> None:
+    """Raise NotThereError if `--group` names a group of which the table has no issue in these accounts and regions."""
+    if unknown := groups_without_issue(asked_for, accounts, table, regions):
+        searched = f" in {', '.join(regions)}" if regions else ""
+        raise NotThereError(f"the issue table has no issue{searched} of: {', '.join(unknown)}")
 
 
-def groups_without_issue(asked_for: Iterable[str] | None, accounts: Iterable[str], table: IssueTable) -> list[str]:
-    """Those of the groups of which the table has no issue, of whatever status, in these accounts."""
-    searched = list(accounts)
+def groups_without_issue(
+    asked_for: Iterable[str] | None, accounts: Iterable[str], table: IssueTable, regions: Sequence[str] | None = None
+) -> list[str]:
+    """Those of the groups of which the table has no issue, of whatever status, in these accounts and regions."""
+    searched, wanted = list(accounts), Selection.of(None, regions, None)
     return [
         group_id
         for group_id in dict.fromkeys(asked_for or ())
-        if not any(_has_issue(table, account_id, group_id) for account_id in searched)
+        if not any(_has_issue(table, account_id, group_id, wanted) for account_id in searched)
     ]
 
 
-def _has_issue(table: IssueTable, account_id: str, group_id: str) -> bool:
+def _has_issue(table: IssueTable, account_id: str, group_id: str, wanted: Selection) -> bool:
     try:
-        return table.get(account_id, group_id) is not None
-    except UnreadableIssueError:
-        return True
+        issue = table.get(account_id, group_id)
+    except UnreadableIssueError as error:
+        return wanted.takes(account_id, error.region, group_id)
+    return issue is not None and wanted.takes(account_id, issue.details.region, group_id)
 
 
 class Exit(IntEnum):
@@ -284,7 +290,7 @@ def select(
         access.config.aws.regions,
         lambda region: is_scanned(access.table, accounts_of(access, selection), region),
     )
-    refuse_unknown_groups(groups, accounts_of(access, selection), access.table)
+    refuse_unknown_groups(groups, accounts_of(access, selection), access.table, regions)
     return selection
 
 

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from hammer import decide
 from library.aws.records import JobRecords
+from library.issues.issue import IssueDetails
 from library.jobs.command_line import application
 from remediation import clean_security_groups, restore_security_groups
 from remediation.context import Prompt
@@ -161,6 +162,24 @@ def test_a_backup_is_named_by_its_address(world: World) -> None:
 def test_what_is_no_id_of_a_group_is_wrong_usage(world: World) -> None:
     result = world.restore("sg-nothing", "--batch", account=MEMBER)
     assert (result.exit_code, "no group sg-nothing in " in result.output) == (2, True)
+
+
+@pytest.mark.parametrize("options", [["--batch"], ["--dry-run"], ["--release"]], ids=lambda options: options[0])
+def test_a_group_of_another_region_is_wrong_usage(world: World, options: list[str]) -> None:
+    details = IssueDetails("web", "us-east-1", "vpc-1", "open_completely", {}, ()).to_item()
+    world.issue("sg-elsewhere", open_region="us-east-1", issue_details=details)
+    result = world.restore("sg-elsewhere", *options)
+    assert (result.exit_code, f"no group sg-elsewhere in {MAIN}, {REGION}" in result.output) == (2, True)
+
+
+def test_a_group_that_is_not_in_the_named_region_is_not_looked_for_in_vain(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    configured(world, aws={"regions": [REGION, "us-east-1"]})
+    result = world.remediate("--batch", "--region", "us-east-1", "--group", group)
+    assert result.exit_code == 2
+    assert f"no issue in the accounts of remediation_accounts, us-east-1 of: {group}" in result.stderr
+    assert world.remediate("--batch", "--region", "us-east-1", "--region", REGION, "--group", group).exit_code == 0
 
 
 @pytest.mark.parametrize("mode", ["--batch", "--dry-run"])
