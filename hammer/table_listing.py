@@ -167,6 +167,8 @@ def _coverage(
     for scan in scans:
         if scan.outcome.is_closed or (selection.regions and scan.region not in selection.regions):
             continue
+        if scan.outcome is not Outcome.COMPLETE and not config.watches(scan.account_id, scan.region):
+            continue  # no scan of it will come that could be complete
         account_id, name = scan.account_id, config.account_name(scan.account_id)
         location = (account_id, scan.region)
         scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[location], scan.last_complete))

@@ -11,6 +11,7 @@ A message comes to a function in a record of SNS, in one of SQS as its body, or 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from identification.errors import MalformedEventError
+from library.config.types import REGION
 from library.errors import HammerError
 from library.issues.opening_calls import OpeningCall, opened_from_item
 from library.issues.times import format_time, stored_time
@@ -73,7 +75,9 @@ def parse_target(record: Mapping[str, Any]) -> ScanTarget:
     except (AttributeError, KeyError, TypeError) as error:
         raise MalformedEventError(f"not a scan target: {message!r:.500}") from error
     texts = [account_id, region] if isinstance(group_ids, list) else [None]
-    if not all(isinstance(text, str) and text for text in texts) or not all(map(_is_group_id, group_ids)):
+    is_read = all(isinstance(text, str) and text for text in texts) and all(map(_is_group_id, group_ids))
+    # Of what is no region's name, a failed scan would be on record for ever.
+    if not is_read or not re.fullmatch(REGION, region):
         raise MalformedEventError(f"not a scan target: {message!r:.500}")
     return ScanTarget(
         account_id,

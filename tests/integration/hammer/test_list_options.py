@@ -173,6 +173,24 @@ def test_what_was_not_seen_whole_or_cannot_be_read_is_named_and_is_1(location: s
     assert [row["account_id"] for row in json.loads(of_main.stdout)["failed"]] == [MAIN]
 
 
+def test_a_region_that_is_not_scanned_any_more_is_no_failure(location: str) -> None:
+    client = boto3.client("dynamodb", region_name=REGION)
+    coverage = ScanCoverage(SLAVE, "ap-south-1", Outcome.FAILED, NOW, 1.0, 3, reason="denied")
+    CoverageRecords(IssueTable(client, "issues-of-ours").items).record(coverage)
+    try:
+        result = hammer("issues", location, "--format", "json")
+    finally:  # the table is every test's
+        key: Any = {"account_id": {"S": SLAVE}, "issue_id": {"S": f"{ITEM_PREFIX}ap-south-1"}}
+        client.delete_item(TableName="issues-of-ours", Key=key)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["failed"] == []
+
+
+def test_a_group_of_another_region_is_wrong_usage(location: str) -> None:
+    result = hammer("issues", location, "--region", "us-east-1", "--group", "sg-ssh")
+    assert (result.exit_code, result.output) == (2, "hammer: the issue table has no issue in us-east-1 of: sg-ssh\n")
+
+
 @pytest.mark.parametrize("options", ["", "--status open", "--status resolved", "--severity critical"])
 def test_exempt_issues_are_counted_where_they_are_not_listed(location: str, options: str) -> None:
     client = boto3.client("dynamodb", region_name=REGION)

@@ -47,6 +47,9 @@ def test_a_target_is_read_however_it_comes(record: dict[str, Any]) -> None:
         json.dumps(MESSAGE | {"group_ids": {"sg-1": "sg-1"}}),
         json.dumps(MESSAGE | {"account_id": 210987654321}),
         json.dumps(MESSAGE | {"region": ""}),
+        json.dumps(MESSAGE | {"region": "eu-west-1 "}),
+        json.dumps(MESSAGE | {"region": "EU (Ireland)"}),
+        json.dumps(MESSAGE | {"region": "../sts"}),
         "[" * 100_000,
     ],
 )
