@@ -220,7 +220,8 @@ def _without_project(config: Configuration) -> str:
         return ""  # which groups have these tags, only a scan tells
     accounts = [""] if config.needs_organization else config.scanned_accounts()
     without = [account for account in accounts if not owners.resolve(account).jira_project]
-    return ", ".join(f"account {account}" if account else "the organization as a whole" for account in without)
+    texts = [f"account {account}" if account else "the organization as a whole" for account in without]
+    return and_more(texts, _ACCOUNTS_SHOWN)
 
 
 def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:

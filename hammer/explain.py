@@ -408,14 +408,19 @@ class _Seen:
     unreadable: tuple[str, ...]
 
 
+AccountOfGroupOption = Annotated[
+    str | None, typer.Option("--account", metavar="ID", help="The group's account, where the table has no issue of it.")
+]
+RegionOfGroupOption = Annotated[
+    str | None,
+    typer.Option("--region", metavar="REGION", help="The group's region, where the table has no issue of it."),
+]
+
+
 def command(
     group_id: Annotated[str, typer.Argument(metavar="[GROUP]", help="The security group.")] = "",
-    account: Annotated[
-        str, typer.Option("--account", metavar="ID", help="The group's account, where the table has no issue of it.")
-    ] = "",
-    region: Annotated[
-        str, typer.Option("--region", metavar="REGION", help="The group's region, where the table has no issue of it.")
-    ] = "",
+    account: AccountOfGroupOption = None,
+    region: RegionOfGroupOption = None,
     group: Annotated[
         str, typer.Option("--group", metavar="ID", help="The security group, in place of the argument.")
     ] = "",
@@ -438,9 +443,10 @@ def command(
     access = open_table(configuration, aws.role_name_identification)
     configuration, sessions, table = access.config, access.sessions, access.table
     known = configuration.scanned_accounts()
-    refuse_unknown_regions([region] if region else (), aws.regions, lambda each: is_scanned(table, known, each))
-    named = accounts_named([account] if account else (), known)
-    account, region = location_of_group(group, named, [region] if region else (), known, table)
+    regions = () if region is None else (region,)
+    refuse_unknown_regions(regions, aws.regions, lambda each: is_scanned(table, known, each))
+    named = accounts_named(() if account is None else (account,), known)
+    account, region = location_of_group(group, named, regions, known, table)
     now = datetime.now(UTC)
     problems: list[str] = []
     restricted = configuration.secgrp_unrestricted_access.restricted_ports

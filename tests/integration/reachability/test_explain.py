@@ -118,6 +118,8 @@ def test_a_group_that_exposes_nothing(network: Network) -> None:
         pytest.param({"group": "sg-0123456789abcdef0"}, "there is no security group sg-0123456789abcdef0", id="group"),
         pytest.param({"account": "999999999999"}, "not among the accounts of the configuration", id="account"),
         pytest.param({"region": "eu-north-1"}, "not among the regions of the configuration", id="region"),
+        pytest.param({"account": ""}, "not among the accounts of the configuration", id="account of no name"),
+        pytest.param({"region": ""}, "not among the regions of the configuration", id="region of no name"),
     ],
 )
 def test_what_is_not_there_is_wrong_usage(network: Network, where: dict[str, str], line: str) -> None:

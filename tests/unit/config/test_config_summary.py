@@ -37,6 +37,9 @@ def test_of_very_many_accounts_the_first_hundred_are_named() -> None:
     lines = summary(parse(config_with(values)), TODAY).splitlines()
     assert lines[1].endswith(", 000000000100 (shop-100) and 50 more")
     assert lines[8].endswith(", 000000000100 (shop-100) and 50 more")
+    values["jira"] = {"enabled": True, "server": "https://jira.example.com"}
+    (warning,) = (line for line in warnings(parse(config_with(values), ticket_owners={}), TODAY) if "project" in line)
+    assert warning.endswith(", account 000000000100 and 50 more: no ticket can be filed there")
 
 
 def test_an_account_without_regions() -> None:
