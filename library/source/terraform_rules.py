@@ -447,7 +447,8 @@ class Configurations:
         is_of_nothing = each is not None and ((each.kind == "object" and not each.items) or each.tokens == _EMPTY_SET)
         if is_of_nothing or self._count(block.get("count"), file, context) == "0":
             return not self.may_be_overridden(block, context)
-        if block.name == "module" and self.sure_text(block.get(_switch(block)), file, context) == "false":
+        is_elsewhere = block.name == "module" and not self.called_folder(context.folder, block)  # else its files tell
+        if is_elsewhere and self.sure_text(block.get(_switch(block)), file, context) == "false":
             return not self.may_be_overridden(block, context)
         if context.call is None or context.parent is None:
             return False

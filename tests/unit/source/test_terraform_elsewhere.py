@@ -220,6 +220,10 @@ def test_it_does_not_make_the_group_s_own_place_one_of_several(main: str, files:
         (CALL.format("create = var.on"), {"/live/net/main.tf": group("count = var.create ? 1 : 0")}),
         (CALL.format("create = false"), {"/live/net/main.tf": group("count = var.create ? 1 : 1")}),
         (CALL.format("create = false"), OF_MODULE),
+        (
+            CALL.replace("./net", "./cloudposse/net").format("enabled = false"),  # such as its flow logs
+            {"/live/cloudposse/net/main.tf": group()},
+        ),
         (REGISTRY.format("create = true"), {}),
         (REGISTRY.format("create_sg = false"), {}),
         (REGISTRY.format("enabled = false"), {}),
