@@ -97,6 +97,21 @@ class StackReader:
             return None
         return StackResource(described.get("StackId") or stack_id, described["StackName"], logical_id)
 
+    def other_group(self, resource: StackResource, group_id: str) -> str:
+        """The group that a resource is now, where that is another one; empty: it is this one, or nobody tells.
+
+        A group that was replaced and kept (`UpdateReplacePolicy: Retain`), or imported into another stack, has the
+        tags of the stack that made it. The physical id of a group without a VPC is its name.
+        """
+        asked = {"StackName": resource.stack_id, "LogicalResourceId": resource.logical_id}
+        try:
+            answer = _answer(self.client.describe_stack_resources, **asked)
+        except StackReadError:
+            return ""
+        found = answer["StackResources"] if answer else []
+        ids = [raw.get("PhysicalResourceId", "") for raw in found if raw["LogicalResourceId"] == resource.logical_id]
+        return next((each for each in ids if each.startswith("sg-")), "") if group_id not in ids else ""
+
     def describe(self, stack_id: str) -> dict[str, Any] | None:
         """What DescribeStacks tells of a stack; None: it does not exist."""
         if stack_id not in self._described:

@@ -337,6 +337,10 @@ def _ask_stack_of_group(search: _Search, stacks: StackReader) -> None:
     try:
         how = f"the tags of {group.group_id} name the stack"
         resource = stacks.tagged(group.tags)
+        if resource is not None and (other := stacks.other_group(resource, group.group_id)):
+            where = f"{resource.stack_name}/{resource.logical_id}"
+            search.evidence.append(f"its tags name {where}, which is {other} now")
+            resource = None
         if resource is None:
             how = f"CloudFormation names the stack of {group.group_id}"
             resource = stacks.resource_of(group.group_id)

@@ -189,6 +189,9 @@ class TwoStacks(StackReader):
     def tagged(self, tags: object) -> StackResource | None:
         return StackResource("web", "web", "SG")
 
+    def other_group(self, resource: StackResource, group_id: str) -> str:
+        return ""
+
     def resource_of(self, physical_id: str) -> StackResource | None:
         return StackResource("other", "other", "Rule") if self._other else None
 

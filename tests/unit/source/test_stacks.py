@@ -1,0 +1,120 @@
+"""A group and its stacks as CloudFormation tells of them: nested, of a set, in any state, with what moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from library.security_groups.exposure import Exposure
+from library.security_groups.group import SecurityGroup
+from library.source.cloudformation import StackReader
+from library.source.find import TerraformFiles, locate
+from library.source.location import Edit, Kind, SourceReport
+
+SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+TEMPLATE = """Parameters:
+  From: {Type: String, Default: 0.0.0.0/0}
+Resources:
+  Web:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: web
+      SecurityGroupIngress:
+        - {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 0.0.0.0/0}
+"""
+BY_PARAMETER = TEMPLATE.replace("CidrIp: 0.0.0.0/0", "CidrIp: !Ref From")
+
+
+@dataclass
+class OneStack:
+    """A stack. `resources`: the physical ids by the logical ones."""
+
+    template: str = TEMPLATE
+    resources: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=lambda: {"From": "0.0.0.0/0"})
+    status: str = "UPDATE_COMPLETE"
+    parent: str = ""
+    capabilities: tuple[str, ...] = ()
+
+
+class Client:
+    """CloudFormation's client, with some stacks whose ids are their names."""
+
+    def __init__(self, stacks: dict[str, OneStack], *, denied: str = "") -> None:
+        self._stacks = stacks
+        self._denied = denied
+        self.meta = self
+        self.events = self
+
+    def unregister(self, *_: object) -> None:
+        """No answer is parsed here."""
+
+    def _stack(self, action: str, name: str) -> OneStack:
+        if action == self._denied:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, action)
+        if name not in self._stacks:
+            message = f"Stack with id {name} does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, action)
+        return self._stacks[name]
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+        stack = self._stack("DescribeStacks", StackName)
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()]
+        names = {"StackName": StackName, "StackId": StackName, "StackStatus": stack.status}
+        parent = {"ParentId": stack.parent} if stack.parent else {}
+        return {"Stacks": [{**names, **parent, "Parameters": given, "Capabilities": list(stack.capabilities)}]}
+
+    def describe_stack_resources(
+        self,
+        StackName: str = "",  # noqa: N803
+        LogicalResourceId: str = "",  # noqa: N803
+        PhysicalResourceId: str = "",  # noqa: N803
+    ) -> dict[str, Any]:
+        held = (name for name, stack in self._stacks.items() if PhysicalResourceId in stack.resources.values())
+        name = StackName or next(held, PhysicalResourceId)
+        stack = self._stack("DescribeStackResources", name)
+        return {
+            "StackResources": [
+                {"StackName": name, "StackId": name, "LogicalResourceId": logical, "PhysicalResourceId": physical}
+                for logical, physical in stack.resources.items()
+                if LogicalResourceId in ("", logical)
+            ]
+        }
+
+    def get_template(self, StackName: str, TemplateStage: str) -> dict[str, str]:  # noqa: N803
+        assert TemplateStage == "Original"
+        return {"TemplateBody": self._stack("GetTemplate", StackName).template}
+
+
+def report(stacks: dict[str, OneStack], tagged: str = "network", *, denied: str = "") -> SourceReport:
+    tags = {"aws:cloudformation:stack-id": tagged, "aws:cloudformation:logical-id": "Web"}
+    group = SecurityGroup("sg-1", "web", "vpc-1", "web", tags, ())
+    reader = StackReader(Client(stacks, denied=denied), "123456789012", "eu-west-1")
+    return locate(group, [SSH], ("10.0.0.0/8", "172.16.0.0/12"), reader, dict, TerraformFiles())
+
+
+def test_a_group_that_was_replaced_and_kept_is_of_no_stack() -> None:
+    """`UpdateReplacePolicy: Retain` keeps it with its tags; the patch would be of the group that replaced it."""
+    found = report({"network": OneStack(resources={"Web": "sg-2"})})
+    assert (found.group.kind, found.rules[0].edit, found.diff) == (Kind.UNKNOWN, Edit.NONE, "")
+    assert found.group.evidence == ("its tags name network/Web, which is sg-2 now",)
+
+
+def test_a_group_that_was_imported_into_another_stack_is_of_that_one() -> None:
+    stacks = {"network": OneStack(resources={"Web": "sg-2"}), "web": OneStack(resources={"Web": "sg-1"})}
+    found = report(stacks)
+    assert (found.group.where, found.rules[0].location.where) == ("web/Web", "web/Web")
+    assert "+++ b/web\n" in found.diff
+
+
+@pytest.mark.parametrize(
+    ("physical_id", "denied"),
+    [("sg-1", ""), ("network-Web-1ABCDEFGHIJK", ""), ("sg-2", "DescribeStackResources")],
+    ids=["it is the group", "its name, where it has no VPC", "not told"],
+)
+def test_a_group_is_where_its_tags_say_unless_another_is_there(physical_id: str, denied: str) -> None:
+    found = report({"network": OneStack(resources={"Web": physical_id})}, denied=denied)
+    assert (found.group.where, found.rules[0].edit) == ("network/Web", Edit.PATCH)
