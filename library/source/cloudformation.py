@@ -23,6 +23,8 @@ _GET_TEMPLATE = "after-call.cloudformation.GetTemplate"
 _DEEPEST = 10  # stacks within stacks
 _STACK_SET = re.compile(r"StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GONE = "DELETE_COMPLETE"
+_BUSY = ("_IN_PROGRESS", "ROLLBACK_FAILED")
+_FINAL = ("ROLLBACK_COMPLETE", "DELETE_FAILED")  # such a stack can be deleted alone
 _GIVEN_UP = (_GONE, "DELETE_SKIPPED")  # the second: taken out of the template, and kept
 
 
@@ -135,11 +137,12 @@ class StackReader:
             raise StackReadError(f"stack {resource.stack_name} does not exist any more")
         text = self._template(resource.stack_id)
         parents = list(self._parents(raw))
-        found = _STACK_SET.fullmatch(raw["StackName"])
-        status = raw.get("StackStatus", "")
+        found = _STACK_SET.fullmatch([raw, *parents][-1]["StackName"])
         notes = []
-        if status.endswith("_IN_PROGRESS") or status.endswith("ROLLBACK_FAILED"):
-            notes.append(f"stack {raw['StackName']} is in status {status}: it takes no change now")
+        for each in (raw, *parents):
+            status = each.get("StackStatus", "")
+            if status.endswith(_BUSY) or status in _FINAL:
+                notes.append(f"stack {each['StackName']} is in status {status}: it takes no change now")
         if raw["StackName"].startswith("SC-"):
             notes.append(
                 f"stack {raw['StackName']} is made by Service Catalog: the product's template is to be changed"

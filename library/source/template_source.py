@@ -50,7 +50,7 @@ class Stack:
         hidden: parameters whose values are not known or must not be shown, with the reason.
         chain: of a nested stack, the names of those above it, the root first.
         given_at: of a nested stack, by parameter where its parent gives it.
-        stack_set: the name of the set that it is an instance of; empty: none.
+        stack_set: the name of the set that it, or the root of those above it, is an instance of; empty: none.
         capabilities: those that an update has to acknowledge.
     """
 
@@ -273,7 +273,8 @@ def _location(context: _Context, logical_id: str, how: tuple[str, ...]) -> Locat
     if stack.chain:
         evidence.append(f"stack {stack.name} is nested: {stack.path}")
     if stack.stack_set:
-        evidence.append(f"stack {stack.name} is an instance of the stack set {stack.stack_set}: change the set")
+        instance = (*stack.chain, stack.name)[0]
+        evidence.append(f"stack {instance} is an instance of the stack set {stack.stack_set}: change the set")
     resource = context.values.section("Resources").get(logical_id)
     metadata = resource.get("Metadata") if resource is not None else None
     construct = metadata.text("aws:cdk:path") if metadata is not None else ""

@@ -118,3 +118,46 @@ def test_a_group_that_was_imported_into_another_stack_is_of_that_one() -> None:
 def test_a_group_is_where_its_tags_say_unless_another_is_there(physical_id: str, denied: str) -> None:
     found = report({"network": OneStack(resources={"Web": physical_id})}, denied=denied)
     assert (found.group.where, found.rules[0].edit) == ("network/Web", Edit.PATCH)
+
+
+PARENT = """Resources:
+  Network:
+    Type: AWS::CloudFormation::Stack
+    Properties:
+      TemplateURL: https://example.com/network.yaml
+"""
+INSTANCE = "StackSet-base-01234567-89ab-4cde-8f01-23456789abcd"
+
+
+def nested(template: str = TEMPLATE, *, root: str = "root", parent: str = PARENT, status: str = "") -> SourceReport:
+    """Of the stack `network` in another one."""
+    above = OneStack(parent, {"Network": "network"}, status=status or "UPDATE_COMPLETE")
+    return report({"network": OneStack(template, {"Web": "sg-1"}, parent=root), root: above})
+
+
+def test_a_stack_in_an_instance_of_a_stack_set_is_of_the_set() -> None:
+    found = nested(root=INSTANCE)
+    assert f"stack {INSTANCE} is an instance of the stack set base: change the set" in found.group.evidence
+    said = "The stack set base makes a group in each of its accounts and regions: this changes all."
+    assert (found.before_diff, found.rules[0].note) == ((said,), said)
+    assert (found.rules[0].edit, found.commands) == (Edit.PATCH, ())
+
+
+@pytest.mark.parametrize(
+    ("status", "is_named"),
+    [
+        ("UPDATE_ROLLBACK_FAILED", True),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", True),
+        ("REVIEW_IN_PROGRESS", True),
+        ("ROLLBACK_COMPLETE", True),
+        ("DELETE_FAILED", True),
+        ("UPDATE_ROLLBACK_COMPLETE", False),
+        ("IMPORT_ROLLBACK_COMPLETE", False),
+        ("UPDATE_FAILED", False),
+    ],
+)
+def test_a_stack_that_takes_no_change_now_is_named(status: str, *, is_named: bool) -> None:
+    alone = report({"network": OneStack(resources={"Web": "sg-1"}, status=status)})
+    for name, found in (("network", alone), ("root", nested(status=status))):
+        said = f"stack {name} is in status {status}: it takes no change now"
+        assert (said in found.group.evidence) is is_named
