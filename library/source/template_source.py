@@ -520,7 +520,9 @@ def _commands(context: _Context) -> list[str]:
         return []
     stack = context.stack
     written = []
-    for name in context.values.section("Parameters"):
+    # What `AWS::Include` brings in is told by the stack alone.
+    names = dict.fromkeys([*context.values.section("Parameters"), *stack.parameters, *stack.hidden])
+    for name in (each for each in names if not each.startswith("Fn::")):
         if name in context.decided:
             written.append(f"ParameterKey={name},ParameterValue={context.decided[name]}")
         else:

@@ -161,3 +161,22 @@ def test_a_stack_that_takes_no_change_now_is_named(status: str, *, is_named: boo
     for name, found in (("network", alone), ("root", nested(status=status))):
         said = f"stack {name} is in status {status}: it takes no change now"
         assert (said in found.group.evidence) is is_named
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}\n" + BY_PARAMETER,
+        BY_PARAMETER.replace("Resources:", "  Fn::Transform: {Name: AWS::Include}\nResources:"),
+    ],
+    ids=["into the template", "into its parameters"],
+)
+def test_the_command_keeps_parameters_that_are_included(template: str) -> None:
+    """One that is left out gets its default again."""
+    parameters = {"From": "0.0.0.0/0", "Size": "large"}
+    stack = OneStack(template, {"Web": "sg-1"}, parameters, capabilities=("CAPABILITY_AUTO_EXPAND",))
+    assert report({"network": stack}).commands == (
+        "aws cloudformation create-change-set --stack-name network --change-set-name hammer-narrow-sources "
+        "--region eu-west-1 --use-previous-template --parameters ParameterKey=From,ParameterValue=10.0.0.0/8 "
+        "ParameterKey=Size,UsePreviousValue=true --capabilities CAPABILITY_AUTO_EXPAND",
+    )
