@@ -380,6 +380,8 @@ def _decider(context: _Context, source: Tree) -> str:
         text = exported.items[0].value if exported.items else exported.value
         return f"Fn::ImportValue {text} decides it: the stack that exports it".replace("  ", " ")
     target = argument.value if argument.kind == "scalar" else ""
+    if name == "Fn::GetAtt":
+        target = target or ".".join(part.value for part in argument.items)
     named = [
         f"parameter {parameter} at line {context.line(definition)}"
         for parameter, definition in context.values.section("Parameters").items()
@@ -496,6 +498,9 @@ def _other_uses(context: _Context, name: str) -> list[str]:
         part = next(_references(resource, name), None)
         if part is not None and resource.text("Type") not in (GROUP, INGRESS, _EGRESS):
             found.append(f"a resource at line {context.line(part)}")
+    for section, what in (("Outputs", "an output"), ("Rules", "an assertion")):  # names of neither are shown
+        parts = (next(_references(tree, name), None) for tree in context.values.section(section).values())
+        found += [f"{what} at line {context.line(part)}" for part in parts if part is not None]
     return found
 
 

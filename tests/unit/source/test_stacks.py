@@ -180,3 +180,31 @@ def test_the_command_keeps_parameters_that_are_included(template: str) -> None:
         "--region eu-west-1 --use-previous-template --parameters ParameterKey=From,ParameterValue=10.0.0.0/8 "
         "ParameterKey=Size,UsePreviousValue=true --capabilities CAPABILITY_AUTO_EXPAND",
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("      Parameters: {From: 0.0.0.0/0}\n", "line 6 of its template"),
+        ("      Parameters: {Other: x}\n", "line 2 of its template, which leaves it to its default"),
+        ("", "line 2 of its template, which leaves it to its default"),
+    ],
+)
+def test_a_parameter_of_a_nested_stack_is_pointed_at_in_the_one_above(given: str, said: str) -> None:
+    found = nested(BY_PARAMETER, parent=PARENT + given).rules[0]
+    assert found.edit is Edit.POINTER
+    assert found.note.endswith(f"; it is given by the parent: stack root, resource Network, {said}")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "      Parameters: !If [Open, {From: 0.0.0.0/0}, {}]\n",
+        "      Parameters:\n        Fn::If: [Open, {From: 0.0.0.0/0}, {}]\n",
+        "      Parameters:\n        Fn::Transform: {Name: AWS::Include}\n",
+        "      Fn::Transform: {Name: AWS::Include}\n",
+    ],
+)
+def test_what_a_function_gives_a_nested_stack_is_not_said_to_be_a_default(given: str) -> None:
+    note = nested(BY_PARAMETER, parent=PARENT + given).rules[0].note
+    assert note.endswith("; it is given by the parent: stack root gives it to the nested stack network")

@@ -274,6 +274,26 @@ def test_of_a_parameter_it_is_said_what_else_it_decides() -> None:
     assert "; it is used also by condition Open at line 4, a resource at line 12; its value now is" in note
 
 
+def test_of_a_parameter_it_is_said_which_output_and_assertion_it_decides() -> None:
+    """Other stacks import an output, and CloudFormation refuses a value that an assertion does."""
+    text = (
+        f"Parameters:\n  From: {{Type: String}}\n{GROUP}      SecurityGroupIngress:\n{SSH}!Ref From}}\n"
+        "Outputs:\n  From: {Value: !Ref From, Export: {Name: from}}\n"
+        "Rules:\n  Open: {Assertions: [{Assert: !Equals [!Ref From, 0.0.0.0/0]}]}\n"
+    )
+    note = found_in(text, parameters={"From": "0.0.0.0/0"}).rules[EXPOSED].note
+    assert "; it is used also by an output at line 11, an assertion at line 13; its value now is" in note
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["!GetAtt Net.Outputs.From", '{"Fn::GetAtt": ["Net", "Outputs.From"]}', "{'Fn::GetAtt': Net.Outputs.From}"],
+)
+def test_an_output_of_a_nested_stack_is_named(source: str) -> None:
+    note = found_in(f"{GROUP}      SecurityGroupIngress:\n{SSH}{source}}}\n").rules[EXPOSED].note
+    assert note == "line 7: Fn::GetAtt Net.Outputs.From decides it"
+
+
 def test_the_command_for_a_stack_set_does_not_name_the_region_of_the_instance() -> None:
     """A set is in a region of its own, and an instance may override its parameters."""
     text = f"Parameters:\n  From: {{Type: String}}\n{GROUP}      SecurityGroupIngress:\n{SSH}!Ref From}}\n"
