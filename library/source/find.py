@@ -32,7 +32,7 @@ from library.source.location import (
     SourceReport,
 )
 from library.source.service import hints_of, maker_of, other_maker_of, tool_hint
-from library.source.template_source import find_in_template
+from library.source.template_source import Asked, find_in_template
 from library.source.template_text import TemplateError
 from library.source.terraform_rules import is_override
 from library.source.terraform_source import find_in_terraform
@@ -269,9 +269,7 @@ def locate(
     search = _Search(group, exposures, replacements)
     search.problems += terraform.unread[:_NAMED]
     if not _made_by_service(search):
-        _ask_stack_of_group(search, stacks)
-        if search.missing:
-            _ask_stacks_of_rules(search, stacks, rule_ids)
+        _ask_stacks(search, stacks, rule_ids)
         if search.missing or search.location is None:
             _search_terraform(search, terraform, (stacks.account_id, stacks.region))
     location = search.location or other_maker_of(group.tags) or Location(evidence=tuple(search.evidence))
@@ -332,7 +330,41 @@ def _made_by_service(search: _Search) -> bool:
     return True
 
 
-def _ask_stack_of_group(search: _Search, stacks: StackReader) -> None:
+@dataclass(frozen=True, slots=True)
+class _StackPart:
+    """A resource of a stack, the exposures that it may make, and how it was found."""
+
+    resource: StackResource
+    exposures: Sequence[Exposure]
+    how: str
+
+
+def _ask_stacks(search: _Search, stacks: StackReader, rule_ids: RuleIds) -> None:
+    """Ask CloudFormation for the stack of the group, and of each rule that its template lacks or does not tell.
+
+    Another stack may have added such a rule. What one stack has is read at once: it is one patch, and one command.
+    """
+    group = _stack_of_group(search, stacks)
+    known = _found_in(search, stacks, [group]) if group is not None else None
+    sure = [each for each, rule in known.rules.items() if rule.location.confidence is Confidence.EXACT] if known else []
+    unsure = [each for each in search.exposures if each not in sure]
+    of_rules = _stacks_of_rules(search, unsure, stacks, rule_ids) if unsure else []
+    by_stack: dict[str, list[_StackPart]] = {}
+    for part in of_rules:
+        by_stack.setdefault(part.resource.stack_name, []).append(part)
+    own = by_stack.pop(group.resource.stack_name, []) if group is not None and known is not None else []
+    for parts in by_stack.values():
+        found = _found_in(search, stacks, parts)
+        search.add(found or Found(rules=dict(_unread_rules(parts))), of_group=False)
+    if group is not None and known is not None and of_rules:
+        known = _found_in(search, stacks, [replace(group, exposures=search.missing), *own])
+    if known is not None:
+        search.add(known, of_group=True)
+    elif group is not None:
+        search.location = _known_location(group)
+
+
+def _stack_of_group(search: _Search, stacks: StackReader) -> _StackPart | None:
     group = search.group
     try:
         how = f"the tags of {group.group_id} name the stack"
@@ -346,20 +378,21 @@ def _ask_stack_of_group(search: _Search, stacks: StackReader) -> None:
             resource = stacks.resource_of(group.group_id)
     except StackReadError as error:
         search.problems.append(f"{STACKS_NOT_ASKED}: {error}")
-        return
-    if resource is not None:
-        _read_template(search, stacks, resource, search.exposures, how, of_group=True)
+        return None
+    return _StackPart(resource, search.exposures, how) if resource is not None else None
 
 
-def _ask_stacks_of_rules(search: _Search, stacks: StackReader, rule_ids: RuleIds) -> None:
-    """Ask for each rule that the group's template lacks: another stack may have added it."""
+def _stacks_of_rules(
+    search: _Search, exposures: Sequence[Exposure], stacks: StackReader, rule_ids: RuleIds
+) -> list[_StackPart]:
+    """The resources that rules are, by their ids."""
     try:
         ids = rule_ids()
     except AWS_ERRORS as error:
         search.problems.append(f"the ids of its rules could not be read: {explain(error)}")
-        return
+        return []
     found: dict[StackResource, list[Exposure]] = {}
-    for exposure in search.missing[:_RULES_ASKED]:
+    for exposure in exposures[:_RULES_ASKED]:
         rule_id = ids.get(exposure)
         if not rule_id:
             continue
@@ -367,41 +400,39 @@ def _ask_stacks_of_rules(search: _Search, stacks: StackReader, rule_ids: RuleIds
             resource = stacks.resource_of(rule_id)
         except StackReadError as error:
             search.problems.append(f"{STACKS_NOT_ASKED}: {error}")
-            return
+            return []
         if resource is not None:
             found.setdefault(resource, []).append(exposure)
-    for resource, exposures in found.items():
-        how = f"CloudFormation names the stack of the rule {ids[exposures[0]]}"
-        _read_template(search, stacks, resource, exposures, how, of_group=False)
+    return [
+        _StackPart(resource, made, f"CloudFormation names the stack of the rule {ids[made[0]]}")
+        for resource, made in found.items()
+    ]
 
 
-def _read_template(
-    search: _Search,
-    stacks: StackReader,
-    resource: StackResource,
-    exposures: Sequence[Exposure],
-    how: str,
-    *,
-    of_group: bool,
-) -> None:
-    where = f"{resource.stack_name}/{resource.logical_id}"
-    known = Location(Kind.CLOUDFORMATION, Confidence.EXACT, where, (how,))
+def _found_in(search: _Search, stacks: StackReader, parts: Sequence[_StackPart]) -> Found | None:
+    """What the template of a stack says of some of its resources; None: it could not be read, which is named."""
+    first = parts[0].resource
     try:
-        read = stacks.read(resource)
-        found = find_in_template(
-            read.stack, read.text, resource.logical_id, exposures, search.replacements, (how, *read.notes)
+        read = stacks.read(first)
+        asked = [Asked(part.resource.logical_id, part.exposures, (part.how, *read.notes)) for part in parts]
+        main = asked[0]
+        return find_in_template(
+            read.stack, read.text, main.logical_id, main.exposures, search.replacements, main.how, asked[1:]
         )
     except (StackReadError, TemplateError) as error:
-        search.problems.append(f"the template of stack {resource.stack_name} could not be read: {error}")
-        if of_group:
-            search.location = known
-        else:
-            note = "its template could not be read"
-            search.add(
-                Found(rules={each: RuleLocation(each, known, Edit.NONE, note) for each in exposures}), of_group=False
-            )
-        return
-    search.add(found, of_group=of_group)
+        search.problems.append(f"the template of stack {first.stack_name} could not be read: {error}")
+        return None
+
+
+def _unread_rules(parts: Iterable[_StackPart]) -> Iterator[tuple[Exposure, RuleLocation]]:
+    for part in parts:
+        for each in part.exposures:
+            yield each, RuleLocation(each, _known_location(part), Edit.NONE, "its template could not be read")
+
+
+def _known_location(part: _StackPart) -> Location:
+    where = f"{part.resource.stack_name}/{part.resource.logical_id}"
+    return Location(Kind.CLOUDFORMATION, Confidence.EXACT, where, (part.how,))
 
 
 def _is_elsewhere_defined(search: _Search) -> bool:

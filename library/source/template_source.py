@@ -87,6 +87,15 @@ class _Context:
         return line_of(self.text, tree.start)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A resource of a stack, a group or a rule, with exposures that it may make, and how it was found, as evidence."""
+
+    logical_id: str
+    exposures: Sequence[Exposure]
+    how: tuple[str, ...]
+
+
 def find_in_template(
     stack: Stack,
     text: str,
@@ -94,11 +103,13 @@ def find_in_template(
     exposures: Iterable[Exposure],
     replacements: Sequence[str],
     how: tuple[str, ...],
+    rules: Sequence[Asked] = (),
 ) -> Found:
     """Where a template defines a group, or a rule, and its exposures.
 
     `logical_id` is that of the group, or of a rule's resource. `replacements` are the CIDRs and prefix lists that an
-    open source becomes; `how` says how the stack was found, as evidence.
+    open source becomes; `how` says how the stack was found, as evidence. `rules` are more resources of the stack: they
+    come first for their exposures, and are in the same patch and command.
 
     Raises:
         TemplateError: the text is no template.
@@ -106,39 +117,56 @@ def find_in_template(
     template = parse_template(text)
     context = _Context(stack, text, template, stack.values(template), replacements)
     groups = read_groups(context.values)
-    if _is_gone(context, groups, logical_id):
-        text = f"the template of stack {stack.path} has no resource {logical_id} any more"
-        return Found(group=Location(evidence=(*how, text)))
-    group_location = _location(context, logical_id, how)
-    matched: dict[Exposure, list[TemplateRule]] = {}
+    asked = Asked(logical_id, list(exposures), how)
+    matched: dict[Exposure, tuple[list[TemplateRule], Asked]] = {}
     locations: dict[Exposure, RuleLocation] = {}
-    candidates = list(_rules_of(groups, logical_id))
-    for exposure in exposures:
-        known = [rule for rule in candidates if _is(rule, exposure)]
-        possible = known or [rule for rule in candidates if _may_be(rule, exposure)]
-        if known or len(possible) == 1:
-            matched[exposure] = possible
-        elif possible:
-            lines = ", ".join(str(context.line(rule.source)) for rule in possible)
-            evidence = (*how, f"several rules of the template of {stack.path} may be it, at lines {lines}")
-            locations[exposure] = RuleLocation(exposure, Location(evidence=evidence), Edit.NONE)
+    fallback: dict[Exposure, RuleLocation] = {}
+    is_gone = _is_gone(context, groups, logical_id)
+    for each in (*rules, asked):
+        if not _is_gone(context, groups, each.logical_id):
+            _match(context, groups, each, matched, locations)
+            left = [exposure for exposure in each.exposures if exposure not in matched and exposure not in locations]
+            fallback = {**_fallback(context, groups, each.logical_id, left, each.how), **fallback}
     literals = {
         rule_position(rule)
-        for rules in matched.values()
-        if all(rule.rule is not None and is_literal(rule) for rule in rules)
-        for rule in rules
+        for found, _ in matched.values()
+        if all(rule.rule is not None and is_literal(rule) for rule in found)
+        for rule in found
     }
     patched = patch_template(text, literals, replacements, stack.values)
-    for exposure, rules in matched.items():
-        locations[exposure] = _rule_location(context, groups, exposure, rules, patched, how)
+    for exposure, (found, by) in matched.items():
+        locations[exposure] = _rule_location(context, groups, exposure, found, patched, by.how)
+    gone = f"the template of stack {stack.path} has no resource {logical_id} any more"
     return Found(
-        group=group_location,
+        group=Location(evidence=(*how, gone)) if is_gone else _location(context, logical_id, how),
         rules=locations,
         patches={stack.name: patched.patch} if patched.patch else {},
         commands=_commands(context),
         before_diff=_before_diff(context, bool(patched.patch)),
-        fallback=_fallback(context, groups, logical_id, [each for each in exposures if each not in locations], how),
+        fallback=fallback,
     )
+
+
+def _match(
+    context: _Context,
+    groups: TemplateGroups,
+    asked: Asked,
+    matched: dict[Exposure, tuple[list[TemplateRule], Asked]],
+    locations: dict[Exposure, RuleLocation],
+) -> None:
+    """Add to `matched` the rules that make each exposure; to `locations` why nobody knows which of several does."""
+    candidates = list(_rules_of(groups, asked.logical_id))
+    for exposure in asked.exposures:
+        if exposure in matched:
+            continue
+        known = [rule for rule in candidates if _is(rule, exposure)]
+        possible = known or [rule for rule in candidates if _may_be(rule, exposure)]
+        if known or len(possible) == 1:
+            matched[exposure] = (possible, asked)
+        elif possible:
+            lines = ", ".join(str(context.line(rule.source)) for rule in possible)
+            text = f"several rules of the template of {context.stack.path} may be it, at lines {lines}"
+            locations[exposure] = RuleLocation(exposure, Location(evidence=(*asked.how, text)), Edit.NONE)
 
 
 def _is_gone(context: _Context, groups: TemplateGroups, logical_id: str) -> bool:

@@ -15,6 +15,7 @@ from library.source.find import TerraformFiles, locate
 from library.source.location import Edit, Kind, SourceReport
 
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+RDP = SSH._replace(from_port=3389, to_port=3389)
 TEMPLATE = """Parameters:
   From: {Type: String, Default: 0.0.0.0/0}
 Resources:
@@ -89,11 +90,12 @@ class Client:
         return {"TemplateBody": self._stack("GetTemplate", StackName).template}
 
 
-def report(stacks: dict[str, OneStack], tagged: str = "network", *, denied: str = "") -> SourceReport:
-    tags = {"aws:cloudformation:stack-id": tagged, "aws:cloudformation:logical-id": "Web"}
+def report(stacks: dict[str, OneStack], *, denied: str = "", exposures: tuple[Exposure, ...] = (SSH,)) -> SourceReport:
+    tags = {"aws:cloudformation:stack-id": "network", "aws:cloudformation:logical-id": "Web"}
     group = SecurityGroup("sg-1", "web", "vpc-1", "web", tags, ())
     reader = StackReader(Client(stacks, denied=denied), "123456789012", "eu-west-1")
-    return locate(group, [SSH], ("10.0.0.0/8", "172.16.0.0/12"), reader, dict, TerraformFiles())
+    ids = {SSH: "sgr-1", RDP: "sgr-2"}
+    return locate(group, exposures, ("10.0.0.0/8", "172.16.0.0/12"), reader, lambda: ids, TerraformFiles())
 
 
 def test_a_group_that_was_replaced_and_kept_is_of_no_stack() -> None:
@@ -208,3 +210,71 @@ def test_a_parameter_of_a_nested_stack_is_pointed_at_in_the_one_above(given: str
 def test_what_a_function_gives_a_nested_stack_is_not_said_to_be_a_default(given: str) -> None:
     note = nested(BY_PARAMETER, parent=PARENT + given).rules[0].note
     assert note.endswith("; it is given by the parent: stack root gives it to the nested stack network")
+
+
+def rule(name: str, port: int, source: str, group: str = "!ImportValue web") -> str:
+    return (
+        f"  {name}:\n    Type: AWS::EC2::SecurityGroupIngress\n    Properties:\n      GroupId: {group}\n"
+        f"      IpProtocol: tcp\n      FromPort: {port}\n      ToPort: {port}\n      CidrIp: {source}\n"
+    )
+
+
+WEB = TEMPLATE.partition("      SecurityGroupIngress")[0]
+BOTH = {"Ssh": "sgr-1", "Rdp": "sgr-2"}
+OPEN = {"A": "0.0.0.0/0", "B": "0.0.0.0/0"}
+
+
+def sources_after(found: SourceReport) -> list[str]:
+    return [
+        line.split()[-1].rstrip("}") for line in found.diff.splitlines() if line.startswith("+ ") and "CidrIp" in line
+    ]
+
+
+def test_several_rules_of_another_stack_are_in_one_patch() -> None:
+    text = "Resources:\n" + rule("Ssh", 22, "0.0.0.0/0") + rule("Rdp", 3389, "0.0.0.0/0")
+    stacks = {"network": OneStack(WEB, {"Web": "sg-1"}), "rules": OneStack(text, BOTH)}
+    found = report(stacks, exposures=(SSH, RDP))
+    assert [(each.location.where, each.edit) for each in found.rules] == [
+        ("rules/Ssh", Edit.PATCH),
+        ("rules/Rdp", Edit.PATCH),
+    ]
+    assert sources_after(found) == ["10.0.0.0/8", "172.16.0.0/12"] * 2
+
+
+def test_several_parameters_of_another_stack_are_in_one_command() -> None:
+    head = "Parameters:\n  A: {Type: String}\n  B: {Type: String}\nResources:\n"
+    text = head + rule("Ssh", 22, "!Ref A") + rule("Rdp", 3389, "!Ref B")
+    stacks = {"network": OneStack(WEB, {"Web": "sg-1"}), "rules": OneStack(text, BOTH, OPEN)}
+    found = report(stacks, exposures=(SSH, RDP))
+    (command,) = found.commands
+    assert command.endswith("ParameterKey=A,ParameterValue=10.0.0.0/8 ParameterKey=B,ParameterValue=10.0.0.0/8")
+
+
+def test_a_rule_of_the_group_s_stack_that_is_found_by_its_id_is_in_the_same_patch() -> None:
+    """The template does not tell that its rule resource is of its group."""
+    text = TEMPLATE + rule("Rdp", 3389, "0.0.0.0/0")
+    found = report({"network": OneStack(text, {"Web": "sg-1", "Rdp": "sgr-2"})}, exposures=(SSH, RDP))
+    assert [(each.location.where, each.edit) for each in found.rules] == [
+        ("network/Web", Edit.PATCH),
+        ("network/Rdp", Edit.PATCH),
+    ]
+    assert sources_after(found) == ["10.0.0.0/8", "172.16.0.0/12"] * 2
+
+
+@pytest.mark.parametrize("source", ["!Ref Secret", "!ImportValue office"])
+def test_a_rule_of_another_stack_comes_before_one_that_may_be_it(source: str) -> None:
+    """The group's stack may give that port to a private source: its parameter is not to be changed."""
+    text = TEMPLATE.replace("CidrIp: 0.0.0.0/0", f"CidrIp: {source}")
+    text = text.replace("Resources:", "  Secret: {Type: String, NoEcho: true}\nResources:")
+    own = OneStack(text, {"Web": "sg-1"}, {"From": "x", "Secret": "****"})
+    other = OneStack("Resources:\n" + rule("Ssh", 22, "0.0.0.0/0"), {"Ssh": "sgr-1"})
+    found = report({"network": own, "rules": other})
+    assert (found.group.where, found.rules[0].location.where) == ("network/Web", "rules/Ssh")
+    assert (found.rules[0].edit, found.commands) == (Edit.PATCH, ())
+    assert report({"network": own}).rules[0].location.where == "network/Web"
+
+
+def test_rules_of_the_group_s_stack_are_named_where_its_template_is_denied() -> None:
+    found = report({"network": OneStack(resources={"Web": "sg-1", "Ssh": "sgr-1"})}, denied="GetTemplate")
+    assert (found.group.where, found.rules[0].location.where) == ("network/Web", "network/Ssh")
+    assert (found.rules[0].edit, found.rules[0].note) == (Edit.NONE, "its template could not be read")
