@@ -7,7 +7,7 @@ what does not is left out and pointed at instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -55,29 +55,38 @@ def is_literal(rule: TemplateRule) -> bool:
 
 
 def patch_template(
-    text: str, wanted: Iterable[RulePosition], replacements: Sequence[str], values: Callable[[Tree], TemplateValues]
+    text: str,
+    wanted: Iterable[RulePosition],
+    replacements: Sequence[str],
+    values: Callable[[Tree], TemplateValues],
+    elsewhere: Mapping[RulePosition, str],
 ) -> TemplatePatch:
     """Narrow the sources of some rules, all of them exposing and with literal sources.
 
     `replacements` are CIDRs and prefix lists, as `remediation_sources` has them; `values` gives the template with its
-    parameters.
+    parameters. `elsewhere` are the other exposing rules, with the source that a parameter's change gives each; empty:
+    it is not known.
     """
     keys = frozenset(wanted)
-    attempt = _Attempt(text, replacements, values, keys)
+
+    def attempt_with(some: frozenset[RulePosition]) -> _Attempt:
+        return _Attempt(text, replacements, values, some, elsewhere)
+
+    attempt = attempt_with(keys)
     if not attempt.is_showable():
-        shown = {key: _Attempt(text, replacements, values, frozenset({key})).is_showable() for key in keys}
+        shown = {key: attempt_with(frozenset({key})).is_showable() for key in keys}
         if all(shown.values()):
             return TemplatePatch(None, frozenset(), dict.fromkeys(keys, _SHOWS_MORE))
-        found = patch_template(text, [key for key in keys if shown[key]], replacements, values)
+        found = patch_template(text, [key for key in keys if shown[key]], replacements, values, elsewhere)
         hidden = {key: _SHOWS_MORE for key in keys if not shown[key]}
         return TemplatePatch(found.patch, found.done, found.refused | hidden)
     if keys and not attempt.proven():
-        good = frozenset(key for key in keys if _Attempt(text, replacements, values, frozenset({key})).proven())
+        good = frozenset(key for key in keys if attempt_with(frozenset({key})).proven())
         refused = attempt.refused | {
             key: attempt.refused.get(key, "the changed template would not read the same but for this source")
             for key in keys - good
         }
-        attempt = _Attempt(text, replacements, values, good)
+        attempt = attempt_with(good)
         if good and not attempt.proven():
             reason = "the changed template would not read the same but for its sources"
             return TemplatePatch(None, frozenset(), dict.fromkeys(keys, reason))
@@ -101,6 +110,7 @@ class _Attempt:
     replacements: Sequence[str]
     values: Callable[[Tree], TemplateValues]
     wanted: frozenset[RulePosition]
+    elsewhere: Mapping[RulePosition, str]
     edits: list[TextEdit] = field(default_factory=list)
     refused: dict[RulePosition, str] = field(default_factory=dict)
     _added: list[tuple[str, Traffic | None, str]] = field(default_factory=list)
@@ -176,9 +186,17 @@ class _Attempt:
         for other in group.rules:
             if other is rule or rule_position(other) in self.wanted:
                 continue
-            if is_same_traffic(other.traffic, rule.traffic) and not _conditional(other) and _admits(other, replacement):
+            is_alike = is_same_traffic(other.traffic, rule.traffic) and not _conditional(other)
+            if is_alike and self._admits(other, replacement):
                 return True
         return False
+
+    def _admits(self, rule: TemplateRule, replacement: str) -> bool:
+        """Whether a rule that stays admits a replacement; one that exposes, too, when it is narrowed."""
+        narrowed = self.elsewhere.get(rule_position(rule))
+        if narrowed is not None:
+            return bool(narrowed) and admits(narrowed, replacement)
+        return rule.rule is not None and admits(rule.rule.prefix_list_id or rule.rule.cidr, replacement)
 
     def _replace(self, rule: TemplateRule, new: str) -> None:
         key = replacement_key(new)
@@ -307,10 +325,6 @@ class _Attempt:
 
 def _conditional(rule: TemplateRule) -> bool:
     return bool(rule.conditions) or (rule.resource is not None and rule.resource[1].get("Condition") is not None)
-
-
-def _admits(rule: TemplateRule, replacement: str) -> bool:
-    return rule.rule is not None and admits(rule.rule.prefix_list_id or rule.rule.cidr, replacement)
 
 
 def _last(tree: Tree) -> int:

@@ -133,7 +133,13 @@ def find_in_template(
         if all(rule.rule is not None and is_literal(rule) for rule in found)
         for rule in found
     }
-    patched = patch_template(text, literals, replacements, stack.values)
+    elsewhere = {
+        rule_position(rule): _narrowed_by_parameter(context, exposure, rule)
+        for exposure, (found, _) in matched.items()
+        for rule in found
+        if rule_position(rule) not in literals
+    }
+    patched = patch_template(text, literals, replacements, stack.values, elsewhere)
     for exposure, (found, by) in matched.items():
         locations[exposure] = _rule_location(context, groups, exposure, found, patched, by.how)
     gone = f"the template of stack {stack.path} has no resource {logical_id} any more"
@@ -455,12 +461,12 @@ def _parameter(
     if definition.text("Type").startswith(_SSM):
         notes.append("its value is that of a parameter of Systems Manager: change that one")
         return Edit.POINTER
-    family = 6 if ":" in exposure.cidr else 4
-    matching = [each for each in context.replacements if not is_prefix_list(each) and (":" in each) == (family == 6)]
-    if not matching:
+    new = _new_value(context, exposure)
+    if not new:
+        family = 6 if ":" in exposure.cidr else 4
         notes.append(f"no replacement of IPv{family} is configured, and the parameter can hold no other")
         return Edit.POINTER
-    new, rest = matching[0], [each for each in context.replacements if each != matching[0]]
+    rest = [each for each in context.replacements if each != new]
     now = context.values.given.get(name, "")
     is_secret = definition.text("NoEcho").casefold() == "true" or name in context.values.hidden
     notes.append(f"its value now is {'hidden (NoEcho)' if is_secret else now}, the new one {new}")
@@ -471,6 +477,21 @@ def _parameter(
     notes += _refusals(definition, new)
     context.decided[name] = new
     return Edit.PARAMETER
+
+
+def _new_value(context: _Context, exposure: Exposure) -> str:
+    """What a parameter becomes that opens: the first replacement of its family; empty: there is none."""
+    family = [each for each in context.replacements if (":" in each) == (":" in exposure.cidr)]
+    return next((each for each in family if not is_prefix_list(each)), "")
+
+
+def _narrowed_by_parameter(context: _Context, exposure: Exposure, rule: TemplateRule) -> str:
+    """The source that the printed command gives a rule; empty: it gives none."""
+    called = function_of(rule.source)
+    definition = context.values.section("Parameters").get(called[1].value) if called and called[0] == "Ref" else None
+    if definition is None or exposure.prefix_list_id or context.stack.chain:
+        return ""
+    return "" if definition.text("Type").startswith(_SSM) else _new_value(context, exposure)
 
 
 def _refusals(definition: Tree, new: str) -> list[str]:

@@ -258,3 +258,40 @@ def test_a_literal_that_opens_two_ports_is_narrowed_once(cidrs: str, more: str, 
     assert [result.rules[each].edit for each in (WORLD, RDP)] == [edit, edit]
     after = {path: patch.after for path, patch in result.patches.items()}
     assert after == ({"main.tf": call.replace(cidrs, expected)} if expected else {})
+
+
+TWO_SOURCES = """\
+Parameters:
+  From: {Type: String}
+Mappings:
+  Sources: {any: {any: 0.0.0.0/0}}
+Resources:
+  SG:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: web
+      SecurityGroupIngress:
+        - {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: %s}
+        - {IpProtocol: "6", FromPort: 22, ToPort: 22, CidrIp: 8.8.8.0/24}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "parent", "expected"),
+    [
+        ("!Ref From", (), ["172.16.0.0/12"]),
+        ("!Ref From", ("root",), ["10.0.0.0/8", "172.16.0.0/12"]),
+        ("!FindInMap [Sources, any, any]", (), ["10.0.0.0/8", "172.16.0.0/12"]),
+    ],
+    ids=["a parameter", "a parameter of the parent", "a mapping"],
+)
+def test_what_an_open_rule_admits_is_not_what_it_admits_when_it_is_narrowed(
+    source: str, parent: tuple[str, ...], expected: list[str]
+) -> None:
+    """The parameter gets the first replacement; from the others nobody would get in any more."""
+    stack = Stack("web", "eu-west-1", {"From": "0.0.0.0/0"}, chain=parent)
+    result = find_in_template(stack, TWO_SOURCES % source, "SG", [WORLD, SOME], REPLACEMENTS, ())
+    assert result.rules[SOME].edit is Edit.PATCH
+    after = result.patches["web"].after
+    entries = [line for line in after.splitlines() if 'IpProtocol: "6"' in line]
+    assert [line.partition("CidrIp: ")[2].rstrip("}") for line in entries] == expected
