@@ -34,7 +34,8 @@ _SAM = "AWS::Serverless-2016-10-31"
 _SSM = "AWS::SSM::Parameter::Value"
 _OF_SET = (
     "the command is for the account and region of the stack set; an instance that overrides the parameter keeps its "
-    "value until aws cloudformation update-stack-instances changes that"
+    "value until aws cloudformation update-stack-instances changes that; a set with roles of its own needs "
+    "--administration-role-arn and --execution-role-name again, a delegated administrator --call-as DELEGATED_ADMIN"
 )
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d*,)")
 _LONGEST_PATTERN = 1_000
