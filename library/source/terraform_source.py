@@ -463,7 +463,8 @@ def _patch(
             narrowing = Narrowing(match.rule, match.source, tuple(items.values()), tuple(sorted(pieces)), others)
             narrowed |= dict.fromkeys(exposures, narrowing)
     ordered = sorted(set(narrowed.values()), key=lambda n: (n.source.value.file.path, n.items[0].start))
-    rules_to_replace = {(n.source.value.file.identity, item.start) for n in ordered for item in n.items}
+    open_literals = {(n.source.value.file.identity, item.start) for n in ordered for item in n.items}
+    open_literals |= _pointed_at(matches)
 
     def admit(rules: Iterable[TerraformRule], narrowing: Narrowing, replacement: str) -> bool:
         return any(
@@ -471,7 +472,7 @@ def _patch(
             and is_same_traffic(other.traffic, narrowing.rule.traffic)
             and _kind_decider(search.configurations, other) is None
             and _is_made_with(other, narrowing.rule)
-            and _stays(other, replacement, rules_to_replace)
+            and _stays(other, replacement, open_literals)
             for other in rules
         )
 
@@ -493,6 +494,17 @@ def _patch(
         return {block.labels[-1] for _, block in blocks if block.labels} | moved
 
     return patch_terraform(ordered, search.replacements, is_admitted, taken), narrowed
+
+
+def _pointed_at(matches: Mapping[Exposure, Sequence[_Match]]) -> set[tuple[int, int]]:
+    """The literals that open: what one admits for that alone it does not when a person has narrowed it, too."""
+    return {
+        (match.source.value.file.identity, item.start)
+        for found in matches.values()
+        for match in found
+        for item in match.items
+        if match.source is not None and "," not in item.value  # beside it other sources, which stay
+    }
 
 
 def _has_narrowed(rules: Iterable[TerraformRule], narrowing: Narrowing) -> bool:
@@ -527,14 +539,14 @@ def _is_made_with(rule: TerraformRule, other: TerraformRule) -> bool:
     )
 
 
-def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[int, int]]) -> bool:
-    """Whether a rule admits a replacement by a literal that is not taken away."""
+def _stays(rule: TerraformRule, replacement: str, open_literals: set[tuple[int, int]]) -> bool:
+    """Whether a rule admits a replacement by a literal that opens nothing."""
     if rule.shape == "dynamic" or rule.group_decider:
         return False
     for source in rule.sources:
         node = source.value.node
         for item in [] if node is None else node.items or [node]:
-            if item.kind != "string" or (source.value.file.identity, item.start) in rules_to_replace:
+            if item.kind != "string" or (source.value.file.identity, item.start) in open_literals:
                 continue
             if any(admits(piece.strip(), replacement) for piece in item.value.split(",")):
                 return True

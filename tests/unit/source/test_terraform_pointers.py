@@ -287,6 +287,7 @@ resource "aws_security_group" "this" {
   }
 }
 """
+BRACE = "}\n"
 EGRESS = 'egress {\n  from_port = 0\n  to_port = 0\n  protocol = "-1"\n  cidr_blocks = var.cidrs\n}\n'
 HTTPS = EGRESS.replace("egress", "ingress").replace("= 0", "= 443").replace('"-1"', '"tcp"')
 
@@ -320,6 +321,21 @@ def test_a_list_that_a_call_gives_for_more_than_ingress_is_pointed_at(text: str,
     assert result.patches == {}
     assert result.rules[SSH].edit is Edit.POINTER
     assert result.rules[SSH].note == f"it decides also what is at group/main.tf:{line}"
+
+
+def test_what_a_list_that_is_pointed_at_admits_counts_for_no_other() -> None:
+    """It is to be narrowed, too: from the replacements nobody would get in any more."""
+    other = SSH._replace(cidr="8.8.8.0/24")
+    rule = HTTPS.replace("443", "22").replace("var.cidrs", f'["{other.cidr}"]')
+    texts = {"/live/main.tf": CALL, "/live/group/main.tf": f"{CALLED.removesuffix(BRACE)}{HTTPS}{rule}{BRACE}"}
+    read = [TerraformFile(path, path.rpartition("/")[0], text, parse_hcl(text)) for path, text in texts.items()]
+    group = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+    result = find_in_terraform(read, group, [SSH, other], ("10.0.0.0/8",))
+    assert {exposure.cidr: found.edit for exposure, found in result.rules.items()} == {
+        SSH.cidr: Edit.POINTER,
+        other.cidr: Edit.PATCH,
+    }
+    assert 'cidr_blocks = ["10.0.0.0/8"]' in result.patches["/live/group/main.tf"].after
 
 
 def test_a_list_of_rules_that_a_call_gives_for_both_directions_is_pointed_at() -> None:
