@@ -38,6 +38,10 @@ _log = logging.getLogger(__name__)
 CALLS_A_SCAN = 60
 """After so many calls the next scan goes on: at two calls a second that is half a minute of a function's five."""
 
+ASKS_FOR = timedelta(minutes=1)
+"""After this time it does, too: where others use up what CloudTrail allows, a call takes as long as the SDK's retries,
+and a function that is ended in the middle of them fails with its whole batch."""
+
 COMPLETE_AFTER = timedelta(minutes=15)
 """How long after a call its event may still be missing."""
 
@@ -59,8 +63,9 @@ def look_up_openers(account_id: str, region: str, runtime: Runtime) -> str:
         if not waiting:
             return ""
         history = EventHistory(runtime.sessions.client("cloudtrail", account_id, region), runtime.sleep)
+        ends = runtime.now() + ASKS_FOR
         for number, issue in enumerate(waiting):
-            if history.calls >= CALLS_A_SCAN:
+            if history.calls >= CALLS_A_SCAN or runtime.now() >= ends:
                 _log.info("the next scan asks who opened %d more groups", len(waiting) - number)
                 break
             _search_history(issue, history, runtime)

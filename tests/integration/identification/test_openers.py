@@ -11,7 +11,7 @@ from identification.receive_security_group_events import lambda_handler as recei
 from identification.runtime import Runtime
 from tests.builders.api_calls import api_call, authorized, in_sqs
 from tests.integration.identification.conftest import Received
-from tests.worlds.emulated_aws import Rejection
+from tests.worlds.emulated_aws import Call, Rejection
 from tests.worlds.event_history import KeptHistory
 from tests.worlds.identification_world import IRELAND, MAIN, SLAVE, VIRGINIA, World, target
 
@@ -180,6 +180,26 @@ def test_a_scan_asks_about_so_many_groups_the_worst_first_and_the_next_goes_on(
     world.describe()
     assert sorted(history.asked) == sorted([*some, worst])
     assert None not in [opener(world, group_id) for group_id in (*some, worst)]
+
+
+def test_where_cloudtrail_throttles_a_scan_asks_for_a_minute_and_the_next_goes_on(
+    world: World, history: KeptHistory
+) -> None:
+    """The SDK waits up to half a minute before a throttled call succeeds: 60 of these would outlast the function."""
+
+    def throttled(call: Call) -> None:
+        if call.operation == "LookupEvents":
+            world.later(seconds=25)
+
+    groups = [world.group(SSH, name=f"group{number}") for number in range(5)]
+    for group_id in groups:
+        history.add(authorized(group_id), group_id)
+    world.aws.hooks.append(throttled)
+    world.describe()
+    assert (len(history.asked), world.coverage().reason) == (3, "")
+    world.describe()
+    assert sorted(history.asked) == sorted(groups)
+    assert None not in [opener(world, group_id) for group_id in groups]
 
 
 @pytest.mark.parametrize(
