@@ -64,6 +64,15 @@ resource "aws_sqs_queue_policy" "work" {
   })
 }
 
+# What Lambda throttles counts as received, and after three times a message that nobody looked at is a dead letter: no more
+# is taken at once than the function has concurrency for, and nothing where it has none.
+locals {
+  reserved = { for key in keys(local.queues) : key => lookup(var.reserved_concurrency, key, -1) }
+  batches_at_once = {
+    for key, queue in local.queues : key => local.reserved[key] < 0 ? queue.maximum_concurrency : min(queue.maximum_concurrency, local.reserved[key])
+  }
+}
+
 resource "aws_lambda_event_source_mapping" "work" {
   for_each = local.queues
 
@@ -72,8 +81,9 @@ resource "aws_lambda_event_source_mapping" "work" {
   batch_size                         = each.value.batch_size
   maximum_batching_window_in_seconds = each.value.batching_window
   function_response_types            = ["ReportBatchItemFailures"]
+  enabled                            = local.batches_at_once[each.key] > 0
 
   scaling_config {
-    maximum_concurrency = each.value.maximum_concurrency
+    maximum_concurrency = max(2, local.batches_at_once[each.key]) # the least that Lambda takes
   }
 }

@@ -273,9 +273,15 @@ variable "vpc_config" {
 }
 
 variable "reserved_concurrency" {
-  description = "Reserved concurrency of functions, by their names with the prefix \"hammer\". A function that is not named has none."
+  description = "Reserved concurrency of functions, by their names with the prefix \"hammer\". A function that is not named has none. It bounds scan_concurrency; 0 leaves messages in their queue, for a day."
   type        = map(number)
   default     = {}
+
+  # Lambda takes from a queue for two at least.
+  validation {
+    condition     = !contains([for name in ["hammer-describe-security-groups", "hammer-receive-security-group-events"] : lookup(var.reserved_concurrency, name, -1)], 1)
+    error_message = "Write 2 or more, or 0, for the functions that take from a queue."
+  }
 }
 
 variable "code_signing_config_arn" {

@@ -184,3 +184,39 @@ run "a_value_of_the_environment_that_ends_its_quote" {
     environment = { AWS_USE_FIPS_ENDPOINT = "\"; rm -rf /" }
   }
 }
+
+run "one_at_a_time_of_a_function_for_which_lambda_takes_two" {
+  command         = plan
+  expect_failures = [var.reserved_concurrency]
+
+  variables {
+    reserved_concurrency = { hammer-describe-security-groups = 1 }
+  }
+}
+
+run "no_more_is_taken_from_a_queue_than_its_function_has_concurrency_for" {
+  command = plan
+
+  variables {
+    reserved_concurrency = { hammer-describe-security-groups = 5, hammer-receive-security-group-events = 0 }
+  }
+
+  assert {
+    condition     = local.batches_at_once["hammer-describe-security-groups"] == 5
+    error_message = "More than five batches would be taken: what Lambda throttles three times is a dead letter."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.work["hammer-describe-security-groups"].enabled && !aws_lambda_event_source_mapping.work["hammer-receive-security-group-events"].enabled
+    error_message = "A queue whose function has no concurrency waits."
+  }
+}
+
+run "without_reserved_concurrency_the_queues_have_their_own_bounds" {
+  command = plan
+
+  assert {
+    condition     = local.batches_at_once["hammer-describe-security-groups"] == 20 && local.batches_at_once["hammer-receive-security-group-events"] == 2
+    error_message = "scan_concurrency bounds scans, and two batches of events are taken at once."
+  }
+}
