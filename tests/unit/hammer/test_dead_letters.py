@@ -54,7 +54,7 @@ def test_every_page_is_read() -> None:
 
 @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", GONE])
 def test_the_queues_of_another_deployment_hide_none_of_ones_own(code: str) -> None:
-    """Two deployments in one account: the host's policy opens the queues that begin with its own prefix."""
+    """Two deployments in one account: the host's policy opens the queues of its own."""
     queues = Queues(hammer_describe_security_groups_dead_letters=2, second_describe_security_groups_dead_letters=code)
     assert queues.listed(OTHERS, OWN).counted() == {OWN: 2}
 

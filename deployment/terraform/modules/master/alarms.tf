@@ -169,7 +169,7 @@ locals {
     {
       for key, queue in local.dead_letter_queues : "dead-letters/${key}" => {
         name        = queue
-        description = key == "immediate" ? "A group was not remediated at once, after an hour of attempts: the log group of the host says why. See the runbook." : "Something could not be done after every retry: read the queue and the function's log, mend the cause, redrive."
+        description = key == "immediate" ? "A group was not remediated at once, after an hour of attempts: the log group of the host says why. See the runbook." : "Something could not be done after every retry: read the queue and the function's log, mend the cause. The runbook says what becomes of what is in the queue."
         namespace   = "AWS/SQS"
         metric      = "ApproximateNumberOfMessagesVisible"
         dimensions  = { QueueName = queue }
