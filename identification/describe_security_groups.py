@@ -20,10 +20,10 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from identification.errors import MalformedEventError, NotRequestedError, UnknownAccountError
+from identification.errors import MalformedEventError, NoTimeLeftError, NotRequestedError, UnknownAccountError
 from identification.messages import Deliveries, ScanTarget, merge, parse_target
 from identification.openers import look_up_openers
 from identification.runtime import Runtime, start
@@ -100,6 +100,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     Raises:
         MalformedEventError: a record is not a scan target. The others were scanned.
         UnknownAccountError: a record is about an account that the configuration does not name.
+        NoTimeLeftError: a target was not begun any more.
         ExceptionGroup: several targets failed; a single failure is raised as it is.
     """
     runtime = start(context)
@@ -107,15 +108,38 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     if not runtime.config.secgrp_unrestricted_access.enabled:
         _log.info("secgrp_unrestricted_access is not enabled: nothing to do")
         return deliveries.answer({"changes": 0})
-    targets = _merged(deliveries, runtime)
+    targets, latest = _merged(deliveries, runtime), _latest_begin(context, runtime)
     with ThreadPoolExecutor(_CONCURRENT_SCANS) as pool:
-        scans = [(pool.submit(scan_target, target, runtime), records) for target, records in targets.items()]
+        scans = [(pool.submit(_scan_in_time, target, runtime, latest), records) for target, records in targets.items()]
     for scanned, records in scans:
         try:
             changes += scanned.result().changes
         except Exception as error:  # noqa: BLE001 - told below, when every other target has had its turn
             deliveries.fail(error, *records)
     return deliveries.answer({"changes": changes})
+
+
+def _latest_begin(context: object, runtime: Runtime) -> datetime | None:
+    """When half of this invocation's time is over, in UTC; None: it has no end.
+
+    Where scans took so long until then, one that begins later may not fit any more. A function that is ended in the
+    middle of it reports no record as done, and all of them come again.
+    """
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return runtime.now() + timedelta(milliseconds=remaining()) / 2 if callable(remaining) else None
+
+
+def _scan_in_time(target: ScanTarget, runtime: Runtime, latest: datetime | None) -> ScanResult:
+    """Scan a target as `scan_target` does, unless it is too late to begin.
+
+    Raises:
+        NoTimeLeftError: it is.
+        Exception: as `scan_target` does.
+    """
+    if latest and runtime.now() > latest:
+        _log.warning("not begun", extra={"account_id": target.account_id, "region": target.region})
+        raise NoTimeLeftError(f"no time was left for {target.account_id}, {target.region}: its message comes again")
+    return scan_target(target, runtime)
 
 
 def _merged(deliveries: Deliveries, runtime: Runtime) -> dict[ScanTarget, list[Any]]:

@@ -17,5 +17,9 @@ class MissingVariableError(HammerError):
     """A variable of the function's environment is missing: the deployment is not complete."""
 
 
+class NoTimeLeftError(HammerError):
+    """A scan was not begun, because the function might be ended in the middle of it. Its message comes again."""
+
+
 class NotRequestedError(HammerError):
     """A remediation run at once could not be asked for. The scan must be repeated."""

@@ -12,6 +12,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `UnknownAccountError` | `identification.errors` | a message is about an account that the configuration does not name |
 | `MalformedEventError` | `identification.errors` | a record is not what the function's event source sends |
 | `MissingVariableError` | `identification.errors` | a variable of a function's environment is missing |
+| `NoTimeLeftError` | `identification.errors` | a scan was not begun: the function's time might not be enough |
 | `NotRequestedError` | `identification.errors` | a request for remediation at once could not be sent |
 | `PublishError` | `identification.messages` | scan targets could not be published or delayed |
 | `RegionOffError` | `identification.scan` | the account has not enabled the region |

@@ -184,6 +184,38 @@ def test_the_external_id_goes_nowhere_but_to_sts(
     assert not any(EXTERNAL_ID in text for text in said)
 
 
+class Hurried:
+    """The context of an invocation that has five minutes of the world's time."""
+
+    aws_request_id = "hurried"
+
+    def __init__(self, world: World) -> None:
+        self._world, self._ends = world, world.clock + timedelta(minutes=5)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._ends - self._world.clock) / timedelta(milliseconds=1))
+
+
+def test_what_would_not_fit_any_more_is_not_begun_and_comes_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that is ended in the middle reports no record as done: those that were come again, too."""
+    monkeypatch.setattr(describe_security_groups, "_CONCURRENT_SCANS", 1)
+
+    def slow(call: Call) -> None:
+        if call.operation == "DescribeSecurityGroups":
+            world.later(seconds=160)
+
+    world.aws.hooks.append(slow)
+    records = in_sqs(target(), target(region=VIRGINIA))
+    assert describe_security_groups.lambda_handler(records, Hurried(world)) == {
+        "batchItemFailures": [{"itemIdentifier": "m-1"}]
+    }
+    assert (world.coverage().outcome, world.coverage(region=VIRGINIA)) == (Outcome.COMPLETE, None)
+    again = {"Records": records["Records"][1:]}
+    assert describe_security_groups.lambda_handler(again, Hurried(world)) == {"batchItemFailures": []}
+
+
 # Regions that are off
 
 
