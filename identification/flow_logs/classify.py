@@ -294,14 +294,14 @@ def contacts_of(read: Read, first_hour: int, last_hour: int) -> Iterator[Contact
             yield contact
 
 
-def covered_share(case: UsageCase, reads: Iterable[Read]) -> float:
+def covered_share(case: UsageCase, reads: Iterable[Read]) -> Decimal:
     """The share of the whole hours of the period of which every attached interface's flow log tells."""
     first = -(-int(case.since.timestamp()) // HOUR)
     if case.since.microsecond and int(case.since.timestamp()) % HOUR == 0:
         first += 1
     hours = set(range(first, int(case.until.timestamp()) // HOUR))
     if not hours or not case.attached:
-        return 0.0
+        return Decimal(0)
     total = len(hours)
     covered: dict[str, set[int]] = {}
     for read in reads:
@@ -311,7 +311,7 @@ def covered_share(case: UsageCase, reads: Iterable[Read]) -> float:
     for interface in case.attached:
         left = case.left.get(interface.interface_id, frozenset())
         hours &= covered.get(interface.interface_id, set()) - left
-    return len(hours) / total
+    return Decimal(len(hours)) / total
 
 
 def weak_and_strong(contacts: Iterable[Contact]) -> Iterator[tuple[bytes, str, bool]]:
@@ -473,7 +473,7 @@ def _readable(case: UsageCase) -> tuple[list[Read], tuple[str, ...]]:
 
 
 def _verdict(
-    case: UsageCase, rules: Sequence[UseRule], covered: float, garbled: Sequence[str], lost: int
+    case: UsageCase, rules: Sequence[UseRule], covered: Decimal, garbled: Sequence[str], lost: int
 ) -> tuple[UseVerdict, str]:
     if not case.attached and case.interfaces_known:
         return UseVerdict.UNKNOWN, "no attached network interface has the group"

@@ -264,6 +264,12 @@ VERDICTS: dict[str, tuple[list[FlowRecord], dict[str, Any], UseVerdict, str]] = 
     "talked": (talk(A, 9, 9), {}, UseVerdict.TALKED, ""),
     "none": ([*quiet(), *talk(A, 2, 2)], {}, UseVerdict.NONE, ""),
     "none with 95 % covered": (quiet(hours=range(17, 14 * 24 + 2)), {}, UseVerdict.NONE, ""),
+    "none with 95 % covered to the hour": (
+        quiet(hours=range(2, 21)),
+        {"since": NOW.replace(minute=0) - timedelta(hours=20)},
+        UseVerdict.NONE,
+        "",
+    ),
     "unknown with less": (quiet(hours=range(19, 14 * 24 + 2)), {}, UseVerdict.UNKNOWN, "flow logs tell of 94 %"),
     "hidden": ([*quiet(), *talk(A, 9, 9, through="1.1.1.1")], {}, UseVerdict.UNKNOWN, "hidden"),
     "hidden beside work": ([*talk(A, 9, 9, through="1.1.1.1"), *talk(B, 60, 60)], {}, UseVerdict.WORKING, ""),
