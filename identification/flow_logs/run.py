@@ -9,7 +9,7 @@ named and stops nothing else.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -672,11 +672,20 @@ def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
     # Of an interface that is gone, or of which nothing can be read now, the flow log that is still used tells, else the
     # one that saw most of it: what was read of it before stays true.
     order = sorted(together, key=lambda each: (each not in subject.used, -len(together[each].coverage), each))
-    reported: set[str] = set()
+    told: set[tuple[str, int]] = set()
     for flow_log in order:
-        gone = set(together[flow_log].interfaces) - reported_now - reported
-        reported |= gone
-        yield Read(flow_log, together[flow_log], frozenset(gone | subject.used.get(flow_log, set())))
+        evidence = _but_for(together[flow_log], told)
+        names = evidence.interfaces
+        gone = set(names) - reported_now
+        told |= {(names[number], hour) for number, hour in evidence.coverage if names[number] in gone}
+        yield Read(flow_log, evidence, frozenset(gone | subject.used.get(flow_log, set())))
+
+
+def _but_for(evidence: Evidence, told: Collection[tuple[str, int]]) -> Evidence:
+    """Evidence without these interfaces' hours."""
+    if {name for name, _ in told}.isdisjoint(evidence.interfaces):
+        return evidence
+    return evidence.where(lambda name, hour: (name, hour) not in told)
 
 
 def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:

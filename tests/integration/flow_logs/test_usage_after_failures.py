@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from moto.ec2.models import ec2_backends
 
 from identification.flow_logs.evidence import Interface
 from identification.flow_logs.evidence_store import KeptEvidence
@@ -358,6 +359,29 @@ def test_who_worked_is_not_forgotten_with_the_objects_where_another_rule_has_all
         assert use.covered < 0.51
     world.put([*world.no_data(range(169, 14 * 24 + 2)), *world.both_ways(WORKER, 250)], 169)  # it is back
     assert (world.usage().covered, packets(world)) == (Decimal(1), 1800)
+
+
+def test_of_an_interface_that_is_gone_each_flow_log_tells_what_it_saw(world: UsageWorld) -> None:
+    """Its subnet got a flow log of its own; that of the VPC goes on for the interface of another subnet."""
+    gone, gone_at, own = world.interface_id, world.address, world.subnet_id
+    world.subnet_id = world.ec2.describe_subnets()["Subnets"][1]["SubnetId"]
+    idle, _ = world.interface(world.group_id)
+    before = range(48, 15 * 24)
+    world.put([*world.no_data(before, gone), *world.no_data(before, idle)], 48)
+    assert counts(world.usage()) == {}
+    newer = world.flow_log(own, days=2 + 1 / 48)
+    names = [*HEADER.split(), "tcp-flags"]
+    ec2_backends[MAIN][REGION].flow_logs[newer].log_format = " ".join(f"${{{name}}}" for name in names)
+    world.interface_id, world.address = gone, gone_at
+    rows = [*world.no_data(range(1, 50)), *world.both_ways(WORKER, 20)]
+    world.put([f"{row} 0" for row in rows], flow_log=newer, header=" ".join(names))
+    world.put(world.no_data(range(1, 48), idle))
+    assert counts(world.usage()) == {"working": 1}
+    other = world.group("tcp", 443, "10.0.0.0/8", "other")
+    world.ec2.modify_network_interface_attribute(NetworkInterfaceId=gone, Groups=[other])
+    for _ in range(2):
+        use = world.usage()
+        assert (use.verdict, use.covered, counts(use), packets(world)) == (UseVerdict.WORKING, 1, {"working": 1}, 1800)
 
 
 def test_lines_that_do_not_fit_count_in_hours_that_are_read_again(
