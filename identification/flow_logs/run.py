@@ -241,13 +241,14 @@ class UsageRun:
             waiting = [each for each in chosen if wanted[each.flow_log_id] - read.get(each.flow_log_id, set())]
             if not waiting:
                 break
-            for flow_log in waiting:
-                self.renew()
-                read[flow_log.flow_log_id] = wanted[flow_log.flow_log_id]
-                reason = self._read_flow_log(access, flow_log, flow_logs, subjects, budget)
-                if reason:
-                    refused[flow_log.flow_log_id] = reason
-                    self.problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {reason}")
+            # Created last first: where that one refuses, the period of the others begins earlier.
+            flow_log = max(waiting, key=lambda each: each.created.timestamp() if each.created else 0)
+            self.renew()
+            read[flow_log.flow_log_id] = wanted[flow_log.flow_log_id]
+            reason = self._read_flow_log(access, flow_log, flow_logs, subjects, budget)
+            if reason:
+                refused[flow_log.flow_log_id] = reason
+                self.problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {reason}")
         self._name_flow_logs(subjects, flow_logs, refused)
 
     def _access(self, account_id: str, region: str) -> Access:

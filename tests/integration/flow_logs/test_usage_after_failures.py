@@ -384,6 +384,25 @@ def test_of_an_interface_that_is_gone_each_flow_log_tells_what_it_saw(world: Usa
         assert (use.verdict, use.covered, counts(use), packets(world)) == (UseVerdict.WORKING, 1, {"working": 1}, 1800)
 
 
+def test_all_of_the_period_is_read_where_another_flow_log_tells_in_place_of_one_that_refuses(
+    world: UsageWorld,
+) -> None:
+    """The one that refuses was created later: the period begins earlier without it."""
+    there = world.ec2.describe_subnets()["Subnets"][1]["SubnetId"]
+    world.ec2.delete_flow_logs(FlowLogIds=[world.flow_log_id])
+    world.put(world.no_data(ALL_HOURS), flow_log=world.flow_log(world.subnet_id))
+    newer = world.flow_log(world.subnet_id, days=2, destination="arn:aws:s3:::nowhere")
+    world.subnet_id = there
+    world.interface_id, world.address = world.interface(world.group_id)
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 100)], flow_log=world.flow_log(there))
+    ec2_backends[MAIN][REGION].flow_logs[newer].log_format = " ".join(
+        f"${{{name}}}" for name in [*HEADER.split(), "tcp-flags"]
+    )
+    for _ in range(2):
+        use = world.usage(exit_code=1)
+        assert (use.verdict, use.covered, counts(use)) == (UseVerdict.WORKING, 1, {"working": 1})
+
+
 def test_lines_that_do_not_fit_count_in_hours_that_are_read_again(
     world: UsageWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
