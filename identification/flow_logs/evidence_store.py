@@ -87,16 +87,25 @@ class Kept:
         names = self.evidence.interfaces
         return frozenset(names[number].removesuffix(NARROW) for number, _ in self.evidence.coverage)
 
-    def carry(self, former: Kept, read: Collection[tuple[str, int]]) -> None:
-        """Add what was read earlier of a log group, but for the interfaces and hours that were `read` again since."""
-        earlier = former.evidence.where(lambda name, hour: (name.removesuffix(NARROW), hour) not in read)
-        hours = {hour for _, hour in read}
+    def carry(self, former: Kept, read: Collection[tuple[str, int]], shown: Collection[tuple[str, int]]) -> None:
+        """Add what was read earlier of a log group, but for the interfaces and hours that were `read` again since.
+
+        `shown` are those of which something is known now. What is to be read again, because more is looked for, is
+        kept where the log group has nothing of it any more.
+        """
+
+        def is_kept(name: str, hour: int) -> bool:
+            at = name.removesuffix(NARROW), hour
+            return at not in shown and (at != (name, hour) or at not in read)
+
+        earlier = former.evidence.where(is_kept)
+        hours = {hour for _, hour in (*read, *shown)}
         for counts in (earlier.bad_lines, earlier.lost):
             for hour in counts.keys() & hours:
                 del counts[hour]
         self.evidence.merge(earlier)
         for name, hour in former.read_for():
-            if (name, hour) not in read:
+            if (name, hour) not in read and (name, hour) not in shown:
                 self.mark(hour, [name])
 
     def is_enough(self, scope: IntervalSet, floor: int) -> bool:

@@ -389,11 +389,6 @@ class IssueReading:
     seen: frozenset[str] = frozenset()
     left: dict[str, set[int]] = field(default_factory=dict)
 
-    @property
-    def read_again(self) -> frozenset[tuple[str, int]]:
-        """The interfaces and hours of which `former` counts no longer."""
-        return self.kept.read_for() | self.kept.hours() | self.recent.read_for()
-
     def leave(self, part: Part, interface_ids: Iterable[str]) -> bool:
         """Record that a part is still to be read; returns whether it was not read by the former run either."""
         unread = self.former.unread(part.unit, interface_ids)

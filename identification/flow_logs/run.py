@@ -338,7 +338,9 @@ class UsageRun:
 
     def _reading(self, store: KeptEvidence, account_id: str, flow_log: FlowLog, subject: _Subject) -> IssueReading:
         kept_of = store.of_issue(account_id, subject.issue.issue_id)
-        scope, first_hour = subject.scope, subject.floor // HOUR
+        scope = subject.scope
+        # Also where the period begins later: it may begin earlier again, when the logs are gone.
+        first_hour = int((self.now - timedelta(days=self.config.usage.days)).timestamp()) // HOUR
         interfaces = {
             each.interface_id: each
             for each in subject.attached
@@ -365,7 +367,8 @@ class UsageRun:
     ) -> None:
         expires = self.now + timedelta(days=self.config.usage.days) + _KEPT_LONGER
         if flow_log.destination == LOGS:
-            reading.recent.carry(reading.former, reading.read_again)
+            shown = reading.kept.hours() | reading.recent.hours()
+            reading.recent.carry(reading.former, reading.kept.read_for() | reading.recent.read_for(), shown)
             reading.recent.keep_units([hour for hour in reading.recent.units if is_delivered(hour, self.now)])
         for each in (reading.kept, reading.recent):
             each.drop_narrow(reading.interfaces, reading.left)
@@ -670,8 +673,8 @@ def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
     """The evidence of an issue's flow logs, each for the interfaces of which it tells, and for those that are gone."""
     reported_now = {interface_id for interface_ids in subject.used.values() for interface_id in interface_ids}
     together = _by_flow_log(kept_of)
-    # Of an interface that is gone, or of which nothing can be read now, the flow log that is still used tells, else the
-    # one that saw most of it: what was read of it before stays true.
+    # Of an interface that is gone, or of which nothing can be read now, what was read before stays true. Of each hour
+    # one flow log tells: one that is still used, else the one that saw most.
     order = sorted(together, key=lambda each: (each not in subject.used, -len(together[each].coverage), each))
     told: set[tuple[str, int]] = set()
     for flow_log in order:
@@ -696,7 +699,7 @@ def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
         kept = kept_of.get(name) or Kept.empty(EMPTY)
         if recent := kept_of.get(f"{name}{_RECENT}"):
             # A run that died between the two may have left an hour in both.
-            kept.carry(recent, kept.read_for() | kept.hours())
+            kept.carry(recent, kept.read_for(), kept.hours())
         together[name] = kept.shown()
     return together
 

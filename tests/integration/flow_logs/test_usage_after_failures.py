@@ -403,6 +403,25 @@ def test_all_of_the_period_is_read_where_another_flow_log_tells_in_place_of_one_
         assert (use.verdict, use.covered, counts(use)) == (UseVerdict.WORKING, 1, {"working": 1})
 
 
+def test_who_worked_is_not_forgotten_where_the_period_is_short_for_a_while(world: UsageWorld) -> None:
+    """A rule is opened, and closed again, and the older objects have expired meanwhile."""
+    old = world.put([*world.no_data(range(169, 14 * 24 + 2)), *world.both_ways(WORKER, 250)], 169)
+    world.put(world.no_data(range(169)))
+    assert counts(world.usage()) == {"working": 1}
+    texts = dict.fromkeys(("principal", "source_ip", "user_agent", "event_name", "event_id"), "x")
+    opened_at = datetime.fromtimestamp(world.at(30) + 3000, UTC).isoformat()
+    items = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).items
+    items.update(MAIN, world.group_id, {"opened_by": {**texts, "event_time": opened_at}})
+    use = world.usage()
+    assert (use.verdict, use.covered, counts(use)) == (UseVerdict.NONE, 1, {})
+    world.s3.delete_object(Bucket=BUCKET, Key=old)
+    items.update(MAIN, world.group_id, {}, removes=["opened_by"])
+    for _ in range(2):
+        use = world.usage()
+        assert (use.verdict, counts(use), packets(world)) == (UseVerdict.WORKING, {"working": 1}, 1800)
+        assert use.covered < Decimal("0.51")
+
+
 def test_lines_that_do_not_fit_count_in_hours_that_are_read_again(
     world: UsageWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -317,11 +317,23 @@ def test_an_hour_that_a_run_which_died_left_twice_is_widened_once() -> None:
     for each in (last, again):
         each.mark(at(30) // 3600, [ENI])
     kept, former = last.widened(EVERYTHING_SCOPE), again.widened(EVERYTHING_SCOPE)
-    reading = IssueReading("sg-1", {}, 0, kept, Kept.empty(EVERYTHING_SCOPE), former)
-    reading.recent.carry(former, reading.read_again)
-    assert reading.recent.evidence.entries == {}
+    recent = Kept.empty(EVERYTHING_SCOPE)
+    recent.carry(former, kept.read_for(), kept.hours())
+    assert recent.evidence.entries == {}
     (contact,) = kept.shown().contacts(0, 2**31)
     assert (contact.interface_id, contact.packets) == (ENI, 80)
+
+
+def test_who_was_seen_in_an_hour_that_the_log_group_has_no_more_is_kept_and_not_covered() -> None:
+    """The hour was among what is read again; it is old by now, more is looked for, and it was read empty."""
+    former = Kept(evidence_of(talk(PEER, 40, 40), (SSH,))).widened(EVERYTHING_SCOPE)
+    kept, recent = Kept.empty(EVERYTHING_SCOPE), Kept.empty(EVERYTHING_SCOPE)
+    kept.mark(at(30) // 3600, [ENI])
+    recent.carry(former, kept.read_for(), kept.hours())
+    recent.drop_narrow([ENI], {})
+    kept.carry(recent, kept.read_for(), kept.hours())
+    (contact,) = kept.shown().contacts(0, 2**31)
+    assert (contact.interface_id, contact.packets, kept.shown().covered_hours()) == (ENI, 80, {})
 
 
 @pytest.mark.parametrize(("seen", "needed"), [(frozenset({ENI}), [[ENI]]), (frozenset[str](), [])])
