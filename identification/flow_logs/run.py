@@ -676,20 +676,20 @@ def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
     # Of an interface that is gone, or of which nothing can be read now, what was read before stays true. Of each hour
     # one flow log tells: one that is still used, else the one that saw most.
     order = sorted(together, key=lambda each: (each not in subject.used, -len(together[each].coverage), each))
-    told: set[tuple[str, int]] = set()
+    shown: set[tuple[str, int]] = set()
     for flow_log in order:
-        evidence = _but_for(together[flow_log], told)
+        evidence = _but_for(together[flow_log], shown)
         names = evidence.interfaces
         gone = set(names) - reported_now
-        told |= {(names[number], hour) for number, hour in evidence.coverage if names[number] in gone}
+        shown |= {(names[number], hour) for number, hour in evidence.coverage if names[number] in gone}
         yield Read(flow_log, evidence, frozenset(gone | subject.used.get(flow_log, set())))
 
 
-def _but_for(evidence: Evidence, told: Collection[tuple[str, int]]) -> Evidence:
+def _but_for(evidence: Evidence, shown: Collection[tuple[str, int]]) -> Evidence:
     """Evidence without these interfaces' hours."""
-    if {name for name, _ in told}.isdisjoint(evidence.interfaces):
+    if {name for name, _ in shown}.isdisjoint(evidence.interfaces):
         return evidence
-    return evidence.where(lambda name, hour: (name, hour) not in told)
+    return evidence.where(lambda name, hour: (name, hour) not in shown)
 
 
 def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:

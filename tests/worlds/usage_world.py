@@ -86,7 +86,7 @@ class UsageWorld:
         found = instance["NetworkInterfaces"][0]
         return found["NetworkInterfaceId"], found["PrivateIpAddress"]
 
-    def flow_log(self, resource: str = "", *, days: int = 30, **other: Any) -> str:
+    def flow_log(self, resource: str = "", *, days: float = 30, **other: Any) -> str:
         """Make a flow log, of the VPC unless told otherwise, some days ago."""
         resource = resource or self.vpc_id
         kind = {"eni": "NetworkInterface", "subnet": "Subnet"}.get(resource.partition("-")[0], "VPC")
