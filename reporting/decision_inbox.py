@@ -359,26 +359,26 @@ class Inbox:
 
     def handle(self, press: Press) -> None:
         """Do what somebody wants, or say why not. What goes wrong is logged, and told to that person."""
-        quick = self.connect(True)
         try:
             config = self.config()
             issue = self.table.get(press.value.account_id, press.value.group_id)
         except _TABLE_ERRORS as error:
-            self._answer(quick, press, f"It could not be read what the issue is now: {explain(error)}. Try again.")
+            self._answer(press, f"It could not be read what the issue is now: {explain(error)}. Try again.")
             return
         if not config.decisions.enabled:
-            self._answer(quick, press, "Decisions are off (decisions.enabled).")
+            self._answer(press, "Decisions are off (decisions.enabled).")
             return
         if issue is None or issue.details.region != press.value.region:
-            self._answer(quick, press, "There is no such issue any more.")
+            self._answer(press, "There is no such issue any more.")
             return
-        request = self._request(press, SlackPeople(quick).rights(config, issue, press.presser, press.kind, self.now()))
+        people = SlackPeople(self.connect(True))
+        request = self._request(press, people.rights(config, issue, press.presser, press.kind, self.now()))
         if press.kind in WITH_VIEW and not press.submitted:
             limits = limits_of(config, issue.account_id)
             if not why_not(issue, request, limits, self.now(), fields=False):
-                self._open_view(quick, press, issue, config)
+                self._open_view(press, issue, config)
                 return
-        self._decide(quick, press, request, config)
+        self._decide(press, request, config)
 
     def _request(self, press: Press, rights: Rights) -> Request:
         return Request(
@@ -394,29 +394,29 @@ class Inbox:
             key=press.key,
         )
 
-    def _open_view(self, quick: SlackConnection, press: Press, issue: Issue, config: Configuration) -> None:
+    def _open_view(self, press: Press, issue: Issue, config: Configuration) -> None:
         today, days = self.now().date(), config.decisions.exempt_days
         view = view_of(press.kind, press.raw_value, press.location, issue, days, today)
         try:
-            self.slack(quick).open_view(press.trigger_id, view)
+            self.slack(self.connect(True)).open_view(press.trigger_id, view)
         except SlackError as error:
             _log.warning("no view was opened: %s", error)
-            self._answer(quick, press, f"The form could not be opened ({error}). Press again.")
+            self._answer(press, f"The form could not be opened ({error}). Press again.")
 
-    def _decide(self, quick: SlackConnection, press: Press, request: Request, config: Configuration) -> None:
+    def _decide(self, press: Press, request: Request, config: Configuration) -> None:
         limits = limits_of(config, press.value.account_id)
         try:
             outcome = Decisions(self.table, self.now).carry_out(
                 press.value.account_id, press.value.group_id, request, limits
             )
         except _TABLE_ERRORS as error:
-            self._answer(quick, press, f"Nobody knows whether it was recorded: {explain(error)}. Look again.")
+            self._answer(press, f"Nobody knows whether it was recorded: {explain(error)}. Look again.")
             return
         if outcome is None:
-            self._answer(quick, press, "There is no such issue any more.")
+            self._answer(press, "There is no such issue any more.")
             return
         if outcome.rejection and not outcome.repeated:
-            self._answer(quick, press, f"Not done: {outcome.rejection}.")
+            self._answer(press, f"Not done: {outcome.rejection}.")
         self.follow_up(outcome, press.location, config)
 
     def follow_up(self, outcome: DecisionOutcome, location: tuple[str, str], config: Configuration) -> None:
@@ -445,10 +445,14 @@ class Inbox:
         """The ways to reach people."""
         return DecisionNotifications(config, self.table, self.jira(config), self.slack(self.connect(False)), self.now)
 
-    def _answer(self, quick: SlackConnection, press: Press, text: str) -> None:
-        """Tell the person who pressed, and nobody else."""
+    def _answer(self, press: Press, text: str) -> None:
+        """Tell the person who pressed, and nobody else.
+
+        By a connection of its own: Slack has a rate for each method, and one that was asked too often for people is
+        not asked again.
+        """
         channel, ts = press.location
         try:
-            self.slack(quick).post_ephemeral(channel, press.presser.user_id, answer_text(text))
+            self.slack(self.connect(True)).post_ephemeral(channel, press.presser.user_id, answer_text(text))
         except SlackError as error:
             _log.warning("%s could not be told (%s %s): %s", press.presser.user_id, channel, ts, error)

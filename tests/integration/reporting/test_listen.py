@@ -430,6 +430,18 @@ def test_a_user_group_may_decide(here: ListeningWorld) -> None:
     assert [result == "done" for _, _, result in results(here)] == [False, True]
 
 
+def test_who_pressed_is_told_where_slack_was_asked_too_often_for_user_groups(here: ListeningWorld) -> None:
+    """Slack has a rate for each method: three lists that it does not give say nothing of a message."""
+    here.world.sections["decisions"] = {"allow": ["S0FIRST", "S0SECOND", "S0THIRD"]}
+    message = here.posted()
+    slow = Answer({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": "0"})
+    here.world.slack.faults.append(Fault("POST usergroups.users.list", slow, times=99))
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now", EVE))
+    ((_, who, text),) = here.world.slack.ephemeral
+    assert (who, "Slack could not be asked who you are" in text) == (EVE, True)
+
+
 @pytest.mark.parametrize(
     "lists",
     [
