@@ -59,12 +59,15 @@ class JiraError(HammerError):
     @property
     def may_pass(self) -> bool:
         """Whether the same request may well succeed later."""
-        return self.status in (0, 401, 429) or self.status >= 500 or 300 <= self.status < 400
+        return self.status in (0, 401, 409, 429) or self.status >= 500 or 300 <= self.status < 400
 
     @property
     def is_refusal(self) -> bool:
-        """Whether JIRA will answer the same to the same request until somebody changes something there."""
-        return self.is_own and 400 <= self.status < 500 and self.status not in (401, 408, 429)
+        """Whether JIRA will answer the same to the same request until somebody changes something there.
+
+        409 says that somebody else changed the ticket at the same moment.
+        """
+        return self.is_own and 400 <= self.status < 500 and self.status not in (401, 408, 409, 429)
 
     @property
     def says_gone(self) -> bool:

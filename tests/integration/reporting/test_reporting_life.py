@@ -6,6 +6,7 @@ import pytest
 
 from library.issues.issue import Status
 from tests.standins.jira import Ticket
+from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
 TITLE = (
@@ -310,6 +311,23 @@ def test_a_ticket_that_is_of_no_use_any_more_is_followed_by_a_new_one(lost: str)
         world.report()
         assert world.issue().jira_details["ticket"] == "SEC-2"
         assert world.report().notified == {}
+
+
+def test_a_ticket_that_somebody_else_changes_at_this_moment_is_reopened_by_the_next_run() -> None:
+    """JIRA says 409 then: the ticket is not of no use, and gets no second one beside it."""
+    with reporting_world() as world:
+        world.found()
+        world.report()
+        world.fixed()
+        world.report()
+        world.found()
+        conflict = Answer({"errorMessages": ["a conflicting update"], "errors": {}}, 409)
+        world.jira.faults.append(Fault("POST issue/SEC-1/transitions", conflict))
+        assert len(world.report().problems) == 1
+        world.passes(hours=1)
+        assert world.report().problems == []
+        assert list(world.jira.tickets) == ["SEC-1"]
+        assert world.jira.tickets["SEC-1"].status == "To Do"
 
 
 def test_a_ticket_that_a_person_closed_is_reopened_when_its_group_changes() -> None:
