@@ -46,6 +46,7 @@ from library.issues.decision_rules import (
 )
 from library.issues.issue import Issue, Status
 from library.issues.times import parse_time
+from library.notifications.jira_client import user_ids
 from library.notifications.jira_connection import JiraError
 from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import SlackError
@@ -76,17 +77,22 @@ class Author:
     """Who made an entry of a ticket's history.
 
     Attributes:
-        ids: the account id, or the name and key.
+        ids: what tells the author from others (`library.notifications.jira_client.user_ids`).
         rejection: why the entry is no person's; empty: it is.
     """
 
-    ids: tuple[str, ...]
+    ids: frozenset[tuple[str, str]]
     rejection: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """By what the configuration may name the author: the account id, or the name. Never the key."""
+        return [value for kind, value in sorted(self.ids) if kind != "key"]
 
     @property
     def by(self) -> str:
         """As whom a decision names the author."""
-        return self.ids[0] if self.ids else "somebody unknown"
+        return next(iter((*self.names, *dict(self.ids).values())), "somebody unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,7 @@ def _entry(label: str, wanted: tuple[DecisionKind, int], ticket: Mapping[str, An
         if at and any(_sets(item, label) for item in history.get("items") or ()) and (not setting or at >= setting[0]):
             setting = at, history
     if setting is None:
-        unknown_author = Author((), "the ticket's history does not say who set the label")
+        unknown_author = Author(frozenset(), "the ticket's history does not say who set the label")
         return LabelEntry(label, *wanted, unknown_author, now, entry_id="", set_at=now)
     at, history = setting
     entry_id = str(history.get("id") or at.isoformat())
@@ -157,15 +163,15 @@ def author_of(history: Mapping[str, Any]) -> Author:
     """Who made an entry of the history. JIRA Cloud says what kind of account it is; automation leaves metadata."""
     author = history.get("author")
     if not isinstance(author, Mapping):
-        return Author((), "the ticket's history does not say who set the label")
-    ids = tuple(str(author[name]) for name in ("accountId", "name", "key") if author.get(name))
+        return Author(frozenset(), "the ticket's history does not say who set the label")
+    ids = user_ids(author)
     if author.get("accountType") not in (None, "atlassian"):
         return Author(ids, "apps and customers of a service desk decide nothing")
     if history.get("historyMetadata"):
         return Author(ids, "automations decide nothing")
     if author.get("active") is False:
         return Author(ids, "the account that set the label is deactivated")
-    return Author(ids) if ids else Author((), "the ticket's history does not say who set the label")
+    return Author(ids) if ids else Author(frozenset(), "the ticket's history does not say who set the label")
 
 
 def _time(text: object) -> datetime | None:
@@ -292,11 +298,10 @@ class DecisionLabels:
         if entry.author.rejection:
             return Rights(rejection=entry.author.rejection)
         allowed = self.config.jira.decision_accounts
-        assignee = (ticket.get("fields") or {}).get("assignee") or {}
-        assigned = {str(assignee[name]) for name in ("accountId", "name", "key") if assignee.get(name)}
-        ids = set(entry.author.ids)
-        decides = bool(ids.intersection(allowed)) or (ASSIGNEE in allowed and bool(ids & assigned))
-        rights = rights_by_name(self.config, [*entry.author.ids], decides=decides)
+        is_assigned = bool(entry.author.ids & user_ids((ticket.get("fields") or {}).get("assignee")))
+        names = entry.author.names
+        decides = bool({*names}.intersection(allowed)) or (ASSIGNEE in allowed and is_assigned)
+        rights = rights_by_name(self.config, names, decides=decides)
         if entry.kind is DecisionKind.EXEMPT and len(reason) < SHORTEST_REASON and (decides or rights.extends):
             text = f"comment on the ticket why, in {SHORTEST_REASON} characters or more, and set the label again"
             return Rights(rejection=text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -332,19 +332,19 @@ class JiraClient:
                 histories += page
         return {**ticket, "changelog": {"histories": histories}}
 
-    def newest_comment(self, key: str, author_ids: Sequence[str]) -> str:
-        """The text of the newest comment of one author, by account id, or name and key; empty: there is none.
+    def newest_comment(self, key: str, author_ids: Set[tuple[str, str]]) -> str:
+        """The text of the newest comment of one author, by `user_ids`; empty: there is none.
 
         Hammer's own comments are nobody's: its login may be a person's. What somebody else edited last is not the
         author's any more, and counts as empty.
         """
         by_author = [
-            comment for comment in self._comments(key) if comment.author_ids & {*author_ids} and not comment.is_own
+            comment for comment in self._comments(key) if comment.author_ids & author_ids and not comment.is_own
         ]
         first = datetime.min.replace(tzinfo=UTC)
         # As times: Data Center writes them with the server's offset, which is another in summer.
         newest = max(by_author, key=lambda each: (stored_time(each.created) or first, each.created), default=None)
-        if newest is None or (newest.editor_ids and not newest.editor_ids & {*author_ids}):
+        if newest is None or (newest.editor_ids and not newest.editor_ids & author_ids):
             return ""
         return str(newest.body)
 
@@ -447,15 +447,15 @@ class JiraClient:
 
 @dataclass(frozen=True, slots=True)
 class _Comment:
-    """A comment. `body`: as JIRA gives it; `author_ids`: the account id, or name and key, of who wrote it.
+    """A comment. `body`: as JIRA gives it; `author_ids`: the `user_ids` of who wrote it.
 
     `editor_ids`: the same of who changed it last; empty: JIRA does not tell.
     """
 
     created: str
     body: Any
-    author_ids: frozenset[str]
-    editor_ids: frozenset[str] = frozenset()
+    author_ids: frozenset[tuple[str, str]]
+    editor_ids: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def is_own(self) -> bool:
@@ -477,8 +477,8 @@ def _comment_page(key: str, start: int) -> Callable[[Any], tuple[list[_Comment],
             _Comment(
                 str(comment.get("created") or ""),
                 comment["body"],
-                _user_ids(comment.get("author")),
-                _user_ids(comment.get("updateAuthor")),
+                user_ids(comment.get("author")),
+                user_ids(comment.get("updateAuthor")),
             )
             for comment in found["comments"]
         ]
@@ -492,9 +492,13 @@ def _history_page(key: str, start: int) -> Callable[[Any], list[Any]]:
     return lambda client: list(client.get_json(f"issue/{key}/changelog", startAt=start, maxResults=100)["values"])
 
 
-def _user_ids(user: Any) -> frozenset[str]:
+def user_ids(user: Any) -> frozenset[tuple[str, str]]:
+    """What tells a user, as JIRA gives one, from others: the account id, or name and key, each with what it is.
+
+    In Data Center somebody's key may be another's name: who was renamed keeps the key, and the name is free again.
+    """
     found = user if isinstance(user, Mapping) else {}
-    return frozenset(str(found[name]) for name in ("accountId", "name", "key") if found.get(name))
+    return frozenset((name, str(found[name])) for name in ("accountId", "name", "key") if found.get(name))
 
 
 def _search(

@@ -108,7 +108,11 @@ def test_wrong_fields_are_a_refused_decision(here: World, label: str, comment: s
 
 @pytest.mark.parametrize(
     ("comment", "assigned"),
-    [("Security Team", True), ("[~accountid:5b10ac8d82e05b22cc7d4ef5]", True), ("not mine, ask somebody else", False)],
+    [
+        ("Security Team", True),
+        ("[~accountid:5b10ac8d82e05b22cc7d4ef5]", True),
+        ("not mine, ask somebody else", False),
+    ],
     ids=["by name", "a mention", "a sentence"],
 )
 def test_not_mine_goes_to_whom_the_comment_names_else_to_ticket_owners(
@@ -163,6 +167,38 @@ def test_the_assignee_may_decide_where_that_is_said(here: World) -> None:
     ticket(here).label("hammer-close-now", AT, **person(here))
     here.report()
     assert [result == "done" for _, result in results(here)] == [False, True]
+
+
+@pytest.mark.parametrize("listed", ["assignee", "ana"])
+def test_who_was_renamed_does_not_decide_as_the_next_of_that_name(listed: str) -> None:
+    """In Data Center a key stays as the first name was: here that of the person who is called `ana` now."""
+    with reporting_world(cloud=False) as here:
+        here.sections["jira"] = {"decisions": True, "decision_accounts": [listed]}
+        here.sections["decisions"] = {"enabled": True}
+        here.found()
+        here.report()
+        here.passes(hours=1)
+        ticket(here).fields["assignee"] = {"name": "ana", "key": "JIRAUSER1"}
+        ticket(here).label("hammer-close-now", AT, author={"name": "robert", "key": "ana", "active": True})
+        here.report()
+        assert "jira.decision_accounts" in results(here)[0][1]
+        assert [decision.by for decision in here.issue().decided.decisions] == ["robert"]
+        ticket(here).label("hammer-close-now", AT, author={"name": "ana", "key": "JIRAUSER1", "active": True})
+        here.report()
+        assert results(here)[1] == ("close-now", "done")
+
+
+def test_a_comment_of_who_was_renamed_is_no_reason_of_the_next_of_that_name() -> None:
+    with reporting_world(cloud=False) as here:
+        here.sections["jira"] = {"decisions": True, "decision_accounts": ["ana"]}
+        here.sections["decisions"] = {"enabled": True}
+        here.found()
+        here.report()
+        here.passes(hours=1)
+        ticket(here).show_text({"name": "robert", "key": "ana"}, "migration until Friday", AT)
+        ticket(here).label("hammer-exempt-3d", AT, author={"name": "ana", "key": "JIRAUSER1", "active": True})
+        here.report()
+        assert "comment on the ticket why" in results(here)[0][1]
 
 
 def test_what_the_ticket_did_not_say_yet_is_refused(here: World) -> None:

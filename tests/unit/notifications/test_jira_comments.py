@@ -47,7 +47,7 @@ def a_client(pages: Pages) -> JiraClient:
 )
 def test_every_page_is_read(page_size: int, has_total: bool) -> None:
     pages = Pages([f"comment {number}" for number in range(250)], page_size, has_total=has_total)
-    assert a_client(pages).newest_comment("SEC-1", ["jane"]) == "comment 249"
+    assert a_client(pages).newest_comment("SEC-1", {("name", "jane")}) == "comment 249"
     assert a_client(pages).has_comment("SEC-1", "comment 249")
     assert not a_client(pages).has_comment("SEC-1", "comment 250")
 
@@ -60,7 +60,7 @@ def test_no_page_is_asked_for_after_the_one_with_the_marker() -> None:
 
 def test_the_last_page_ends_the_reading() -> None:
     pages = Pages(["comment"] * 200, 100, has_total=True)
-    assert a_client(pages).newest_comment("SEC-1", ["joe"]) == ""
+    assert a_client(pages).newest_comment("SEC-1", {("name", "joe")}) == ""
     assert pages.calls == 2
 
 
@@ -80,4 +80,4 @@ def test_what_hammer_writes_is_no_comment_of_the_person_whose_login_it_has(refer
     document = (Section("", (paragraph("A rule was replaced."),)),)
     comment_with_reference(cast("JiraClient", Writer()), "SEC-1", document, reference, 1000)
     assert a_client(pages).has_comment("SEC-1", reference)
-    assert a_client(pages).newest_comment("SEC-1", ["jane"]) == "the vendor tests until Friday"
+    assert a_client(pages).newest_comment("SEC-1", {("name", "jane")}) == "the vendor tests until Friday"
