@@ -67,6 +67,7 @@ _log = logging.getLogger(__name__)
 
 _LABEL = re.compile(r"hammer-(?:(close-now)|(not-mine)|exempt-([0-9]{1,200})d)")
 _MENTION = re.compile(r"\[~(?:accountid:)?([^\]\s]+)\]")
+_CHANNEL = re.compile(r"#[^\s#]{1,80}")  # a line of a numbered list begins with "# " in JIRA's markup
 _LABEL_IN_KEY = 40  # the issue's item keeps a hundred keys, and a label may have 255 characters
 _ONE_BY_ONE = 50
 """Up to as many tickets are read one by one; of more the labels are searched for first, in one request for each 50."""
@@ -326,7 +327,7 @@ class DecisionLabels:
         """Who gets the issue: whom the comment names, else whom `ticket_owners` names."""
         named = _MENTION.fullmatch(comment)
         name = named[1] if named else comment
-        if name and (name.startswith("#") or self._is_user(key, name)):
+        if name and (_CHANNEL.fullmatch(name) or self._is_user(key, name)):
             return name
         return owners_of_issue(self.config, issue).configured.jira_owner
 

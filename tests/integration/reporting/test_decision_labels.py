@@ -112,8 +112,9 @@ def test_wrong_fields_are_a_refused_decision(here: World, label: str, comment: s
         ("Security Team", True),
         ("[~accountid:5b10ac8d82e05b22cc7d4ef5]", True),
         ("not mine, ask somebody else", False),
+        ("# the network team\n# else the security team", False),
     ],
-    ids=["by name", "a mention", "a sentence"],
+    ids=["by name", "a mention", "a sentence", "a numbered list"],
 )
 def test_not_mine_goes_to_whom_the_comment_names_else_to_ticket_owners(
     here: World, comment: str, assigned: bool
