@@ -126,7 +126,8 @@ def _latest_begin(context: object, runtime: Runtime) -> datetime | None:
     middle of it reports no record as done, and all of them come again.
     """
     remaining = getattr(context, "get_remaining_time_in_millis", None)
-    return runtime.now() + timedelta(milliseconds=remaining()) / 2 if callable(remaining) else None
+    milliseconds = remaining() if callable(remaining) else None
+    return runtime.now() + timedelta(milliseconds=milliseconds) / 2 if isinstance(milliseconds, int) else None
 
 
 def _scan_in_time(target: ScanTarget, runtime: Runtime, latest: datetime | None) -> ScanResult:

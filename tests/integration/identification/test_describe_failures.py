@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -214,6 +215,11 @@ def test_what_would_not_fit_any_more_is_not_begun_and_comes_again(
     assert (world.coverage().outcome, world.coverage(region=VIRGINIA)) == (Outcome.COMPLETE, None)
     again = {"Records": records["Records"][1:]}
     assert describe_security_groups.lambda_handler(again, Hurried(world)) == {"batchItemFailures": []}
+
+
+def test_a_context_that_tells_no_time_ends_nothing(world: World) -> None:
+    context = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: None)
+    assert describe_security_groups.lambda_handler(in_sqs(target()), context) == {"batchItemFailures": []}
 
 
 # Regions that are off
