@@ -60,7 +60,7 @@ def test_a_decision_that_no_ticket_takes_keeps_no_issue_of_a_region_that_left(*,
         world.ticket_owners = {"jira_project": "SEC"} if has_ticket else {}
         world.found("sg-1")
         world.report()
-        world.jira.faults.append(Fault("POST /comment", Answer({"errorMessages": ["No."]}, 409), times=99))
+        world.jira.faults.append(Fault("POST /comment", Answer({"errorMessages": ["No."]}, 400), times=99))
         issue, rights = world.issue("sg-1"), Rights(decides=True)
         kind, by, seen = DecisionKind.CLOSE_NOW, "U0JANE00001", seen_now(issue)
         request = Request(kind, by, Via.SLACK, world.clock, seen, rights, key="1")
