@@ -20,13 +20,13 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from identification.errors import MalformedEventError, NoTimeLeftError, NotRequestedError, UnknownAccountError
 from identification.messages import Deliveries, ScanTarget, merge, parse_target
 from identification.openers import look_up_openers
-from identification.runtime import Runtime, start
+from identification.runtime import Runtime, start, time_left
 from identification.scan import DeniedByPolicyError, RegionOffError, RegionScan, ScanResult, scan
 from library.aws.failures import AWS_ERRORS, chunks, explain
 from library.aws.records import CoverageRecords
@@ -125,9 +125,8 @@ def _latest_begin(context: object, runtime: Runtime) -> datetime | None:
     Where scans took so long until then, one that begins later may not fit any more. A function that is ended in the
     middle of it reports no record as done, and all of them come again.
     """
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    milliseconds = remaining() if callable(remaining) else None
-    return runtime.now() + timedelta(milliseconds=milliseconds) / 2 if isinstance(milliseconds, int) else None
+    left = time_left(context)
+    return None if left is None else runtime.now() + left / 2
 
 
 def _scan_in_time(target: ScanTarget, runtime: Runtime, latest: datetime | None) -> ScanResult:

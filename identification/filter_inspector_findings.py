@@ -36,7 +36,7 @@ from identification.inspector.delivery import (
 from identification.inspector.events import ClassicNotification, Ignored, read_record, records
 from identification.inspector.expected_ports import FilterDecision, decide
 from identification.inspector.finding import Finding
-from identification.runtime import Runtime, start
+from identification.runtime import Runtime, start, time_left
 from library.aws.failures import AWS_ERRORS
 from library.errors import ConflictError, HammerError
 from library.issues.reconcile import reconcile
@@ -151,7 +151,7 @@ class _Filter:
     @classmethod
     def of(cls, runtime: Runtime, context: object) -> _Filter:
         section, sessions = runtime.config.secgrp_unrestricted_access, runtime.sessions
-        topic_arn = os.environ["FINDINGS_SNS_ARN"]
+        topic_arn, left = os.environ["FINDINGS_SNS_ARN"], time_left(context)
         return cls(
             runtime,
             PathReader(sessions, section.trusted_cidrs, runtime.check_account),
@@ -159,7 +159,7 @@ class _Filter:
             topic_arn,
             sessions.client("sns", region=topic_arn.split(":")[3]),
             str(getattr(context, "aws_request_id", "") or uuid.uuid4()),
-            runtime.now() + _time_left(context),
+            runtime.now() + (_TIMEOUT if left is None else left),
         )
 
     def handle(self, finding: Finding) -> str:
@@ -280,9 +280,3 @@ def _reason(plan: DeliveryPlan, decision: FilterDecision) -> str:
         return str(plan.delivery)
     reasons = [f"{held.ports}: {held.reason}" for held in decision.held] or list(decision.notes)
     return "; ".join(reasons if plan.is_current else [*reasons, FindingDelivery.OUTDATED])
-
-
-def _time_left(context: object) -> timedelta:
-    """How long this invocation may still run."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    return timedelta(milliseconds=remaining()) if callable(remaining) else _TIMEOUT

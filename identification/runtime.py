@@ -145,6 +145,13 @@ def start(context: object) -> Runtime:
     return Runtime(config, sessions, table, os.environ.get("HAMMER_IMMEDIATE_QUEUE", ""))
 
 
+def time_left(context: object) -> timedelta | None:
+    """How long this invocation may still run; None: the context, another one than Lambda's, does not tell."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    milliseconds = remaining() if callable(remaining) else None
+    return timedelta(milliseconds=milliseconds) if isinstance(milliseconds, int) else None
+
+
 def _period() -> int:
     return int(monotonic() // _KEPT_S)
 
