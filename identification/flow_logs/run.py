@@ -339,8 +339,7 @@ class UsageRun:
     def _reading(self, store: KeptEvidence, account_id: str, flow_log: FlowLog, subject: _Subject) -> IssueReading:
         kept_of = store.of_issue(account_id, subject.issue.issue_id)
         scope = subject.scope
-        # Also where the period begins later: it may begin earlier again, when the logs are gone.
-        first_hour = int((self.now - timedelta(days=self.config.usage.days)).timestamp()) // HOUR
+        days_ago = int((self.now - timedelta(days=self.config.usage.days)).timestamp())
         interfaces = {
             each.interface_id: each
             for each in subject.attached
@@ -348,12 +347,14 @@ class UsageRun:
         }
         kept = kept_of.get(flow_log.flow_log_id) or Kept.empty(scope)
         former = kept_of.get(f"{flow_log.flow_log_id}{_RECENT}") or Kept.empty(scope)
-        floor = _first_second(subject, self.config.usage.days, self.now)
+        floor = _first_second(subject, days_ago)
         # Where the group exposes more than what was looked for, or for longer, all of it is read again.
         if not kept.is_enough(scope, floor):
             kept = kept.widened(scope)
         if not former.is_enough(kept.evidence.scope, floor):
             former = former.widened(kept.evidence.scope)
+        # Also where the period begins later: it may begin earlier again, when the logs are gone.
+        first_hour = days_ago // HOUR
         for each in (kept, former):
             each.evidence.prune(first_hour)
         former.keep_units([hour for hour in former.units if hour >= first_hour])
@@ -704,12 +705,11 @@ def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
     return together
 
 
-def _first_second(subject: _Subject, days: int, now: datetime) -> int:
-    """The earliest start of a record that counts.
+def _first_second(subject: _Subject, days_ago: int) -> int:
+    """The earliest start of a record that counts. `days_ago`: when `usage.days` begin, in seconds since 1970.
 
-    The hour in which the last `days` begin counts as a whole, so that it does not matter in which run it was read.
+    The hour in which those days begin counts as a whole, so that it does not matter in which run it was read.
     """
-    days_ago = int((now - timedelta(days=days)).timestamp())
     return days_ago // HOUR * HOUR if subject.floor <= days_ago else -int(-subject.since.timestamp() // 1)
 
 
