@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 
 from library.aws.decision_store import Decisions
 from library.aws.failures import error_code, explain
-from library.aws.issue_table import UnreadableIssueError
 from library.aws.records import JobRecords
 from library.config import Configuration
 from library.config.loader import with_organization
@@ -33,6 +32,7 @@ from library.jobs.command_line import (
     accounts_named,
     application,
     end,
+    groups_without_issue,
     is_scanned,
     location_of_group,
     read_configuration,
@@ -311,11 +311,7 @@ def _refuse_unknown_group(context: RemediationContext, target: RestoreTarget) ->
     """
     if context.backups.list(*target):
         return
-    try:
-        issue = context.table.get(target.account_id, target.group_id)
-        if issue and issue.details.region in ("", target.region):
-            return
-    except UnreadableIssueError:
+    if not groups_without_issue([target.group_id], [target.account_id], context.table, [target.region]):
         return
     try:
         live = describe_live(context.sessions.client("ec2", target.account_id, target.region), target.group_id)
