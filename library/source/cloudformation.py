@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.errors import HammerError
+from library.source.template_rules import maker_in
 from library.source.template_source import Stack
-from library.source.template_text import TemplateError, Tree, function_of, parse_template
+from library.source.template_text import TemplateError, Tree, parse_template
 from library.source.text_edit import line_of
 
 _GET_TEMPLATE = "after-call.cloudformation.GetTemplate"
@@ -193,16 +194,15 @@ class StackReader:
         resources = template.get("Resources")
         resource = resources.pair(logical_id) if resources is not None else None
         properties = resource[1].get("Properties") if resource is not None else None
-        if resource is None or properties is None or any(name.startswith("Fn::") for name, _ in properties.named()):
+        if resource is None or properties is None:
+            return {}
+        parameters = properties.get("Parameters")
+        if maker_in(properties) or (parameters is not None and maker_in(parameters)):
             return {}
         where = f"stack {parent['StackName']}, resource {logical_id}"
-        parameters = properties.get("Parameters")
-        given = dict(parameters.named()) if parameters is not None else {}
-        if parameters is not None and (function_of(parameters) or any(name.startswith("Fn::") for name in given)):
-            return {}
         left = f"{where}, line {line_of(text, resource[0].start)} of its template, which leaves it to its default"
         found = {raw["ParameterKey"]: left for raw in child.get("Parameters", ())}
-        for name, value in given.items():
+        for name, value in parameters.named() if parameters is not None else ():
             found[name] = f"{where}, line {line_of(text, value.start)} of its template"
         return found
 

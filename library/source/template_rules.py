@@ -110,7 +110,7 @@ def read_groups(values: TemplateValues) -> TemplateGroups:
             properties = tree.get("Properties")
             group = TemplateGroup(name, properties)
             found.groups[name] = group
-            if properties is not None and (maker := _maker(properties)):
+            if properties is not None and (maker := maker_in(properties)):
                 group.unknown.append(f"{maker.function} makes a part of its properties that cannot be evaluated here")
                 group.makers.append((maker.location, maker.name))
             ingress = properties.get("SecurityGroupIngress") if properties is not None else None
@@ -151,7 +151,7 @@ def _beyond_evaluation(values: TemplateValues) -> Iterator[str]:
             yield f"a macro makes a part of {name}"
 
 
-class _Maker(NamedTuple):
+class Maker(NamedTuple):
     """What makes a mapping, or a part of it that the text does not show: where it is called, and how it is called."""
 
     location: Tree
@@ -160,15 +160,17 @@ class _Maker(NamedTuple):
 
     @property
     def name(self) -> str:
+        """What it is, in words."""
         return transform_name(self.argument) if self.function == _MACRO else self.function
 
 
-def _maker(mapping: Tree) -> _Maker | None:
+def maker_in(mapping: Tree) -> Maker | None:
+    """The function or macro that makes a mapping, or a part of it; None: the text shows all of it."""
     called = function_of(mapping)
     if called:
-        return _Maker(mapping, *called)
+        return Maker(mapping, *called)
     pairs = mapping.pairs if mapping.kind == "mapping" else ()
-    return next((_Maker(key, key.value, body) for key, body in pairs if key.value.startswith("Fn::")), None)
+    return next((Maker(key, key.value, body) for key, body in pairs if key.value.startswith("Fn::")), None)
 
 
 def _exists(resource: Tree, values: TemplateValues) -> bool:
@@ -193,7 +195,7 @@ def _read_inline(group: TemplateGroup, ingress: Tree, values: TemplateValues) ->
     for entry, sequence, conditions, unknown in _members(ingress, values, None, ()):
         if unknown:
             group.unknown.append(unknown)
-            if maker := _maker(entry):
+            if maker := maker_in(entry):
                 group.makers.append((maker.location, maker.name))
         else:
             _read_entry(group, group.logical_id, entry, values, sequence, None, conditions)
@@ -234,7 +236,7 @@ def _read_resource(found: TemplateGroups, pair: tuple[Tree, Tree], values: Templ
         found.unknown.append(f"the properties of {name} cannot be evaluated here")
         return
     target = properties.get("GroupId") or properties.get("GroupName")
-    if target is None and _maker(properties):
+    if target is None and maker_in(properties):
         found.unknown.append(f"the properties of {name} cannot be evaluated here")
         return
     logical_id, named = _target(target, values) if target is not None else ("", "")
@@ -298,7 +300,7 @@ def _read_entry(
     resource: tuple[Tree, Tree] | None,
     conditions: tuple[str, ...],
 ) -> None:
-    if maker := _maker(entry):
+    if maker := maker_in(entry):
         group.unknown.append(f"{maker.function} makes a part of a rule of {logical_id} that cannot be evaluated here")
         group.makers.append((maker.location, maker.name))
     try:

@@ -199,16 +199,17 @@ def test_a_parameter_of_a_nested_stack_is_pointed_at_in_the_one_above(given: str
 
 
 @pytest.mark.parametrize(
-    "given",
+    "parent",
     [
-        "      Parameters: !If [Open, {From: 0.0.0.0/0}, {}]\n",
-        "      Parameters:\n        Fn::If: [Open, {From: 0.0.0.0/0}, {}]\n",
-        "      Parameters:\n        Fn::Transform: {Name: AWS::Include}\n",
-        "      Fn::Transform: {Name: AWS::Include}\n",
+        PARENT + "      Parameters: !If [Open, {From: 0.0.0.0/0}, {}]\n",
+        PARENT + "      Parameters:\n        Fn::If: [Open, {From: 0.0.0.0/0}, {}]\n",
+        PARENT + "      Parameters:\n        Fn::Transform: {Name: AWS::Include}\n",
+        PARENT + "      Fn::Transform: {Name: AWS::Include}\n",
+        PARENT.partition("\n      ")[0] + " !Transform {Name: AWS::Include}\n",
     ],
 )
-def test_what_a_function_gives_a_nested_stack_is_not_said_to_be_a_default(given: str) -> None:
-    note = nested(BY_PARAMETER, parent=PARENT + given).rules[0].note
+def test_what_a_function_gives_a_nested_stack_is_not_said_to_be_a_default(parent: str) -> None:
+    note = nested(BY_PARAMETER, parent=parent).rules[0].note
     assert note.endswith("; it is given by the parent: stack root gives it to the nested stack network")
 
 
