@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
 from library.source.find import read_folders
 from library.source.location import Found, RuleLocation
-from library.source.template_source import Stack, find_in_template
+from library.source.template_source import Stack, StackPart, StackResource, find_in_template
 from library.source.terraform_source import find_in_terraform
 from library.source.text_edit import unified_diff
 
@@ -62,9 +63,8 @@ class Case:
         facts = self.facts
         if facts["kind"] == "cloudformation":
             how = ("the tags name the stack",)
-            return find_in_template(
-                self.stack(), self.text(root), facts["logical_id"], self.exposures, facts["replacements"], how
-            )
+            parts = [stack_part(facts["logical_id"], self.exposures, how)]
+            return find_in_template(self.stack(), self.text(root), parts, facts["replacements"])
         files = read_folders([str(root or self.folder / "input")]).files
         group = SecurityGroup("sg-1", vpc_id="vpc-1", ingress=(), **facts["group"])
         if root is None:  # the project's own repository is above the files
@@ -72,6 +72,11 @@ class Case:
             for file in files:
                 object.__setattr__(file, "path", file.path.removeprefix(strip))
         return find_in_terraform(files, group, self.exposures, facts["replacements"])
+
+
+def stack_part(logical_id: str, exposures: Sequence[Exposure], how: tuple[str, ...] = ()) -> StackPart:
+    """A resource that a stack is asked for."""
+    return StackPart(StackResource("s", "s", logical_id), exposures, how)
 
 
 def as_item(case: Case, found: Found) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.errors import HammerError
 from library.source.template_rules import maker_in
-from library.source.template_source import Stack
+from library.source.template_source import Stack, StackResource
 from library.source.template_text import TemplateError, Tree, parse_template
 from library.source.text_edit import line_of
 
@@ -31,15 +31,6 @@ _GIVEN_UP = (_GONE, "DELETE_SKIPPED")  # the second: taken out of the template, 
 
 class StackReadError(HammerError):
     """CloudFormation did not tell. Says why. Every public method of `StackReader` raises it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StackResource:
-    """A resource of a stack."""
-
-    stack_id: str
-    stack_name: str
-    logical_id: str
 
 
 @dataclass(frozen=True, slots=True)

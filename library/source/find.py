@@ -19,7 +19,7 @@ from typing import Any
 from library.aws.failures import AWS_ERRORS, explain
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import RuleKey, SecurityGroup, ShapeError, parse_rule, rule_key
-from library.source.cloudformation import StackReader, StackReadError, StackResource
+from library.source.cloudformation import StackReader, StackReadError
 from library.source.hcl import HclError, TerraformFile, parse_hcl
 from library.source.location import (
     Confidence,
@@ -32,7 +32,7 @@ from library.source.location import (
     SourceReport,
 )
 from library.source.service import hints_of, maker_of, other_maker_of, tool_hint
-from library.source.template_source import Asked, find_in_template
+from library.source.template_source import StackPart, StackResource, find_in_template
 from library.source.template_text import TemplateError
 from library.source.terraform_rules import is_override
 from library.source.terraform_source import find_in_terraform
@@ -330,15 +330,6 @@ def _made_by_service(search: _Search) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class _StackPart:
-    """A resource of a stack, the exposures that it may make, and how it was found."""
-
-    resource: StackResource
-    exposures: Sequence[Exposure]
-    how: str
-
-
 def _ask_stacks(search: _Search, stacks: StackReader, rule_ids: RuleIds) -> None:
     """Ask CloudFormation for the stack of the group, and of each rule that its template lacks or does not tell.
 
@@ -349,7 +340,7 @@ def _ask_stacks(search: _Search, stacks: StackReader, rule_ids: RuleIds) -> None
     sure = [each for each, rule in known.rules.items() if rule.location.confidence is Confidence.EXACT] if known else []
     unsure = [each for each in search.exposures if each not in sure]
     of_rules = _stacks_of_rules(search, unsure, stacks, rule_ids) if unsure else []
-    by_stack: dict[str, list[_StackPart]] = {}
+    by_stack: dict[str, list[StackPart]] = {}
     for part in of_rules:
         by_stack.setdefault(part.resource.stack_name, []).append(part)
     own = by_stack.pop(group.resource.stack_name, []) if group is not None and known is not None else []
@@ -357,14 +348,14 @@ def _ask_stacks(search: _Search, stacks: StackReader, rule_ids: RuleIds) -> None
         found = _found_in(search, stacks, parts)
         search.add(found or Found(rules=dict(_unread_rules(parts))), of_group=False)
     if group is not None and known is not None and of_rules:
-        known = _found_in(search, stacks, [replace(group, exposures=search.missing), *own])
+        known = _found_in(search, stacks, [*own, replace(group, exposures=search.missing)])
     if known is not None:
         search.add(known, of_group=True)
     elif group is not None:
         search.location = _known_location(group)
 
 
-def _stack_of_group(search: _Search, stacks: StackReader) -> _StackPart | None:
+def _stack_of_group(search: _Search, stacks: StackReader) -> StackPart | None:
     group = search.group
     try:
         how = f"the tags of {group.group_id} name the stack"
@@ -379,12 +370,12 @@ def _stack_of_group(search: _Search, stacks: StackReader) -> _StackPart | None:
     except StackReadError as error:
         search.problems.append(f"{STACKS_NOT_ASKED}: {error}")
         return None
-    return _StackPart(resource, search.exposures, how) if resource is not None else None
+    return StackPart(resource, search.exposures, (how,)) if resource is not None else None
 
 
 def _stacks_of_rules(
     search: _Search, exposures: Sequence[Exposure], stacks: StackReader, rule_ids: RuleIds
-) -> list[_StackPart]:
+) -> list[StackPart]:
     """The resources that rules are, by their ids."""
     try:
         ids = rule_ids()
@@ -404,35 +395,35 @@ def _stacks_of_rules(
         if resource is not None:
             found.setdefault(resource, []).append(exposure)
     return [
-        _StackPart(resource, made, f"CloudFormation names the stack of the rule {ids[made[0]]}")
+        StackPart(resource, made, (f"CloudFormation names the stack of the rule {ids[made[0]]}",))
         for resource, made in found.items()
     ]
 
 
-def _found_in(search: _Search, stacks: StackReader, parts: Sequence[_StackPart]) -> Found | None:
-    """What the template of a stack says of some of its resources; None: it could not be read, which is named."""
-    first = parts[0].resource
+def _found_in(search: _Search, stacks: StackReader, parts: Sequence[StackPart]) -> Found | None:
+    """What the template of a stack says of some of its resources, that of the group last.
+
+    None: it could not be read, which is named.
+    """
+    resource = parts[-1].resource
     try:
-        read = stacks.read(first)
-        asked = [Asked(part.resource.logical_id, part.exposures, (part.how, *read.notes)) for part in parts]
-        main = asked[0]
-        return find_in_template(
-            read.stack, read.text, main.logical_id, main.exposures, search.replacements, main.how, asked[1:]
-        )
+        read = stacks.read(resource)
+        noted = [replace(part, how=(*part.how, *read.notes)) for part in parts]
+        return find_in_template(read.stack, read.text, noted, search.replacements)
     except (StackReadError, TemplateError) as error:
-        search.problems.append(f"the template of stack {first.stack_name} could not be read: {error}")
+        search.problems.append(f"the template of stack {resource.stack_name} could not be read: {error}")
         return None
 
 
-def _unread_rules(parts: Iterable[_StackPart]) -> Iterator[tuple[Exposure, RuleLocation]]:
+def _unread_rules(parts: Iterable[StackPart]) -> Iterator[tuple[Exposure, RuleLocation]]:
     for part in parts:
         for each in part.exposures:
             yield each, RuleLocation(each, _known_location(part), Edit.NONE, "its template could not be read")
 
 
-def _known_location(part: _StackPart) -> Location:
-    where = f"{part.resource.stack_name}/{part.resource.logical_id}"
-    return Location(Kind.CLOUDFORMATION, Confidence.EXACT, where, (part.how,))
+def _known_location(part: StackPart) -> Location:
+    where = f"{part.resource.stack_name}/{part.logical_id}"
+    return Location(Kind.CLOUDFORMATION, Confidence.EXACT, where, part.how)
 
 
 def _is_elsewhere_defined(search: _Search) -> bool:

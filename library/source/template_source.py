@@ -75,6 +75,29 @@ class Stack:
         return TemplateValues(template, self.parameters, self.pseudo, self.hidden)
 
 
+@dataclass(frozen=True, slots=True)
+class StackResource:
+    """A resource of a stack."""
+
+    stack_id: str
+    stack_name: str
+    logical_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StackPart:
+    """A resource of a stack, a group or a rule, with exposures that it may make, and how it was found, as evidence."""
+
+    resource: StackResource
+    exposures: Sequence[Exposure]
+    how: tuple[str, ...]
+
+    @property
+    def logical_id(self) -> str:
+        """That of the resource."""
+        return self.resource.logical_id
+
+
 @dataclass(slots=True)
 class _Context:
     stack: Stack
@@ -88,29 +111,11 @@ class _Context:
         return line_of(self.text, tree.start)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A resource of a stack, a group or a rule, with exposures that it may make, and how it was found, as evidence."""
+def find_in_template(stack: Stack, text: str, parts: Sequence[StackPart], replacements: Sequence[str]) -> Found:
+    """Where a template defines a group, or rules, and their exposures: all in one patch and one command.
 
-    logical_id: str
-    exposures: Sequence[Exposure]
-    how: tuple[str, ...]
-
-
-def find_in_template(
-    stack: Stack,
-    text: str,
-    logical_id: str,
-    exposures: Iterable[Exposure],
-    replacements: Sequence[str],
-    how: tuple[str, ...],
-    rules: Sequence[Asked] = (),
-) -> Found:
-    """Where a template defines a group, or a rule, and its exposures.
-
-    `logical_id` is that of the group, or of a rule's resource. `replacements` are the CIDRs and prefix lists that an
-    open source becomes; `how` says how the stack was found, as evidence. `rules` are more resources of the stack: they
-    come first for their exposures, and are in the same patch and command.
+    `parts` are the resources that are asked for: an exposure is of the first that makes it, and what is said of the
+    group is of the last. `replacements` are the CIDRs and prefix lists that an open source becomes.
 
     Raises:
         TemplateError: the text is no template.
@@ -118,16 +123,14 @@ def find_in_template(
     template = parse_template(text)
     context = _Context(stack, text, template, stack.values(template), replacements)
     groups = read_groups(context.values)
-    asked = Asked(logical_id, list(exposures), how)
-    matched: dict[Exposure, tuple[list[TemplateRule], Asked]] = {}
+    matched: dict[Exposure, tuple[list[TemplateRule], StackPart]] = {}
     locations: dict[Exposure, RuleLocation] = {}
     fallback: dict[Exposure, RuleLocation] = {}
-    is_gone = _is_gone(context, groups, logical_id)
-    for each in (*rules, asked):
-        if not _is_gone(context, groups, each.logical_id):
-            _match(context, groups, each, matched, locations)
-            left = [exposure for exposure in each.exposures if exposure not in matched and exposure not in locations]
-            fallback = {**_fallback(context, groups, each.logical_id, left, each.how), **fallback}
+    for part in parts:
+        if not _is_gone(context, groups, part.logical_id):
+            _match(context, groups, part, matched, locations)
+            left = [exposure for exposure in part.exposures if exposure not in matched and exposure not in locations]
+            fallback = {**_fallback(context, groups, part.logical_id, left, part.how), **fallback}
     literals = {
         rule_position(rule)
         for found, _ in matched.values()
@@ -143,9 +146,8 @@ def find_in_template(
     patched = patch_template(text, literals, replacements, stack.values, elsewhere)
     for exposure, (found, by) in matched.items():
         locations[exposure] = _rule_location(context, groups, exposure, found, patched, by.how)
-    gone = f"the template of stack {stack.path} has no resource {logical_id} any more"
     return Found(
-        group=Location(evidence=(*how, gone)) if is_gone else _location(context, logical_id, how),
+        group=_location_of_group(context, groups, parts[-1]),
         rules=locations,
         patches={stack.name: patched.patch} if patched.patch else {},
         commands=_commands(context),
@@ -157,23 +159,30 @@ def find_in_template(
 def _match(
     context: _Context,
     groups: TemplateGroups,
-    asked: Asked,
-    matched: dict[Exposure, tuple[list[TemplateRule], Asked]],
+    part: StackPart,
+    matched: dict[Exposure, tuple[list[TemplateRule], StackPart]],
     locations: dict[Exposure, RuleLocation],
 ) -> None:
     """Add to `matched` the rules that make each exposure; to `locations` why nobody knows which of several does."""
-    candidates = list(_rules_of(groups, asked.logical_id))
-    for exposure in asked.exposures:
+    candidates = list(_rules_of(groups, part.logical_id))
+    for exposure in part.exposures:
         if exposure in matched:
             continue
         known = [rule for rule in candidates if _is(rule, exposure)]
         possible = known or [rule for rule in candidates if _may_be(rule, exposure)]
         if known or len(possible) == 1:
-            matched[exposure] = (possible, asked)
+            matched[exposure] = (possible, part)
         elif possible:
             lines = ", ".join(str(context.line(rule.source)) for rule in possible)
             text = f"several rules of the template of {context.stack.path} may be it, at lines {lines}"
-            locations[exposure] = RuleLocation(exposure, Location(evidence=(*asked.how, text)), Edit.NONE)
+            locations[exposure] = RuleLocation(exposure, Location(evidence=(*part.how, text)), Edit.NONE)
+
+
+def _location_of_group(context: _Context, groups: TemplateGroups, part: StackPart) -> Location:
+    if _is_gone(context, groups, part.logical_id):
+        gone = f"the template of stack {context.stack.path} has no resource {part.logical_id} any more"
+        return Location(evidence=(*part.how, gone))
+    return _location(context, part.logical_id, part.how)
 
 
 def _is_gone(context: _Context, groups: TemplateGroups, logical_id: str) -> bool:

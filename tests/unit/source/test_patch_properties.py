@@ -19,6 +19,7 @@ from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit
 from library.source.template_source import Stack, find_in_template
 from library.source.terraform_source import find_in_terraform
+from tests.source_cases import stack_part
 
 REPLACEMENTS = ("10.0.0.0/8", "172.16.0.0/12")
 PUBLIC = ("0.0.0.0/0", "0.0.0.0/1", "8.8.8.0/24")
@@ -62,7 +63,7 @@ def templates(draw: st.DrawFn) -> str:
 @settings(max_examples=150, deadline=None)
 @given(templates())
 def test_a_patched_template_differs_in_exposing_sources_only(text: str) -> None:
-    found = find_in_template(Stack("s", "eu-west-1"), text, "Web", EXPOSURES, REPLACEMENTS, ())
+    found = find_in_template(Stack("s", "eu-west-1"), text, [stack_part("Web", EXPOSURES)], REPLACEMENTS)
     closed = {(e.from_port, e.cidr) for e, location in found.rules.items() if location.edit is Edit.PATCH}
     after = found.patches["s"].after if found.patches else text
     old, new = (yaml.safe_load(each.removeprefix("\ufeff")) for each in (text, after))
@@ -101,7 +102,7 @@ def test_a_patched_template_in_json_differs_in_exposing_sources_only(rules: list
     }
     indent = data.draw(st.sampled_from([None, 2, "\t"]))
     text = json.dumps(template, indent=indent)
-    found = find_in_template(Stack("s", "eu-west-1"), text, "Web", EXPOSURES, REPLACEMENTS, ())
+    found = find_in_template(Stack("s", "eu-west-1"), text, [stack_part("Web", EXPOSURES)], REPLACEMENTS)
     closed = {(e.from_port, e.cidr) for e, location in found.rules.items() if location.edit is Edit.PATCH}
     after = json.loads(found.patches["s"].after if found.patches else text)
     check_entries(entries, entries_of(after), closed)

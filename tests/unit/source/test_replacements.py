@@ -10,6 +10,7 @@ from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit, Found
 from library.source.template_source import Stack, find_in_template
 from library.source.terraform_source import find_in_terraform
+from tests.source_cases import stack_part
 
 pytest.importorskip("tree_sitter_hcl")
 
@@ -99,7 +100,7 @@ Resources:
         - {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 8.8.8.0/24}
         - {IpProtocol: '6', FromPort: 22, ToPort: 22, CidrIp: 0.0.0.0/0}
 """
-    result = find_in_template(Stack("s", "eu-west-1"), text, "Web", [WORLD, SOME], REPLACEMENTS, ())
+    result = find_in_template(Stack("s", "eu-west-1"), text, [stack_part("Web", [WORLD, SOME])], REPLACEMENTS)
     assert {location.edit for location in result.rules.values()} == {Edit.PATCH}
     entries = [line.strip() for line in result.patches["s"].after.splitlines() if "CidrIp" in line]
     assert entries == [
@@ -290,7 +291,7 @@ def test_what_an_open_rule_admits_is_not_what_it_admits_when_it_is_narrowed(
 ) -> None:
     """The parameter gets the first replacement; from the others nobody would get in any more."""
     stack = Stack("web", "eu-west-1", {"From": "0.0.0.0/0"}, chain=parent)
-    result = find_in_template(stack, TWO_SOURCES % source, "SG", [WORLD, SOME], REPLACEMENTS, ())
+    result = find_in_template(stack, TWO_SOURCES % source, [stack_part("SG", [WORLD, SOME])], REPLACEMENTS)
     assert result.rules[SOME].edit is Edit.PATCH
     after = result.patches["web"].after
     entries = [line for line in after.splitlines() if 'IpProtocol: "6"' in line]

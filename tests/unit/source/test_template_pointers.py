@@ -6,10 +6,11 @@ import pytest
 
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
-from library.source.cloudformation import ReadStack, StackReader, StackResource
+from library.source.cloudformation import ReadStack, StackReader
 from library.source.find import TerraformFiles, locate
 from library.source.location import Confidence, Edit, Found, Kind, RuleLocation
-from library.source.template_source import Stack, find_in_template
+from library.source.template_source import Stack, StackResource, find_in_template
+from tests.source_cases import stack_part
 
 EXPOSED = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 REPLACEMENTS = ("10.0.0.0/8", "172.16.0.0/12")
@@ -49,7 +50,7 @@ LOOP_OF_RULES = f"""Transform: AWS::LanguageExtensions
 
 def found_in(text: str, logical_id: str = "SG", parameters: dict[str, str] | None = None) -> Found:
     stack = Stack("web", "eu-west-1", parameters or {})
-    return find_in_template(stack, text, logical_id, [EXPOSED], REPLACEMENTS, ("tags",))
+    return find_in_template(stack, text, [stack_part(logical_id, [EXPOSED], ("tags",))], REPLACEMENTS)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,7 @@ def test_the_command_for_a_stack_set_does_not_name_the_region_of_the_instance() 
     """A set is in a region of its own, and an instance may override its parameters."""
     text = f"Parameters:\n  From: {{Type: String}}\n{GROUP}      SecurityGroupIngress:\n{SSH}!Ref From}}\n"
     stack = Stack("StackSet-Base-1", "eu-west-1", {"From": "0.0.0.0/0"}, stack_set="Base")
-    found = find_in_template(stack, text, "SG", [EXPOSED], REPLACEMENTS, ("tags",))
+    found = find_in_template(stack, text, [stack_part("SG", [EXPOSED], ("tags",))], REPLACEMENTS)
     assert found.commands == [
         "aws cloudformation update-stack-set --stack-set-name Base --use-previous-template "
         "--parameters ParameterKey=From,ParameterValue=10.0.0.0/8"

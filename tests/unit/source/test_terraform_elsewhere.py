@@ -10,10 +10,11 @@ import pytest
 
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup
-from library.source.cloudformation import StackReader, StackReadError, StackResource
+from library.source.cloudformation import StackReader, StackReadError
 from library.source.find import TerraformFiles, locate, read_folders
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit, Found
+from library.source.template_source import StackResource
 from library.source.terraform_source import find_in_terraform
 
 pytest.importorskip("tree_sitter_hcl")
