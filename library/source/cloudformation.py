@@ -91,20 +91,17 @@ class StackReader:
             return None
         return StackResource(described.get("StackId") or stack_id, described["StackName"], logical_id)
 
-    def other_group(self, resource: StackResource, group_id: str) -> str:
-        """The group that a resource is now, where that is another one; empty: it is this one, or nobody tells.
-
-        A group that was replaced and kept (`UpdateReplacePolicy: Retain`), or imported into another stack, has the
-        tags of the stack that made it. The physical id of a group without a VPC is its name.
-        """
+    def physical_id(self, resource: StackResource) -> str | None:
+        """The id of what a resource is now; empty: the stack has it no longer; None: CloudFormation does not tell."""
         asked = {"StackName": resource.stack_id, "LogicalResourceId": resource.logical_id}
         try:
             answer = _answer(self.client.describe_stack_resources, **asked)
         except StackReadError:
-            return ""
-        found = answer["StackResources"] if answer else []
-        ids = [raw.get("PhysicalResourceId", "") for raw in found if raw["LogicalResourceId"] == resource.logical_id]
-        return next((each for each in ids if each.startswith("sg-")), "") if group_id not in ids else ""
+            return None
+        for raw in answer["StackResources"] if answer else ():
+            if raw["LogicalResourceId"] == resource.logical_id and raw.get("ResourceStatus") not in _GIVEN_UP:
+                return str(raw.get("PhysicalResourceId", "")) or None
+        return ""
 
     def describe(self, stack_id: str) -> dict[str, Any] | None:
         """What DescribeStacks tells of a stack; None: it does not exist."""

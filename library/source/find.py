@@ -356,21 +356,32 @@ def _ask_stacks(search: _Search, stacks: StackReader, rule_ids: RuleIds) -> None
 
 
 def _stack_of_group(search: _Search, stacks: StackReader) -> StackPart | None:
-    group = search.group
+    """The resource that the group is: by its tags, and by its id where those are not true any more.
+
+    A group that was replaced and kept (`UpdateReplacePolicy: Retain`), or that moved to another stack, may have the
+    tags of the stack that made it.
+    """
+    group_id = search.group.group_id
+    found = None
     try:
-        how = f"the tags of {group.group_id} name the stack"
-        resource = stacks.tagged(group.tags)
-        if resource is not None and (other := stacks.other_group(resource, group.group_id)):
-            where = f"{resource.stack_name}/{resource.logical_id}"
-            search.evidence.append(f"its tags name {where}, which is {other} now")
-            resource = None
-        if resource is None:
-            how = f"CloudFormation names the stack of {group.group_id}"
-            resource = stacks.resource_of(group.group_id)
+        tagged = stacks.tagged(search.group.tags)
+        now = stacks.physical_id(tagged) if tagged is not None else ""
+        if tagged is not None and _is_another(now, group_id):
+            search.evidence.append(f"its tags name {tagged.stack_name}/{tagged.logical_id}, which is {now} now")
+            tagged = None
+        if tagged is None or now == "":
+            found = stacks.resource_of(group_id)
     except StackReadError as error:
         search.problems.append(f"{STACKS_NOT_ASKED}: {error}")
         return None
-    return StackPart(resource, search.exposures, (how,)) if resource is not None else None
+    if found is not None:
+        return StackPart(found, search.exposures, (f"CloudFormation names the stack of {group_id}",))
+    return StackPart(tagged, search.exposures, (f"the tags of {group_id} name the stack",)) if tagged else None
+
+
+def _is_another(physical_id: str | None, group_id: str) -> bool:
+    """Whether a resource is another group. The physical id of a group without a VPC is its name."""
+    return physical_id is not None and physical_id.startswith("sg-") and physical_id != group_id
 
 
 def _stacks_of_rules(

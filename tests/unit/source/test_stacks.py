@@ -31,7 +31,7 @@ BY_PARAMETER = TEMPLATE.replace("CidrIp: 0.0.0.0/0", "CidrIp: !Ref From")
 
 @dataclass
 class OneStack:
-    """A stack. `resources`: the physical ids by the logical ones."""
+    """A stack. `resources`: the physical ids by the logical ones; `given_up`: those it has no longer."""
 
     template: str = TEMPLATE
     resources: dict[str, str] = field(default_factory=dict)
@@ -39,6 +39,12 @@ class OneStack:
     status: str = "UPDATE_COMPLETE"
     parent: str = ""
     capabilities: tuple[str, ...] = ()
+    given_up: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> list[str]:
+        """The physical ids that it has."""
+        return [each for name, each in self.resources.items() if name not in self.given_up]
 
 
 class Client:
@@ -74,12 +80,18 @@ class Client:
         LogicalResourceId: str = "",  # noqa: N803
         PhysicalResourceId: str = "",  # noqa: N803
     ) -> dict[str, Any]:
-        held = (name for name, stack in self._stacks.items() if PhysicalResourceId in stack.resources.values())
+        held = (name for name, stack in self._stacks.items() if PhysicalResourceId in stack.held)
         name = StackName or next(held, PhysicalResourceId)
         stack = self._stack("DescribeStackResources", name)
         return {
             "StackResources": [
-                {"StackName": name, "StackId": name, "LogicalResourceId": logical, "PhysicalResourceId": physical}
+                {
+                    "StackName": name,
+                    "StackId": name,
+                    "LogicalResourceId": logical,
+                    "PhysicalResourceId": physical,
+                    "ResourceStatus": "DELETE_SKIPPED" if logical in stack.given_up else "UPDATE_COMPLETE",
+                }
                 for logical, physical in stack.resources.items()
                 if LogicalResourceId in ("", logical)
             ]
@@ -110,6 +122,20 @@ def test_a_group_that_was_imported_into_another_stack_is_of_that_one() -> None:
     found = report(stacks)
     assert (found.group.where, found.rules[0].location.where) == ("web/Web", "web/Web")
     assert "+++ b/web\n" in found.diff
+
+
+@pytest.mark.parametrize("resources", [{}, {"Web": "sg-1"}], ids=["taken out", "listed as given up"])
+def test_a_group_that_moved_to_another_stack_is_of_that_one(resources: dict[str, str]) -> None:
+    """By stack refactoring, or taken out, kept and imported: its tags may be those of the stack that made it."""
+    left = OneStack("Resources:\n  Topic: {Type: AWS::SNS::Topic}\n", resources, given_up=("Web",))
+    found = report({"network": left, "web": OneStack(resources={"Web": "sg-1"})})
+    assert (found.group.where, found.rules[0].location.where) == ("web/Web", "web/Web")
+    assert "+++ b/web\n" in found.diff
+    alone = report({"network": left}).group
+    assert (alone.kind, alone.evidence[1]) == (
+        Kind.UNKNOWN,
+        "the template of stack network has no resource Web any more",
+    )
 
 
 @pytest.mark.parametrize(

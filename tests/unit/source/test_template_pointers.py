@@ -190,8 +190,8 @@ class TwoStacks(StackReader):
     def tagged(self, tags: object) -> StackResource | None:
         return StackResource("web", "web", "SG")
 
-    def other_group(self, resource: StackResource, group_id: str) -> str:
-        return ""
+    def physical_id(self, resource: StackResource) -> str | None:
+        return None
 
     def resource_of(self, physical_id: str) -> StackResource | None:
         return StackResource("other", "other", "Rule") if self._other else None
