@@ -449,10 +449,10 @@ class Inbox:
         """Tell the person who pressed, and nobody else.
 
         By a connection of its own: Slack has a rate for each method, and one that was asked too often for people is
-        not asked again.
+        not asked again. It waits as long as Slack asks it to: nobody would tell that person later.
         """
         channel, ts = press.location
         try:
-            self.slack(self.connect(True)).post_ephemeral(channel, press.presser.user_id, answer_text(text))
+            self.slack(self.connect(False)).post_ephemeral(channel, press.presser.user_id, answer_text(text))
         except SlackError as error:
             _log.warning("%s could not be told (%s %s): %s", press.presser.user_id, channel, ts, error)

@@ -8,18 +8,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from library.aws.decision_store import Decisions, exemption_records
+from library.aws.issue_table import IssueTable
 from library.aws.secrets import SecretError, SecretReader, SlackSecret
 from library.config.loader import with_organization
 from library.config.models import limits_of
+from library.errors import ConflictError
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import WrongUsageError
 from library.jobs.process import json_formatter
+from reporting import listen_for_decisions
 from reporting.decision_inbox import Inbox, Press
 from reporting.listen_for_decisions import Service
 from reporting.slack_socket import Hello, SlackSession, SocketStoppedError
@@ -428,6 +432,42 @@ def test_a_user_group_may_decide(here: ListeningWorld) -> None:
         here.send(here.press(message, "hammer_close_now", EVE))
         here.send(here.press(message, "hammer_close_now", JANE))
     assert [result == "done" for _, _, result in results(here)] == [False, True]
+
+
+def test_who_pressed_is_told_when_slack_takes_the_answer_again(
+    here: ListeningWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack asks for a second at least: whoever waits less is turned away each time."""
+    waits: list[float] = []
+    monkeypatch.setattr(listen_for_decisions, "time", SimpleNamespace(sleep=waits.append))
+    message = here.posted()
+    slow = Answer({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": "7"})
+    here.world.slack.faults.append(Fault("POST chat.postEphemeral", slow))
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now", EVE))
+    assert [who for _, who, _ in here.world.slack.ephemeral] == [EVE]
+    assert waits == [7.0]
+
+
+def test_a_refusal_is_told_and_logged_though_the_answer_to_its_write_was_lost(
+    here: ListeningWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK sends such a write again, and DynamoDB says that the condition does not hold any more."""
+    message, write = here.posted(), IssueTable.write_decision
+
+    def unanswered(*arguments: Any) -> None:
+        monkeypatch.setattr(IssueTable, "write_decision", write)
+        write(*arguments)
+        raise ConflictError("the conditional request failed")
+
+    monkeypatch.setattr(IssueTable, "write_decision", unanswered)
+    with here.listening(), caplog.at_level("INFO", "library.aws.decision_store"):
+        here.send(here.press(message, "hammer_close_now", EVE))
+    assert len(results(here)) == 1
+    assert [who for _, who, _ in here.world.slack.ephemeral] == [EVE]
+    assert [record.getMessage() for record in caplog.records if record.name == "library.aws.decision_store"] == [
+        "decision"
+    ]
 
 
 def test_who_pressed_is_told_where_slack_was_asked_too_often_for_user_groups(here: ListeningWorld) -> None:
