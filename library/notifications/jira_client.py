@@ -25,6 +25,11 @@ _USERS_A_SEARCH = 200
 class JiraUserLookupError(JiraError):
     """JIRA does not let its users be looked up."""
 
+    @property
+    def may_pass(self) -> bool:
+        """False: Hammer's login lacks a permission, or a gateway keeps the search away."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class JiraUser:

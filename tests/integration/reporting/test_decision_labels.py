@@ -286,6 +286,22 @@ def test_the_ticket_is_not_written_to_while_its_labels_cannot_be_read(here: Worl
     assert results(here) == []
 
 
+def test_not_mine_is_answered_where_jira_does_not_let_its_users_be_looked_up(here: World) -> None:
+    """Its login may lack the permission to browse users: that is no reason to wait for the next run, for ever."""
+    here.ticket_owners["jira_owner"] = "Security Team"
+    denied = Answer({"errorMessages": ["You are not allowed to browse users."], "errors": {}}, 403)
+    for search in ("user/assignable/search", "user/search"):
+        here.jira.faults.append(Fault(f"GET {search}", denied, times=99))
+    ticket(here).show_text(person(here)["author"], "Security Team", "2026-11-22T03:20:00.000+0000")
+    ticket(here).label("hammer-not-mine", AT, **person(here))
+    here.report()
+    assert results(here) == [("not-mine", "done")]
+    assert "hammer-not-mine" not in ticket(here).labels
+    assert any("(in JIRA, 2026-11-22 03:30 UTC)" in comment for comment in ticket(here).comments)
+    here.passes(hours=1)
+    assert here.report().problems == []
+
+
 def test_a_label_that_a_dead_run_left_is_taken_off_and_decides_nothing_more(here: World) -> None:
     ticket(here).label("hammer-close-now", AT, **person(here))
     here.jira.faults.append(Fault("PUT issue/SEC-1", Answer({}, 503), times=2))
