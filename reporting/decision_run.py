@@ -261,8 +261,7 @@ class DecisionLabels:
             reason=reason,
             until=until,
             owner=owner,
-            # Without an entry nobody knows one label from the next: it is answered once a day at most.
-            key=f"jira:{key}:{entry.label[:_LABEL_IN_KEY]}:{entry.entry_id or entry.at.date()}",
+            key=_request_key(key, issue, entry),
             label=entry.label,
         )
         outcome = Decisions(self.notification.table, self.notification.now).carry_out(
@@ -340,6 +339,14 @@ class DecisionLabels:
             if error.may_pass:
                 raise
             return False
+
+
+def _request_key(key: str, issue: Issue, entry: LabelEntry) -> str:
+    """What tells the request of a label from every other. A ticket that was moved since has another key by now."""
+    # Without an entry nobody knows one label from the next: it is answered once a day at most.
+    end = f":{entry.label[:_LABEL_IN_KEY]}:{entry.entry_id or entry.at.date()}"
+    known = (earlier for earlier in issue.decided.keys if earlier.startswith("jira:") and earlier.endswith(end))
+    return next(known, f"jira:{key}{end}")
 
 
 def _seen(issue: Issue) -> Seen:

@@ -503,6 +503,22 @@ def test_of_many_tickets_one_that_was_moved_is_read_under_its_old_key(here: Worl
     assert "hammer-close-now" not in moved.labels
 
 
+def test_a_label_that_stays_decides_once_though_its_ticket_is_moved(here: World) -> None:
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    locked = Answer({"errors": {"labels": "Field 'labels' cannot be set."}}, 400)
+    here.jira.faults.append(Fault("PUT issue/", locked, times=99))
+    here.report()
+    moved = here.jira.tickets["OPS-9"] = here.jira.tickets.pop("SEC-1")
+    moved.key, here.jira.moved["SEC-1"] = "OPS-9", "OPS-9"
+    here.found("sg-1", SSH, RDP)
+    for _ in range(2):
+        here.passes(hours=1)
+        here.report()
+    assert here.issue().jira_details["ticket"] == "OPS-9"
+    assert "hammer-close-now" in moved.labels
+    assert results(here) == [("close-now", "done")]
+
+
 @pytest.mark.parametrize("section", ["jira", "decisions"])
 def test_labels_mean_nothing_where_decisions_are_off(here: World, section: str) -> None:
     here.sections[section] = {}
