@@ -21,6 +21,7 @@ from identification.flow_logs.evidence import HOUR, Evidence, Interface
 from identification.flow_logs.evidence_store import Kept, unit_of
 from identification.flow_logs.flow_log import S3, FlowLog, day_prefixes, days_of, parse_key
 from identification.flow_logs.records import (
+    LOG_STATUSES,
     Columns,
     FlowRecord,
     FormatError,
@@ -350,7 +351,9 @@ class LogsParts:
 
     def _read_message(self, message: str, wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
         values = message.split()
-        if len(values) != self._columns.count and len(values) in self._other_lengths:
+        # Also that of one that is deleted by now, and that DescribeFlowLogs does not show: its lines are whole.
+        is_whole = len(values) in self._other_lengths or not LOG_STATUSES.isdisjoint(values)
+        if len(values) != self._columns.count and is_whole:
             return
         try:
             record = parse_line(self._columns, message.encode(), wanted)

@@ -37,6 +37,7 @@ NEEDED = (
     "action",
     "log-status",
 )
+LOG_STATUSES = frozenset({"OK", "NODATA", "SKIPDATA"})
 USEFUL = ("tcp-flags", "pkt-srcaddr", "pkt-dstaddr", "flow-direction")
 DEFAULT_FORMAT = (
     "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} "
@@ -161,7 +162,7 @@ def parse_values(columns: Columns, values: Sequence[str]) -> FlowRecord:
     )
     begun, ended = _seconds(start), _seconds(end)
     if status != "OK":
-        if status not in ("NODATA", "SKIPDATA"):
+        if status not in LOG_STATUSES:
             raise ValueError(f"{status:.20} is no log-status")
         return FlowRecord(interface_id, begun, ended, status)
     if action not in ("ACCEPT", "REJECT"):

@@ -436,6 +436,28 @@ def test_lines_that_do_not_fit_count_in_hours_that_are_read_again(
     assert "40 of 375 lines of flow log" in world.usage().reason
 
 
+def test_lines_of_a_flow_log_that_was_replaced_are_none_of_the_one_that_writes_into_the_same_streams(
+    world: UsageWorld,
+) -> None:
+    """Both were there for some time, as where the format is to be changed: a flow log's own cannot be."""
+    logs = logs_world(world)
+    lines = [*world.no_data(range(1, 14 * 24)), *world.both_ways(WORKER, 30)]
+    send(world, logs, [*lines, *(f"{line} 0" for line in lines)])
+    replaced = world.flow_log_id
+    newer = world.flow_log(
+        LogDestinationType="cloud-watch-logs",
+        LogGroupName="flows",
+        DeliverLogsPermissionArn="arn:aws:iam::123456789012:role/x",
+    )
+    names = " ".join(f"${{{name}}}" for name in [*HEADER.split(), "tcp-flags"])
+    ec2_backends[MAIN][REGION].flow_logs[newer].log_format = names
+    assert world.usage().verdict is UseVerdict.WORKING
+    world.ec2.delete_flow_logs(FlowLogIds=[replaced])
+    for _ in range(2):
+        use = world.usage()
+        assert (use.verdict, use.covered > Decimal("0.99"), packets(world)) == (UseVerdict.WORKING, True, 1800)
+
+
 def test_an_hour_that_was_not_over_when_it_was_read_is_still_to_be_read(
     world: UsageWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
