@@ -121,13 +121,15 @@ def watch(
     own_of = {issue.issue_id: [each for each in interfaces if issue.issue_id in each.group_ids] for issue in issues}
     for issue, ports_of in zip(issues, care.refused_ports(own_of), strict=True):
         refused: list[RefusedSource] = []
-        is_refused = False  # also who is admitted now: whom the last run kept may be among them
+        known: set[str] = set()  # also who is admitted now: whom the last run kept may be among them
         for flow_log, ports in ports_of.items():
             has_tcp_flags = "tcp-flags" in flow_log.names
             workers = partial(refused_workers, issue.use, interval=flow_log.interval, has_tcp_flags=has_tcp_flags)
-            is_refused |= bool(workers(ports))
+            known.update(each.name for each in workers(ports))
             refused += workers(_not_admitted(ports, issue.issue_id, own_of[issue.issue_id], admitting))
-        if is_refused and issue.timestamps.remediated:
+        if known and issue.timestamps.remediated:
+            before = _found_before(items, issue, issue.timestamps.remediated, known)
+            refused += _still_cut_off(before, issue.issue_id, own_of[issue.issue_id], admitting)
             found = AfterCare(issue.issue_id, issue.timestamps.remediated, tuple(refused))
             lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + KEPT_FOR).timestamp())}
             items.update(account_id, f"{ITEM_PREFIX}{issue.issue_id}", found.to_item() | lasting)
@@ -247,6 +249,34 @@ def _not_admitted(
         group_ids = groups_of.get(port.interface_id, (group_id,))
         if not any(each.takes(axis, port.source) for name in group_ids for each in admitting.get(name, ())):
             yield port
+
+
+def _found_before(items: Items, issue: Issue, changed: datetime, known: Collection[str]) -> list[RefusedSource]:
+    """Whom earlier runs found since a change in flow logs that are not read any more. `known`: who is found now."""
+    care = AfterCare.from_item(items.get(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}") or {})
+    return [each for each in care.sources if each.name not in known] if care and care.changed == changed else []
+
+
+def _still_cut_off(
+    sources: Iterable[RefusedSource],
+    group_id: str,
+    interfaces: Sequence[Interface],
+    admitting: Mapping[str, Sequence[Admission]],
+) -> Iterator[RefusedSource]:
+    """Those whom no group that all of the interfaces have admits now. On which of them they were, is not kept."""
+    of_all = {group_id}.union(*(each.group_ids for each in interfaces))
+    for each in interfaces:
+        of_all &= {group_id, *each.group_ids}
+    admissions_now = [each for name in of_all for each in admitting.get(name, ())]
+    for source in sources:
+        protocol, _, port = source.port.removeprefix("protocol ").partition("/")
+        try:
+            number = int(port) if port else None
+            axis, address = traffic_of(protocol, number, number).spans[0][0], packed_address(source.source)
+        except (IndexError, ValueError):
+            continue  # nobody whom this job wrote
+        if not any(each.takes(axis, address) for each in admissions_now):
+            yield source
 
 
 def _admitting(client: EC2Client, group_ids: Collection[str]) -> dict[str, tuple[Admission, ...]]:

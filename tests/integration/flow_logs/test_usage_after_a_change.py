@@ -43,6 +43,26 @@ def test_where_a_bucket_refuses_another_flow_log_tells_whom_a_change_cut_off(wor
     assert is_notified(world)
 
 
+@pytest.mark.parametrize("admitted", [False, True])
+def test_whom_a_flow_log_showed_that_was_replaced_is_notified_beside_those_of_the_next(
+    world: UsageWorld, *, admitted: bool
+) -> None:
+    """The other one tells more, and refused sources of its own. Nobody was notified in between."""
+    other = "9.9.9.8"
+    world.put(world.both_ways(other, 31), 4)
+    closed(world)
+    world.put(refusals(world, WORKER))
+    assert world.hammer("usage").exit_code == 0
+    world.ec2.delete_flow_logs(FlowLogIds=[world.flow_log_id])
+    world.put(refusals(world, other), flow_log=world.flow_log(days=2 / 24))
+    if admitted:
+        rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": f"{WORKER}/32"}
+        world.ec2.authorize_security_group_ingress(**rule)
+    assert world.hammer("usage").exit_code == 0
+    output = world.hammer("report").output
+    assert (f"{other} on tcp/22, 3 times" in output, REFUSED in output) == (True, not admitted)
+
+
 def test_whom_a_change_cut_off_is_notified_though_what_is_left_is_exempt(world: UsageWorld) -> None:
     """A source was kept, and its owner exempts it."""
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 4)
