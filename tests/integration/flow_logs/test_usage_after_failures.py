@@ -361,19 +361,21 @@ def test_who_worked_is_not_forgotten_with_the_objects_where_another_rule_has_all
     assert (world.usage().covered, packets(world)) == (Decimal(1), 1800)
 
 
-def test_of_an_interface_that_is_gone_each_flow_log_tells_what_it_saw(world: UsageWorld) -> None:
+@pytest.mark.parametrize("both", [False, True], ids=["one saw it", "both saw an hour"])
+def test_of_an_interface_that_is_gone_each_flow_log_tells_what_it_saw(world: UsageWorld, *, both: bool) -> None:
     """Its subnet got a flow log of its own; that of the VPC goes on for the interface of another subnet."""
+    seen_by_both = world.both_ways(WORKER, 48, second=3000) if both else []
     gone, gone_at, own = world.interface_id, world.address, world.subnet_id
     world.subnet_id = world.ec2.describe_subnets()["Subnets"][1]["SubnetId"]
     idle, _ = world.interface(world.group_id)
     before = range(48, 15 * 24)
-    world.put([*world.no_data(before, gone), *world.no_data(before, idle)], 48)
-    assert counts(world.usage()) == {}
+    world.put([*world.no_data(before, gone), *world.no_data(before, idle), *seen_by_both], 48)
+    assert counts(world.usage()) == ({"working": 1} if both else {})
     newer = world.flow_log(own, days=2 + 1 / 48)
     names = [*HEADER.split(), "tcp-flags"]
     ec2_backends[MAIN][REGION].flow_logs[newer].log_format = " ".join(f"${{{name}}}" for name in names)
     world.interface_id, world.address = gone, gone_at
-    rows = [*world.no_data(range(1, 50)), *world.both_ways(WORKER, 20)]
+    rows = [*world.no_data(range(1, 50)), *world.both_ways(WORKER, 20), *seen_by_both]
     world.put([f"{row} 0" for row in rows], flow_log=newer, header=" ".join(names))
     world.put(world.no_data(range(1, 48), idle))
     assert counts(world.usage()) == {"working": 1}
@@ -381,7 +383,11 @@ def test_of_an_interface_that_is_gone_each_flow_log_tells_what_it_saw(world: Usa
     world.ec2.modify_network_interface_attribute(NetworkInterfaceId=gone, Groups=[other])
     for _ in range(2):
         use = world.usage()
-        assert (use.verdict, counts(use), packets(world)) == (UseVerdict.WORKING, {"working": 1}, 1800)
+        assert (use.verdict, counts(use), packets(world)) == (
+            UseVerdict.WORKING,
+            {"working": 1},
+            3600 if both else 1800,
+        )
         assert use.covered == 1
 
 
