@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from library.aws.failures import AWS_ERRORS, explain
+from library.aws.partition import partition_of
 from library.aws.session import SdkSettingsError
 from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.config.decided_exemptions import with_readable_exemptions
@@ -83,6 +84,7 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
     check = config.secgrp_unrestricted_access
     if not check.restricted_ports:
         yield "secgrp_unrestricted_access.restricted_ports is empty: only rules without ports count as exposed"
+    yield from _empty_warnings(config)
     if any(check.trusted_cidrs.family(version).covers(INTERNET.family(version)) for version in (4, 6)):
         yield "secgrp_unrestricted_access.trusted_cidrs trusts the whole Internet"
     if config.jira.enabled and not config.jira.server:
@@ -100,6 +102,7 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
     for region in _regions_named(config):
         if region not in known:
             yield f"{region} is no region that this version of the AWS SDK knows"
+    yield from _partition_warnings(_regions_named(config))
     if check.remediation and not config.aws.s3_backup_bucket:
         yield "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed"
     if any(check.remediation_immediate.values()) and not (check.reporting and check.remediation):
@@ -113,6 +116,28 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
             yield f"whitelist: account {account} is not looked at"
             continue
         yield from exemption_warnings(account, review(exemptions, today))
+
+
+def _empty_warnings(config: Configuration) -> Iterator[str]:
+    """Lists that are there and name nothing, as a variable that is not set makes them: nothing is done then."""
+    section = "secgrp_unrestricted_access"
+    check = config.secgrp_unrestricted_access
+    if check.accounts is not None and not check.accounts:
+        yield f"{section}.accounts is empty: no account is looked at; leave it out for all of aws.accounts"
+    for key in ("remediation_accounts", "remediation_scope"):
+        listed = getattr(check, key)
+        if check.remediation and listed is not None and not listed:
+            yield f"remediation is on, but {section}.{key} is empty: no group is changed"
+
+
+def _partition_warnings(regions: Iterable[str]) -> Iterator[str]:
+    """Regions that no single Hammer can look at: each partition has accounts and credentials of its own."""
+    partitions: dict[str, list[str]] = {}
+    for region in regions:
+        partitions.setdefault(partition_of(region), []).append(region)
+    if len(partitions) > 1:
+        named = ", ".join(f"{name} ({', '.join(listed)})" for name, listed in sorted(partitions.items()))
+        yield f"no credentials are good in several partitions of AWS: {named}"
 
 
 def organization_warnings(config: Configuration) -> Iterator[str]:
@@ -277,11 +302,12 @@ def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
         ),
     )
     all_accounts = config.needs_organization and check.remediation_accounts is None
+    scope = " and ".join(check.remediation_scope) or "nothing"
     yield (
         "Remediation",
         _switch(
             check.remediation,
-            f"{check.remediation_retention_period} days after the report, {' and '.join(check.remediation_scope)}, "
+            f"{check.remediation_retention_period} days after the report, {scope}, "
             f"{check.remediation_strategy}, at most {check.remediation_limit_per_run} groups a run, "
             f"{_immediate(check.remediation_immediate)}in accounts "
             + (everywhere if all_accounts else _accounts(config, config.remediation_accounts())),

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
+from stat import S_IMODE
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -187,6 +188,15 @@ def _is_replaced(path: Path) -> bool:
     return path.is_file() or not path.exists()
 
 
+def _mode(path: Path) -> int:
+    """The mode of a file to write: as before if it is there, else as other files are: mkstemp's are its owner's."""
+    if path.exists():
+        return S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
 def _write_file(path: Path, data: Iterable[bytes]) -> None:
     if not _is_replaced(path):
         with path.open("wb") as device:
@@ -197,10 +207,7 @@ def _write_file(path: Path, data: Iterable[bytes]) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.writelines(data)
-        # What mkstemp makes is for its owner alone; a report is as other files are.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
+        Path(name).chmod(_mode(path))
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

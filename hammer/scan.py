@@ -108,6 +108,8 @@ def command(
         seen = scan(plan, group or (), now, advance)
     listing = replace(seen, issues=chosen(seen.issues, take, sort), filtered=filtered)
     write(listing, output_format, output, lambda: plan.sessions.client("s3"))
+    if not plan.targets:
+        print("hammer: note: the configuration leaves no account and region to look at", file=sys.stderr)
     if plan.note:
         print(f"hammer: note: {printable(plan.note)}", file=sys.stderr)
     for row in (*listing.failed, *listing.unjudged):

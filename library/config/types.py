@@ -190,7 +190,9 @@ def _is_loopback(host: str) -> bool:
 def _is_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", value)
+        # `port` is read, and refused, only when it is asked for.
+        good_host = bool(parts.hostname) and parts.port != 0
+        return parts.scheme in ("http", "https") and good_host and not re.search(r"\s", value)
     except ValueError:
         return False
 

@@ -359,3 +359,11 @@ def test_what_it_does_not_know_of_who_can_connect_is_named_once_and_is_no_failur
     assert line.startswith(
         f"hammer: {SLAVE} us-east-1: who can connect is not known: network interfaces could not be read: denied: "
     )
+
+
+def test_a_configuration_that_leaves_nothing_to_look_at_says_so(tmp_path: Path) -> None:
+    result = hammer("scan", "--config", write_config(tmp_path, accounts=""))
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "hammer: note: the configuration leaves no account and region to look at\n",
+    )

@@ -242,6 +242,7 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
             for url in ["jira.example.com", "ftp://u:p@x", "https://", "https://[::1"]
         ),
         ("slack/base_url", "https://a b", f"slack.base_url: {NOT_A_URL}"),
+        ("slack/base_url", "https://slack.example.com:99999/", f"slack.base_url: {NOT_A_URL}"),
         *(("jira/server", url, f"jira.server: {UNENCRYPTED}") for url in ["http://jira", "HTTP://10.0.0.1:8080"]),
         *(("slack/base_url", url, f"slack.base_url: {UNENCRYPTED}") for url in ["http://localhost.evil/", "http://p/"]),
         *(

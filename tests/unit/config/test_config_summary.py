@@ -144,6 +144,17 @@ def test_the_accounts_of_an_organization() -> None:
             f"{CHECK}.restricted_ports is empty: only rules without ports count as exposed",
         ),
         (
+            f"{CHECK}/accounts",
+            "",
+            f"{CHECK}.accounts is empty: no account is looked at; leave it out for all of aws.accounts",
+        ),
+        (
+            "aws/regions",
+            ["eu-west-1", "us-gov-west-1", "cn-north-1"],
+            "no credentials are good in several partitions of AWS: aws (eu-west-1), aws-cn (cn-north-1), "
+            "aws-us-gov (us-gov-west-1)",
+        ),
+        (
             f"{CHECK}/trusted_cidrs",
             ["0.0.0.0/1", "128.0.0.0/1"],
             f"{CHECK}.trusted_cidrs trusts the whole Internet",
@@ -177,6 +188,14 @@ def test_the_accounts_of_an_organization() -> None:
 )
 def test_what_is_hardly_meant(path: str, written: object, expected: str) -> None:
     assert list(warnings(parse(config_with({path: written})), TODAY)) == [expected]
+
+
+@pytest.mark.parametrize("key", ["remediation_accounts", "remediation_scope"])
+def test_remediation_that_can_remediate_nothing(key: str) -> None:
+    written = {f"{CHECK}/remediation": True, f"{CHECK}/{key}": "", "aws/s3_backup_bucket": "hammer-backups"}
+    config = parse(config_with(written))
+    assert list(warnings(config, TODAY)) == [f"remediation is on, but {CHECK}.{key} is empty: no group is changed"]
+    assert ", ," not in summary(config, TODAY)
 
 
 @pytest.mark.parametrize("prefix", ["reports/", "a/b.c/of=", "configs/"])

@@ -56,6 +56,15 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert target.read_text().startswith("{")
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_a_file_that_only_some_may_read_stays_so(tmp_path: Path, mode: int) -> None:
+    location = tmp_path / "report.json"
+    location.touch()
+    location.chmod(mode)
+    written(listing_of_untrusted_names(), location)
+    assert location.stat().st_mode & 0o777 == mode
+
+
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
