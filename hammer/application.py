@@ -152,14 +152,17 @@ _ROLE_ARN = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASC
 
 
 def _checked_role(role_arn: str | None) -> str | None:
-    if role_arn and not _ROLE_ARN.fullmatch(role_arn):
+    if role_arn is not None and not _ROLE_ARN.fullmatch(role_arn):
         raise typer.BadParameter("write the ARN of a role: arn:aws:iam::<account>:role/<name>")
     return role_arn
 
 
 def _use_profile(name: str | None) -> None:
+    if name == "":
+        raise typer.BadParameter("names no profile")
     if name:
-        os.environ["AWS_PROFILE"] = name
+        # `library.aws.session` says what the second is for.
+        os.environ.update({"AWS_PROFILE": name, "HAMMER_PROFILE": name})
 
 
 def _options(
@@ -190,6 +193,7 @@ def _options(
         from library.aws.session import role_environment
 
         os.environ.update(role_environment(role_arn))
+        os.environ.pop("HAMMER_PROFILE", None)  # that profile has assumed the role
 
 
 def build(commands: Mapping[str, str], arguments: Sequence[str]) -> typer.Typer:

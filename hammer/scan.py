@@ -40,6 +40,7 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     WrongUsageError,
+    refuse_empty_config,
 )
 from library.jobs.process import expect_many_objects
 
@@ -48,6 +49,7 @@ ScanConfigOption = Annotated[
     typer.Option(
         "--config",
         metavar="PLACE",
+        callback=refuse_empty_config,
         help="The configuration: a folder or s3://bucket/prefix. Else $HAMMER_CONFIG, else none: your own account.",
     ),
 ]

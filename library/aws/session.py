@@ -22,6 +22,7 @@ hand.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -134,9 +135,16 @@ def role_environment(role_arn: str) -> dict[str, str]:
     }
 
 
+PROFILE = "HAMMER_PROFILE"
+"""The variable for what `hammer --profile` names: credentials of the environment come before AWS_PROFILE, not before
+a profile that a person asks for."""
+
+
 def _new_session() -> BotocoreSession:
     """A session whose clients raise ResponseParserError where a page came in place of an answer."""
     session = botocore.session.get_session()
+    if profile := os.environ.get(PROFILE):
+        session.set_config_variable("profile", profile)
     session.register("before-parse", _reject, unique_id="hammer-reject-non-aws-responses")
     return session
 

@@ -107,11 +107,19 @@ class Exit(IntEnum):
     INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it; typer ends a program with it, too
 
 
+def refuse_empty_config(uri: str | None) -> str | None:
+    """Raise BadParameter if `--config` is empty, as a variable that is not set makes it: the default is not meant."""
+    if uri == "":
+        raise typer.BadParameter("is empty: name a folder or s3://bucket/prefix, or leave it out")
+    return uri
+
+
 ConfigOption = Annotated[
     str | None,
     typer.Option(
         "--config",
         metavar="PLACE",
+        callback=refuse_empty_config,
         help="The configuration: a folder or s3://bucket/prefix. Else $HAMMER_CONFIG, else ./config.",
     ),
 ]
