@@ -69,14 +69,13 @@ def _result(issue: ListedIssue) -> dict[str, Any]:
     details, severity = issue.details, issue.severity
     rules = ", ".join(rule_text(perm) for perm in details.perms)
     key = " ".join([issue.account_id, details.region, issue.group_id])
+    # Code scanning refuses the whole file if one result has no file or line: a group in AWS, which has neither, gets a
+    # path of its own.
+    path = issue.file or f"{issue.account_id}/{details.region}/{printable(issue.group_id)}"
     location: dict[str, Any] = {
-        "logicalLocations": [{"fullyQualifiedName": printable(issue.group_id), "kind": "resource"}]
+        "logicalLocations": [{"fullyQualifiedName": printable(issue.group_id), "kind": "resource"}],
+        "physicalLocation": {"artifactLocation": {"uri": _uri(path)}, "region": {"startLine": issue.line or 1}},
     }
-    if issue.file:
-        physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(issue.file)}}
-        if issue.line:
-            physical["region"] = {"startLine": issue.line}
-        location["physicalLocation"] = physical
     result: dict[str, Any] = {
         "ruleId": f"exposed-security-group-{severity}",
         "ruleIndex": _RULES.index(severity),

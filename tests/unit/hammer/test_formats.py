@@ -376,3 +376,14 @@ def test_a_list_with_exposures_that_are_due_later_has_the_shape_that_is_document
 
 def test_the_schemas_in_the_documents_are_those_of_the_code() -> None:
     assert {path: path.read_text() for path in schema_files()} == schema_files()
+
+
+def test_each_sarif_result_has_a_file_and_a_line() -> None:
+    # "expected a physical location": code scanning refuses the whole file for one result without (codeql-action#1738).
+    results = json.loads(render(Format.SARIF, EVERY_KIND))["runs"][0]["results"]
+    locations = [result["locations"][0]["physicalLocation"] for result in results]
+    assert locations[1] == {
+        "artifactLocation": {"uri": "210987654321/us-gov-west-1/sg-2"},
+        "region": {"startLine": 1},
+    }
+    assert len({location["artifactLocation"]["uri"] for location in locations}) == len(results) == 3
