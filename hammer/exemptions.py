@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -23,7 +22,7 @@ from hammer.check_config import cidrs_of
 from hammer.decide import notify
 from hammer.formats.csv_format import safe_cell
 from hammer.formats.table_format import Column, console, show_table
-from hammer.output import check_output
+from hammer.output import check_output, write_bytes, write_file
 from library.aws.decision_store import Decisions, exemption_of_id
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
@@ -325,9 +324,9 @@ def _write(rows: Sequence[Row], output_format: RegisterFormat, output: str | Non
         if output_format is RegisterFormat.TABLE:
             _show(console(), rows, more=more)
         else:
-            sys.stdout.write(_text(rows, output_format, more=more))
+            write_bytes([_text(rows, output_format, more=more).encode("utf-8")])
         return
-    Path(output).write_text(_text(rows, output_format, more=more), encoding="utf-8", newline="")
+    write_file(Path(output), [_text(rows, output_format, more=more).encode("utf-8")])
     typer.echo(f"written to {printable(output)}", err=True)
 
 
@@ -368,7 +367,7 @@ def _text(rows: Sequence[Row], output_format: RegisterFormat, *, more: bool) -> 
     if output_format is RegisterFormat.TABLE:
         _show(console(text), rows, more=more)
     elif output_format is RegisterFormat.JSON:
-        text.write(f"{json.dumps(listed, indent=2, ensure_ascii=False)}\n")
+        text.write(f"{json.dumps(listed, indent=2)}\n")
     else:
         writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow([*_FIELDS, *(_MORE_FIELDS if more else ())])

@@ -162,7 +162,7 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
         s3().put_object(Bucket=bucket, Key=key, Body=b"".join(data), ContentType=_CONTENT_TYPES[output_format])
     else:
         try:
-            _write_file(Path(output), data)
+            write_file(Path(output), data)
         except OSError as error:
             print(f"hammer: {printable(output)} could not be written: {error.strerror}", file=sys.stderr)
             raise typer.Exit(Exit.INCOMPLETE) from error
@@ -197,7 +197,12 @@ def _mode(path: Path) -> int:
     return 0o666 & ~mask
 
 
-def _write_file(path: Path, data: Iterable[bytes]) -> None:
+def write_file(path: Path, data: Iterable[bytes]) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        OSError: it could not be written.
+    """
     if not _is_replaced(path):
         with path.open("wb") as device:
             device.writelines(data)

@@ -440,6 +440,22 @@ def test_the_register_is_written_to_files_only(here: World) -> None:
     assert "s3://bucket/register.csv: a file of this machine, not S3" in refused.output
 
 
+@pytest.mark.parametrize("charset", ["ascii", "latin-1", "utf-8"])
+def test_the_register_is_the_same_in_whatever_encoding_the_terminal_has(
+    here: World, charset: str, tmp_path: Path
+) -> None:
+    reason = "caf\u00e9 \u65e5\u672c"
+    here.configure(whitelist={MAIN: [{"group": "sg-1", "reason": reason}]})
+    arguments = ["--config", str(here.folder), "--format"]
+    runner, app = CliRunner(charset=charset), application(exemptions.command)
+    entries = json.loads(runner.invoke(app, [*arguments, "json"], catch_exceptions=False).stdout_bytes)
+    assert [entry["reason"] for entry in entries] == [reason]
+    as_csv = runner.invoke(app, [*arguments, "csv"], catch_exceptions=False).stdout_bytes
+    assert reason.encode("utf-8") in as_csv
+    done = run(exemptions, *arguments[:2], "--output", str(tmp_path / "register.csv"))
+    assert (done.exit_code, (tmp_path / "register.csv").read_bytes()) == (0, as_csv)
+
+
 def test_exemptions_lists_those_of_the_file_and_of_the_table(here: World) -> None:
     here.configure(
         whitelist={
