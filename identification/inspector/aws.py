@@ -15,7 +15,7 @@ from identification.inspector.events import ClassicNotification
 from identification.inspector.expected_ports import FilterDecision, decide_by_groups, needs_groups, without_groups
 from identification.inspector.finding import Finding, parse_classic
 from library.aws.conditional_writes import Check, Items
-from library.aws.ec2 import PrefixListReader, security_group_pages
+from library.aws.ec2 import PrefixListReader, groups_of_interfaces, security_group_pages
 from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
 from library.errors import HammerError
 from library.security_groups.group import ShapeError, parse_security_group
@@ -70,7 +70,7 @@ def describe_classic(
 
 @dataclass(frozen=True, slots=True)
 class PathReader:
-    """Reads the security groups of findings' paths, in the findings' accounts and regions.
+    """Reads the security groups of findings' paths and of the interfaces in them, in their accounts and regions.
 
     Attributes:
         trusted: `trusted_cidrs`.
@@ -83,23 +83,23 @@ class PathReader:
     check_account: Callable[[str], None] = lambda _: None
 
     def complete(self, decision: FilterDecision) -> FilterDecision:
-        """The decision with what the groups of the path say, or with a note that they could not be read."""
+        """The decision with what the groups say, or with a note that they could not be read."""
         if not needs_groups(decision, self.trusted):
             return decision
         finding = decision.finding
         try:
             self.check_account(finding.account_id)
             client: EC2Client = self.sessions.client("ec2", finding.account_id, finding.region)
-            groups = [
-                parse_security_group(raw) for page in security_group_pages(client, finding.groups) for raw in page
-            ]
+            # The path names one group. EC2 lets in what any group of an interface admits.
+            group_ids = tuple(dict.fromkeys((*finding.groups, *groups_of_interfaces(client, finding.interfaces))))
+            groups = [parse_security_group(raw) for page in security_group_pages(client, group_ids) for raw in page]
             prefix_lists = PrefixListReader(client)
             prefix_lists.read(rule.prefix_list_id for group in groups for rule in group.ingress if rule.prefix_list_id)
         except AWS_ERRORS as error:
             return without_groups(decision, explain(error, self.sessions.role_arn(finding.account_id)))
         except (ShapeError, UnknownAccountError) as error:
             return without_groups(decision, str(error))
-        return decide_by_groups(decision, groups, prefix_lists.entries, self.trusted)
+        return decide_by_groups(decision, group_ids, groups, prefix_lists.entries, self.trusted)
 
 
 class FindingRecords:

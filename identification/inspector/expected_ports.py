@@ -90,15 +90,20 @@ def needs_groups(decision: FilterDecision, trusted: AddressSet) -> bool:
 
 
 def decide_by_groups(
-    decision: FilterDecision, groups: Sequence[SecurityGroup], prefix_lists: PrefixLists, trusted: AddressSet
+    decision: FilterDecision,
+    group_ids: Sequence[str],
+    groups: Sequence[SecurityGroup],
+    prefix_lists: PrefixLists,
+    trusted: AddressSet,
 ) -> FilterDecision:
-    """Hold back, too, the ports that the groups of the path open to trusted addresses alone.
+    """Hold back, too, the ports that these groups together open to trusted addresses alone.
 
-    A prefix list without entries (one that AWS owns, whose addresses anybody may come from) is not trusted. One that is
-    missing could not be read.
+    `group_ids` are the groups of the path and of the interfaces in it, `groups` those of them that exist. A prefix list
+    without entries (one that AWS owns, whose addresses anybody may come from) is not trusted. One that is missing could
+    not be read.
     """
     described = {group.group_id for group in groups}
-    unreadable = [f"{group_id} does not exist" for group_id in decision.finding.groups if group_id not in described]
+    unreadable = [f"{group_id} does not exist" for group_id in group_ids if group_id not in described]
     unreadable += [f"{group.group_id}: {reason}" for group in groups for reason in group.unreadable]
     # Other addresses matter only where something other than an internet gateway brings the traffic.
     concerned = PUBLIC if decision.finding.comes_straight_from_internet else None
@@ -121,8 +126,8 @@ def decide_by_groups(
                 admitted |= ports
     if unreadable:
         return without_groups(decision, "; ".join(unreadable))
-    names = ", ".join(decision.finding.groups)
-    return _with_action(_hold_back(decision, admitted - open_to_others, f"{names} admits only trusted_cidrs"))
+    reason = f"{', '.join(group_ids)} admits only trusted_cidrs"
+    return _with_action(_hold_back(decision, admitted - open_to_others, reason))
 
 
 def without_groups(decision: FilterDecision, reason: str) -> FilterDecision:

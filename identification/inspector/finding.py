@@ -208,6 +208,11 @@ class Finding:
         return tuple(dict.fromkeys(location for location in self.path if location.startswith("sg-")))
 
     @property
+    def interfaces(self) -> tuple[str, ...]:
+        """The network interfaces in the path, each once."""
+        return tuple(dict.fromkeys(location for location in self.path if location.startswith("eni-")))
+
+    @property
     def comes_straight_from_internet(self) -> bool:
         """Whether the path holds nothing that could forward traffic from elsewhere than the Internet.
 

@@ -104,6 +104,17 @@ def security_groups_named(client: EC2Client, names: Sequence[str]) -> dict[str, 
     return found
 
 
+def groups_of_interfaces(client: EC2Client, interface_ids: Sequence[str]) -> list[str]:
+    """The groups of these network interfaces, each once. An interface that does not exist has none."""
+    found: dict[str, None] = {}
+    for ids in chunks(interface_ids, VALUES_A_FILTER):
+        filters: Any = [{"Name": "network-interface-id", "Values": list(ids)}]
+        for page in client.get_paginator("describe_network_interfaces").paginate(Filters=filters):
+            for raw in page["NetworkInterfaces"]:
+                found |= dict.fromkeys(group["GroupId"] for group in raw["Groups"])
+    return list(found)
+
+
 class PrefixListReader:
     """Reads managed prefix lists of one account and region, each once."""
 

@@ -138,6 +138,7 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
                 for name in (
                     "dynamodb.GetItem",
                     "dynamodb.UpdateItem",
+                    "ec2.DescribeNetworkInterfaces",
                     "ec2.DescribeSecurityGroups",
                     "inspector.DescribeFindings",
                     "sns.Publish",
@@ -405,7 +406,7 @@ def test_without_its_memory_nothing_is_told_and_nothing_lost(aws: Aws) -> None:
 # Ports whose groups admit only trusted addresses.
 
 
-def open_group(account: str = "", cidr: str = "8.8.8.0/24") -> str:
+def open_group(account: str = "", cidr: str = "8.8.8.0/24", name: str = "ssh") -> str:
     """A group with port 22 open to this source, in the finding's region and account."""
     arguments: dict[str, Any] = {}
     if account:
@@ -418,7 +419,7 @@ def open_group(account: str = "", cidr: str = "8.8.8.0/24") -> str:
             "aws_session_token": role["SessionToken"],
         }
     ec2 = boto3.client("ec2", region_name="eu-central-1", **arguments)
-    group_id = ec2.create_security_group(GroupName="ssh", Description="ssh")["GroupId"]
+    group_id = ec2.create_security_group(GroupName=name, Description="ssh")["GroupId"]
     ec2.authorize_security_group_ingress(
         GroupId=group_id,
         IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": cidr}]}],
@@ -432,6 +433,34 @@ def test_groups_are_read_in_the_findings_account_and_region(aws: Aws, account: s
     aws.configure({}, trusted_cidrs=["8.8.8.0/24"])
     event = v2_event(groups=(open_group(account, cidr),), account=account or MAIN)
     assert aws.handle(event) == counts(**{result: 1})
+
+
+@pytest.mark.parametrize(("cidr", "result"), [("8.8.8.0/24", "held_back"), ("0.0.0.0/0", "published")])
+def test_all_groups_of_the_paths_interface_count(aws: Aws, cidr: str, result: str) -> None:
+    """A path names one group. EC2 lets in what any group of the interface admits."""
+    aws.configure({}, trusted_cidrs=["8.8.8.0/24"])
+    named, other = open_group(), open_group(cidr=cidr, name="other")
+    event = v2_event(groups=(named,))
+    for step in event["detail"]["networkReachabilityDetails"]["networkPath"]["steps"]:
+        if step["componentId"].startswith("eni-"):
+            step["componentId"] = an_interface(named, other)
+    assert aws.handle(event) == counts(**{result: 1})
+
+
+def test_an_interface_that_cannot_be_read_holds_nothing_back(aws: Aws) -> None:
+    aws.configure({}, trusted_cidrs=["8.8.8.0/24"])
+    aws.faults["ec2.DescribeNetworkInterfaces"] = ["UnauthorizedOperation"]
+    aws.handle(v2_event(groups=(open_group(),)))
+    (message,) = aws.published()
+    assert "denied: the role or user may not call DescribeNetworkInterfaces" in message["notes"][0]
+
+
+def an_interface(*group_ids: str) -> str:
+    """A network interface with these groups, in the finding's region."""
+    ec2 = boto3.client("ec2", region_name="eu-central-1")
+    subnet_id = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    made = ec2.create_network_interface(SubnetId=subnet_id, Groups=group_ids)
+    return str(made["NetworkInterface"]["NetworkInterfaceId"])
 
 
 @pytest.mark.parametrize(("cidr", "result"), [("8.8.8.0/24", "held_back"), ("8.8.0.0/16", "published")])

@@ -261,7 +261,7 @@ LB = {"steps": [{"componentId": name, "componentType": "x"} for name in ("igw-1"
 
 
 def by_groups(finding: Finding, *groups: SecurityGroup) -> FilterDecision:
-    return decide_by_groups(decided(finding), groups, PREFIX_LISTS, TRUSTED)
+    return decide_by_groups(decided(finding), finding.groups, groups, PREFIX_LISTS, TRUSTED)
 
 
 @pytest.mark.parametrize(
@@ -387,6 +387,7 @@ def test_published_and_held_back_ports_are_the_findings(
     assert finding.ports == PortSet(IntervalSet.of(tcp), IntervalSet.of(udp))
     decision = decide_by_groups(
         decided(finding, allowed_ports={"w*": allowed}, ephemeral_ports={"web": ephemeral}, allowed_ports_tag="open"),
+        finding.groups,
         [group(*rules)],
         PREFIX_LISTS,
         TRUSTED,
