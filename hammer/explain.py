@@ -398,7 +398,7 @@ class _Seen:
 
     Attributes:
         detection: None: the group exposes nothing that could be judged.
-        notes: what of the network could not be read.
+        notes: what of the network, or of a prefix list, could not be read.
         unreadable: why a rule of the group could not be judged, one reason each.
     """
 
@@ -521,7 +521,8 @@ def _describe(
     if (owner := found[0].owner_id) not in ("", account_id):
         raise NotThereError(f"{group_id} is a group of account {owner}, which shares it with {account_id}: name that")
     unreadable = tuple(reason for reasons in scan.unreadable.values() for reason in reasons)
-    return _Seen(found[0], next(iter(scan.detections), None), scan.notes, unreadable)
+    notes = (*scan.notes, scan.incomplete) if scan.incomplete else scan.notes
+    return _Seen(found[0], next(iter(scan.detections), None), notes, unreadable)
 
 
 def _issue(table: IssueTable, account_id: str, group_id: str, problems: list[str]) -> tuple[Issue | None, bool]:

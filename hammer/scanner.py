@@ -244,7 +244,8 @@ def _add(seen: _Seen, plan: ScanPlan, account_id: str, region: str, done: Future
     if scan.note:
         seen.unjudged.append(Failed(account_id, region, scan.note, name, is_partial=True))
     if scan.problem:
-        seen.failed.append(Failed(account_id, region, f"not understood: {scan.problem}", name, is_partial=True))
+        reason = "; ".join(filter(None, [f"not understood: {scan.problem}", scan.incomplete]))
+        seen.failed.append(Failed(account_id, region, reason, name, is_partial=True))
     seen.issues += [listed_detection(detection, plan.known) for detection in scan.detections]
 
 

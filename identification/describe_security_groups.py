@@ -179,6 +179,7 @@ def scan_target(target: ScanTarget, runtime: Runtime) -> ScanResult:
 
     Raises:
         Exception: the target could not be read, or its issues not be written. No issue of what was not read changes.
+        ClientError: the role may not read a prefix list. What other groups expose was written.
         NotRequestedError: a remediation run at once could not be asked for. Everything was written.
     """
     started = runtime.now()
@@ -215,6 +216,8 @@ def scan_target(target: ScanTarget, runtime: Runtime) -> ScanResult:
         if target.is_whole:
             _record(seen, runtime)
     _request_remediation(target, result, runtime)
+    if result.scan.denied:
+        raise result.scan.denied
     return result
 
 

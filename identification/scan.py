@@ -139,6 +139,7 @@ def _size(value: Any) -> int:
 _PROBLEMS_NAMED = 20  # an item of the table has room for 400 KB, a person for less
 _CONCURRENT_WRITES = 8
 _ATTEMPTS = 5  # at groups that others keep changing meanwhile
+_READS_ENTRIES = "GetManagedPrefixListEntries"
 _DENIED_BY_POLICY = "explicit deny in a service control policy"  # as AWS words it in every service's message
 
 T = TypeVar("T")
@@ -168,6 +169,8 @@ class RegionScan:
             were.
         without_id: of groups that came without an id, the reasons. Each could be any group.
         incomplete: why the answer cannot be all that there is; empty: it can.
+        denied: that the role may not read the entries of a prefix list, the first such error. The groups that name one
+            are `unreadable`, and the answer is `incomplete`: it opens issues and resolves none.
     """
 
     groups: int = 0
@@ -179,6 +182,7 @@ class RegionScan:
     without_id: list[str] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     incomplete: str = ""
+    denied: ClientError | None = None
 
     @property
     def problem(self) -> str:
@@ -285,7 +289,14 @@ def _judge_page(
             # Its rules are that account's, and so is the issue.
             scan.shared += group.group_id in new
             continue
-        prefix_lists.read(evaluator.prefix_lists_named(group))
+        try:
+            prefix_lists.read(evaluator.prefix_lists_named(group))
+        except ClientError as error:
+            # It hides no other open group. That lists may not be described at all is a failure.
+            if error.operation_name != _READS_ENTRIES or error_code(error) not in ACCESS_DENIED:
+                raise
+            scan.denied = scan.denied or error
+            scan.incomplete = explain(scan.denied)
         evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
         if evaluation.unreadable:
             scan.unreadable[group.group_id] = evaluation.unreadable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from library.aws.failures import AWS_ERRORS, THROTTLED, chunks, error_code, explain
+from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, chunks, error_code, explain
 from library.aws.session import read_pages
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
@@ -128,17 +128,23 @@ class PrefixListReader:
         """Add these lists to `entries`; one that does not exist, or is not shared any more, stays out.
 
         Raises:
-            ClientError: a list could not be read for another reason.
+            ClientError: a list could not be read for another reason: the first that could not. Where that is denied,
+                the others were read, and the list is not asked for again.
         """
+        denied: ClientError | None = None
         wanted = sorted(set(prefix_list_ids) - self.entries.keys() - self._missing)
         for ids in chunks(wanted, _PREFIX_LISTS_A_CALL):
             for prefix_list_id, listed in _prefix_lists(self._client, ids).items():
                 try:
                     self.entries[prefix_list_id] = () if listed["OwnerId"] == "AWS" else self._entries(listed)
                 except ClientError as error:
-                    if error_code(error) not in _GONE:  # deleted, or not shared any more, since it was listed
+                    if error_code(error) in ACCESS_DENIED:  # whoever shares a list decides who may read its entries
+                        denied = denied or error
+                    elif error_code(error) not in _GONE:  # deleted, or not shared any more, since it was listed
                         raise
             self._missing |= set(ids) - self.entries.keys()
+        if denied:
+            raise denied
 
     def _entries(self, listed: Mapping[str, Any]) -> tuple[Network, ...]:
         prefix_list_id, version = listed["PrefixListId"], listed.get("Version")

@@ -367,3 +367,23 @@ def test_a_configuration_that_leaves_nothing_to_look_at_says_so(tmp_path: Path) 
         0,
         "hammer: note: the configuration leaves no account and region to look at\n",
     )
+
+
+def test_a_prefix_list_that_is_denied_is_named_and_the_regions_other_groups_are_judged(
+    on_call: Callable[[str, Answer], None], tmp_path: Path
+) -> None:
+    """A policy with ec2:Describe* alone lets one see a list, and not read its entries."""
+    group_id, listed = open_group(SLAVE, "us-east-1"), open_group(SLAVE, "us-east-1", name="listed", cidr="10.0.0.0/8")
+    client = ec2(SLAVE, "us-east-1")
+    made = client.create_managed_prefix_list(PrefixListName="ours", MaxEntries=1, AddressFamily="IPv4")
+    sources = [{"PrefixListId": made["PrefixList"]["PrefixListId"]}]
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": sources}
+    client.authorize_security_group_ingress(GroupId=listed, IpPermissions=[ssh])
+    on_call("ec2.GetManagedPrefixListEntries", rejection(403, "UnauthorizedOperation"))
+    result = hammer("scan", "--config", write_config(tmp_path), "--account", SLAVE, "--format", "json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert [issue["group_id"] for issue in found["issues"]] == [group_id]
+    (failed,) = found["failed"]
+    assert failed["reason"].startswith(f"not understood: {listed}: prefix list {sources[0]['PrefixListId']} could not")
+    assert "may not call GetManagedPrefixListEntries" in failed["reason"]

@@ -273,6 +273,32 @@ def test_a_policy_that_denies_something_else_does_not_hide_the_region(
     assert world.items() == known
 
 
+def test_a_prefix_list_that_is_denied_hides_no_other_group(world: World, known: dict[str, Any]) -> None:
+    """Whoever shares a list decides who may read its entries: nobody must blind Hammer to a region that way."""
+    denied, readable = a_prefix_list(world, "8.8.8.0/24"), a_prefix_list(world, "8.8.4.0/24")
+    listed = world.group(f"tcp/22 from {denied}", name="listed")
+    world.group(f"tcp/3389 from {denied}", name="listed too")
+    new = [world.group("tcp/22 from 0.0.0.0/0", name="new"), world.group(f"tcp/22 from {readable}", name="readable")]
+
+    def deny(call: Call) -> Rejection | None:
+        if call.operation != "GetManagedPrefixListEntries" or call.parameters["PrefixListId"] != denied:
+            return None
+        return Rejection("UnauthorizedOperation", 403, "not authorized")
+
+    world.aws.hooks.append(deny)
+    record = in_sqs(target())
+    assert describe_security_groups.lambda_handler(record, None)["batchItemFailures"]  # somebody must hear of it
+    found = world.items()
+    assert {group_id: found.pop(group_id)["status"] for group_id in new} == dict.fromkeys(new, "open")
+    assert found == known  # what is not a complete read resolves nothing
+    scan = world.coverage()
+    assert scan.outcome is Outcome.PARTIAL
+    assert f"{listed}: prefix list {denied} could not be read" in scan.reason
+    assert "may not call GetManagedPrefixListEntries" in scan.reason
+    asked = [call.parameters.get("PrefixListId") for call in world.aws.calls]
+    assert asked.count(denied) == 1
+
+
 @pytest.mark.parametrize("code", ["AuthFailure", "OptInRequired", "UnrecognizedClientException"])
 def test_a_region_that_is_off_is_recorded_as_such(world: World, known: dict[str, Any], code: str) -> None:
     success = world.coverage().started
