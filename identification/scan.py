@@ -364,6 +364,8 @@ def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
         again = attempt.run()
         may_wait = may_wait and not attempt.waited
         first, changes = first or attempt.scan, changes + attempt.changes
+        if attempt.scan.denied and not first.denied:  # of a group that the first one did not see, or saw otherwise
+            first.denied, first.incomplete = attempt.scan.denied, first.incomplete or attempt.scan.incomplete
         unreadable_issues |= attempt.unreadable_issues
         issues |= attempt.issues
         if not again:

@@ -299,6 +299,33 @@ def test_a_prefix_list_that_is_denied_hides_no_other_group(world: World, known: 
     assert asked.count(denied) == 1
 
 
+def test_a_denied_prefix_list_of_a_group_that_is_asked_for_again_is_named(world: World) -> None:
+    """The group is on neither page: one before it is deleted in between, and it is asked for by its id."""
+    denied = a_prefix_list(world, "8.8.8.0/24")
+    ids = [world.group("tcp/22 from 0.0.0.0/0", name=f"g{number}") for number in range(5)]
+    world.describe()
+    listed = [group["GroupId"] for group in world.ec2().describe_security_groups()["SecurityGroups"]]
+    first, moved = next(group_id for group_id in listed[:2] if group_id in ids), listed[2]
+    world.revoke(moved, "tcp/22 from 0.0.0.0/0")
+    world.allow(moved, f"tcp/22 from {denied}")
+
+    def delete_first(call: Call) -> None:
+        if call.operation == "DescribeSecurityGroups" and call.parameters.get("NextToken") == "2":
+            world.aws.hooks.remove(delete_first)
+            world.ec2().delete_security_group(GroupId=first)
+
+    world.aws.rewrites.append(paged(2))
+    world.aws.hooks.append(delete_first)
+    world.aws.refuse("GetManagedPrefixListEntries", DENIED)
+    world.later()
+    record = in_sqs(target())
+    assert describe_security_groups.lambda_handler(record, None)["batchItemFailures"]
+    assert world.items()[moved]["status"] == "open"
+    scan = world.coverage()
+    assert scan.outcome is Outcome.PARTIAL
+    assert "may not call GetManagedPrefixListEntries" in scan.reason
+
+
 @pytest.mark.parametrize("code", ["AuthFailure", "OptInRequired", "UnrecognizedClientException"])
 def test_a_region_that_is_off_is_recorded_as_such(world: World, known: dict[str, Any], code: str) -> None:
     success = world.coverage().started
