@@ -22,17 +22,7 @@ from library.jobs.process import expect_many_objects
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 # Everything that could lead the SDK anywhere else, AWS itself above all.
-_OTHER_WAYS = (
-    "AWS_",
-    "BOTO_",
-    "HAMMER_PROFILE",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-)
+_OTHER_WAYS = ("AWS_", "BOTO_", "HAMMER_PROFILE", *_PROXIES)
 
 
 @dataclass(frozen=True, slots=True)

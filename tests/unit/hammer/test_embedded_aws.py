@@ -17,6 +17,7 @@ from hammer.embedded_aws import EmbeddedAws, without_other_ways
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_USE_FIPS_ENDPOINT",
         "BOTO_CONFIG",
+        "HAMMER_PROFILE",
         "HTTPS_PROXY",
         "http_proxy",
     ],
