@@ -34,8 +34,9 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from library.aws.decision_store import UnreadableExemptionError
-from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, error_code, explain
+from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, error_code, explain, one_line
 from library.aws.issue_table import UnreadableIssueError
+from library.documents.text import and_more
 from library.errors import ConflictError, HammerError
 from library.issues.times import format_time
 from library.security_groups.exposure import rule_text
@@ -91,6 +92,7 @@ class CallResult:
         rule_ids: the ids of the added rules, by rule, where EC2 told them.
         not_found: the rules to revoke that EC2 did not find, where it revoked the others.
         error: what was raised; None where it was carried out.
+        tags_error: why the rules were added without tags; None: they were not, or there were none to set.
     """
 
     answer: ChangeAnswer
@@ -98,6 +100,7 @@ class CallResult:
     rule_ids: Mapping[RuleKey, str] = field(default_factory=dict)
     not_found: frozenset[RuleKey] = frozenset()
     error: Exception | None = None
+    tags_error: Exception | None = None
 
 
 def authorize(
@@ -114,7 +117,7 @@ def authorize(
         except AWS_ERRORS as error:
             if tags and _refuses_tags(error) and not attempts.lost:
                 _log.warning("rules of %s are added without tags: %s", group_id, explain(error))
-                return authorize(client, group_id, permissions)
+                return replace(authorize(client, group_id, permissions), tags_error=error)
             return _failed(error, attempts)
     return _not_done(answer) or CallResult(ChangeAnswer.DONE, rule_ids=_ids(answer))
 
@@ -381,6 +384,8 @@ class GroupChange:
         keep_lock: the same, without a call where that was asked less than a minute ago.
         record_closing: `Backups.record_closing`: stores, where only remediation can write, which rules a change may
             have closed: the key of the backup from right before it, and their ids.
+        undone: what could not be done and keeps nothing else from being done, tags and descriptions: the rules, by
+            what is said of them.
     """
 
     ec2: EC2Client
@@ -390,6 +395,7 @@ class GroupChange:
     keep_lock: Callable[[], None]
     now: Callable[[], datetime]
     record_closing: Callable[[str, Sequence[str]], None]
+    undone: dict[str, list[str]] = field(default_factory=dict)
 
     def carry_out(self, entry: JournalEntry, changes: RuleChanges, **details: Any) -> JournalEntry:
         """Carry out changes whose backup is written, up to `JournalStep.VERIFYING`.
@@ -485,6 +491,9 @@ class GroupChange:
         if not entry.is_restore and len(tags) < _MOST_TAGS:
             tags[CHANGE_TAG] = entry.backup
         result = authorize(self.ec2, self.group_id, [merged(map(changes.permission, batch))], tags)
+        if result.tags_error and changes.tags.get(keys[0]) and (result.answer is ChangeAnswer.DONE or result.was_lost):
+            names = [f"{rule_text(rule)} ({result.rule_ids.get(rule_key(rule)) or 'id unknown'})" for rule in batch]
+            self._note_undone(_without_tags(result.tags_error), names)
         if result.answer is ChangeAnswer.DONE:
             return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids, self._at())
         is_there = changes.is_known_there(batch, result)
@@ -513,9 +522,23 @@ class GroupChange:
         raise _failure(result, entry)
 
     def _write_descriptions(self, changes: RuleChanges) -> None:
-        if changes.describe:
-            singles = [with_description(changes.permission(rule), rule.description) for rule in changes.describe]
-            self.ec2.update_security_group_rule_descriptions_ingress(GroupId=self.group_id, IpPermissions=singles)
+        """Write descriptions back. One that EC2 refuses keeps no access from coming back, and nothing from going."""
+        left = deque([changes.describe] if changes.describe else ())
+        while left:
+            batch = left.popleft()
+            singles = [with_description(changes.permission(rule), rule.description) for rule in batch]
+            try:
+                self.ec2.update_security_group_rule_descriptions_ingress(GroupId=self.group_id, IpPermissions=singles)
+            except AWS_ERRORS as error:
+                if len(batch) > 1 and error_code(error).startswith("Invalid"):  # one of the rules is meant
+                    left.extendleft((rule,) for rule in reversed(batch))
+                else:
+                    text = f"the description could not be written back: {explain(error)}"
+                    self._note_undone(text, map(rule_text, batch))
+
+    def _note_undone(self, text: str, rules: Iterable[str]) -> None:
+        named = self.undone.setdefault(text, [])
+        named += [rule for rule in rules if rule not in named]
 
     def _record_and_revoke(self, entry: JournalEntry, changes: RuleChanges, closed_now: set[str]) -> JournalEntry:
         """Revoke rules, recorded before in the journal and beside the backups.
@@ -625,6 +648,20 @@ class GroupChange:
 
 
 _MOST_TAGS = 50  # of a resource (EC2 User Guide, "Tag restrictions")
+_SHOWN_RULES = 20
+
+
+def undone_lines(undone: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What could not be done (`GroupChange.undone`), a line each."""
+    return tuple(f"{and_more(rules, _SHOWN_RULES)}: {text}" for text, rules in undone.items())
+
+
+def _without_tags(error: Exception) -> str:
+    """That rules were added without their tags, and what to do."""
+    return (
+        f"added without tags, which EC2 refused to set ({one_line(error)}). Set them by hand, the backup has them; for "
+        "the next time let the role call ec2:CreateTags for these tags"
+    )
 
 
 def _by_tags(changes: RuleChanges) -> list[list[IngressRule]]:

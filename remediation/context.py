@@ -96,10 +96,14 @@ class RemediationContext:
         """What is recorded of a message, in the write that completes what it tells."""
         return notification_of(issue, message, self.now(), webhook=self.notifier.has_webhook)
 
-    def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
-        """What sends a group's changes to EC2: it renews the lock before each call, and writes to the journal."""
+    def change_of(self, issue: Issue, journal: Journal, undone: dict[str, list[str]]) -> GroupChange:
+        """What sends a group's changes to EC2: it renews the lock before each call, and writes to the journal.
+
+        It adds to `undone` what of `GroupChange.undone` comes up.
+        """
         lease, record = self.lease, self.backups.record_closing
-        return GroupChange(self.ec2(issue), issue.issue_id, journal, lease.renew_now, lease.renew, self.now, record)
+        ec2 = self.ec2(issue)
+        return GroupChange(ec2, issue.issue_id, journal, lease.renew_now, lease.renew, self.now, record, undone)
 
     def back_up(
         self,

@@ -120,9 +120,19 @@ def given_up_message(who: str, backup: str) -> ChangeMessage:
 
 
 def remediated_message(
-    issue: Issue, bucket: str, backup: str, add: Iterable[IngressRule], revoke: Iterable[IngressRule], left: str = ""
+    issue: Issue,
+    bucket: str,
+    backup: str,
+    add: Iterable[IngressRule],
+    revoke: Iterable[IngressRule],
+    left: str = "",
+    undone: Iterable[str] = (),
 ) -> ChangeMessage:
-    """A group was remediated. `left`: why some of it is open still; empty: nothing is, or it is not known."""
+    """A group was remediated.
+
+    `left`: why some of it is open still; empty: nothing is, or it is not known. `undone`: what else was not done, a
+    line each.
+    """
     return ChangeMessage(
         REMEDIATED,
         "Hammer closed the group: its rules that exposed restricted ports were replaced.",
@@ -131,10 +141,16 @@ def remediated_message(
             *_rules("Added", add),
             *_kept(issue),
             *((f"Some of it is still open, and was left: {left}.",) if left else ()),
+            *undone_text(undone),
             *_watched(issue),
             *_way_back(issue, bucket, backup),
         ),
     )
+
+
+def undone_text(undone: Iterable[str]) -> Iterable[str]:
+    """What a change could not do, and went on without, a sentence each."""
+    yield from (printable(f"Not done: {text}.") for text in undone)
 
 
 def _kept(issue: Issue) -> Iterable[str]:
@@ -238,12 +254,18 @@ def restored_message(
     )
 
 
-def not_restored_message(issue: Issue, bucket: str, source: str, reason: str, *, exact: bool = False) -> ChangeMessage:
-    """A group could not be restored, or not completely. `exact`: as `restore_command` has it."""
+def not_restored_message(
+    issue: Issue, bucket: str, source: str, reason: str, *, exact: bool = False, undone: Iterable[str] = ()
+) -> ChangeMessage:
+    """A group could not be restored, or not completely.
+
+    `exact`: as `restore_command` has it. `undone`: what else was not done, a line each.
+    """
     return ChangeMessage(
         "Not restored",
         f"The group could not be restored completely: {reason}. No other run continues the restore.",
         (
+            *undone_text(undone),
             f"Backup: s3://{bucket}/{source}",
             f"Your security team can restore it on Hammer's host: {restore_command(issue, source, exact=exact)}",
         ),

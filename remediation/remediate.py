@@ -27,7 +27,7 @@ from library.jobs.run import renewing_sleep
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, RuleKey, rule_key
 from remediation.backups import BackupError
-from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
+from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges, undone_lines
 from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due, why_not_resumed
 from remediation.group_state import InconsistentReadError, LiveGroup, ObservedGroup, describe_live, observe
 from remediation.journal import (
@@ -94,6 +94,7 @@ class GroupResult:
         entry: what Hammer changed; None: nothing.
         skipped: why nothing was to be done.
         message: what people are told of what is complete; None: nothing, or it is not complete.
+        undone: as of `GroupWork.undone`.
     """
 
     issue: Issue
@@ -103,6 +104,7 @@ class GroupResult:
     entry: JournalEntry | None = None
     skipped: Skipped | None = None
     message: ChangeMessage | None = None
+    undone: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -369,6 +371,7 @@ class GroupWork(ABC):
         self._is_tight = False
         self.waiting_for = ""
         """What it waits for, after `advance` gave no result."""
+        self._undone: dict[str, list[str]] = {}  # `GroupChange.undone` of all rounds
         self.result: GroupResult | None = None
         self._completed: GroupResult | None = None  # once the journal says that the change is complete
 
@@ -381,6 +384,11 @@ class GroupWork(ABC):
     def has_changed(self) -> bool:
         """Whether this run has begun to change the group."""
         return self._rounds > 0
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """What could not be done and kept nothing else from being done, a line each: tags and descriptions."""
+        return undone_lines(self._undone)
 
     def advance(self, config: Configuration) -> GroupResult | None:
         """Do what can be done now: look, change, and look again, until there is nothing left to do.
@@ -456,7 +464,7 @@ class GroupWork(ABC):
         issue = self.issue
         self._context.lock.mark_unfinished(issue.account_id, issue.details.region, issue.issue_id)
         self._rounds += 1
-        self._context.change_of(issue, self._journal).carry_out(entry, changes, **details)
+        self._context.change_of(issue, self._journal, self._undone).carry_out(entry, changes, **details)
 
     def _note_waiting(self, observed: ObservedGroup) -> None:
         pending = ", ".join(dict.fromkeys(map(rule_text, observed.pending)))
@@ -484,7 +492,8 @@ class GroupWork(ABC):
         """A result that somebody has to know of: the journal tells whether the group was changed."""
         details = self._journal.details
         if details.is_unfinished and details.entry:
-            return GroupResult(self.issue, ResultKind.INCOMPLETE, text, details.entry.backup, self._rules_of(details))
+            entry, undone = self._rules_of(details), self.undone
+            return GroupResult(self.issue, ResultKind.INCOMPLETE, text, details.entry.backup, entry, undone=undone)
         return GroupResult(self.issue, ResultKind.FAILED, text, details.entry.backup if details.entry else "")
 
     def _rules_of(self, details: RemediationDetails) -> JournalEntry | None:
@@ -638,12 +647,13 @@ class GroupRemediation(GroupWork):
 
     def _record(self, entry: JournalEntry, *, remediated: bool, left: str = "", **details: Any) -> GroupResult:
         kind, text, message = self._outcome(entry, left)
-        self._completed = GroupResult(self.issue, kind, text, entry.backup, entry, message=message)
+        undone = self.undone
+        self._completed = GroupResult(self.issue, kind, text, entry.backup, entry, message=message, undone=undone)
         try:
             entry = self._finish(entry, message, remediated=remediated, **details)
         except GROUP_ERRORS as error:
             return self._failed(f"changed, but it could not be recorded: {explain(error)}")
-        return GroupResult(self.issue, kind, text, entry.backup, entry, message=message)
+        return replace(self._completed, issue=self.issue, entry=entry)
 
     def _outcome(self, entry: JournalEntry, left: str) -> tuple[ResultKind, str, ChangeMessage | None]:
         """What became of a group whose change is complete, and what people are told of it; None: nothing.
@@ -660,7 +670,7 @@ class GroupRemediation(GroupWork):
             return ResultKind.SETTLED, f"restored by {entry.by}", message
         if entry.closed:
             text = f"{counted(len(entry.closed), 'rule')} replaced by {len(entry.added):,}"
-            message = remediated_message(issue, bucket, entry.backup, entry.added, entry.closed, left)
+            message = remediated_message(issue, bucket, entry.backup, entry.added, entry.closed, left, self.undone)
             return ResultKind.REMEDIATED, text, message
         if not entry.withdrawn:
             return ResultKind.SETTLED, "nothing of it was left", None

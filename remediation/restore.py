@@ -38,6 +38,7 @@ from remediation.notify import (
     restore_command,
     restored_message,
     stand_ins_text,
+    undone_text,
 )
 from remediation.remediate import PAUSES_S, GroupResult, GroupWork, ResultKind, wait_until_done
 from remediation.restore_plan import (
@@ -133,8 +134,8 @@ class GroupRestore(GroupWork):
     """The restore of one group in one run.
 
     If the plan is not what somebody `agreed` to any more, nothing is changed. `message_of` gives what people are told
-    of the restore, for the key of the backup from before it. With `exact` it revokes also what others made since the
-    backup.
+    of the restore, for the key of the backup from before it and what could not be done (`undone`). With
+    `exact` it revokes also what others made since the backup.
 
     Attributes:
         backup: the key of the backup from before; empty: the group was already as it was to be.
@@ -146,7 +147,7 @@ class GroupRestore(GroupWork):
         issue: Issue,
         source: RestoreSource,
         agreed: RestorePlan,
-        message_of: Callable[[Issue, str], ChangeMessage],
+        message_of: Callable[[Issue, str, Sequence[str]], ChangeMessage],
         *,
         exact: bool,
     ) -> None:
@@ -218,7 +219,7 @@ class GroupRestore(GroupWork):
         if entry is not None and seen.observed.pending:
             self._note_waiting(seen.observed)
             return None
-        message = self._message_of(self.issue, self.backup)
+        message = self._message_of(self.issue, self.backup, self.undone)
         if not self.has_changed:
             # A host may sleep: then another run may have restored the group meanwhile, and somebody given it back.
             self._context.lease.renew_now()
@@ -328,7 +329,7 @@ class RestoreJob:
                 self._context.lease.renew_now()
                 result = wait_until_done(self._context, work, self._config, self._prompt.show)
             except (*GROUP_ERRORS, CannotRestoreError) as error:
-                return self._not_restored(work.issue, source, self._explain(error))
+                return self._not_restored(work, source, self._explain(error))
             if result.kind is not ResultKind.CHANGED_MEANWHILE:
                 return self._report_outcome(work, source, notes, result)
             self._prompt.show("the group has changed meanwhile: look again")
@@ -341,12 +342,13 @@ class RestoreJob:
         """Say what became of a restore. Returns what could not be done, one line each."""
         issue = work.issue
         if result.kind is ResultKind.FAILED or (result.kind is ResultKind.INCOMPLETE and not work.is_carried_out):
-            return self._not_restored(issue, source, result.text)
-        message = result.message or self._restored(source, notes, issue, work.backup)
+            return self._not_restored(work, source, result.text)
+        message = result.message or self._restored(source, notes, issue, work.backup, work.undone)
+        undone = [f"{issue.location}: {text}" for text in work.undone]
         if result.kind is ResultKind.INCOMPLETE:
             again = restore_command(issue, source.key, exact=self._exact)
             text = f"not complete yet: {result.text}. It is flagged as restored; to complete it, run again: {again}"
-            return [f"{issue.location}: {text}", *self._notify(issue, message)]
+            return [f"{issue.location}: {text}", *undone, *self._notify(issue, message)]
         self._prompt.show(
             f"{issue.location}: restored from {source.key}; "
             + (f"backup from before {work.backup}" if work.backup else "it was as that says already")
@@ -354,7 +356,7 @@ class RestoreJob:
         for note in notes:
             self._prompt.show(f"{issue.location}: {note}")
         self._prompt.show(f"automatic remediation leaves it alone until: {release_command(issue)}")
-        return self._notify(issue, message)
+        return [*undone, *self._notify(issue, message)]
 
     def release(self) -> list[str]:
         """Give the group back to automatic remediation. Returns what could not be done.
@@ -472,12 +474,16 @@ class RestoreJob:
     def _explain(self, error: Exception) -> str:
         return explain(error, self._context.sessions.role_arn(self._target.account_id))
 
-    def _restored(self, source: RestoreSource, notes: Sequence[str], issue: Issue, backup: str) -> ChangeMessage:
+    def _restored(
+        self, source: RestoreSource, notes: Sequence[str], issue: Issue, backup: str, undone: Sequence[str]
+    ) -> ChangeMessage:
+        notes = [*notes, *undone_text(undone)]
         return restored_message(issue, self._context.backups.bucket, source.key, backup, self._context.who, notes)
 
-    def _not_restored(self, issue: Issue, source: RestoreSource, reason: str) -> list[str]:
-        message = not_restored_message(issue, self._context.backups.bucket, source.key, reason, exact=self._exact)
-        return [f"{issue.location}: {reason}", *self._notify(issue, message)]
+    def _not_restored(self, work: GroupRestore, source: RestoreSource, reason: str) -> list[str]:
+        issue, undone, bucket = work.issue, work.undone, self._context.backups.bucket
+        message = not_restored_message(issue, bucket, source.key, reason, exact=self._exact, undone=undone)
+        return [f"{issue.location}: {text}" for text in (reason, *undone)] + self._notify(issue, message)
 
     def _notify(self, issue: Issue, message: ChangeMessage) -> list[str]:
         problem = notify(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ from remediation.notify import (
     notify,
     restore_command,
     restore_interrupted_message,
+    undone_text,
 )
 from remediation.plan import Plan
 from remediation.planning import KEEP_QUESTION, chosen_to_keep, keep_lines, keep_proposals, refused_before
@@ -239,6 +240,7 @@ def report_outcome(
         summary.left += 1
     else:
         summary.problems.append(f"{issue.location}: {_problem(result)}")
+    summary.problems += [f"{issue.location}: {text}" for text in result.undone]
     if undelivered:
         summary.problems.append(undelivered)
 
@@ -251,7 +253,8 @@ def _message(context: RemediationContext, result: GroupResult) -> ChangeMessage 
     if result.kind is ResultKind.INCOMPLETE and result.entry and result.entry.is_restore:
         return restore_interrupted_message(issue, bucket, result.entry)
     if result.kind is ResultKind.INCOMPLETE and result.entry:
-        return incomplete_message(issue, bucket, result.entry, result.text)
+        message = incomplete_message(issue, bucket, result.entry, result.text)
+        return replace(message, details=(*message.details, *undone_text(result.undone)))
     return failed_message(result.text)
 
 

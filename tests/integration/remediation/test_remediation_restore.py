@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from hammer.demo_world import GROUPS_FILE
 from library.aws.failures import AWS_ERRORS
@@ -252,6 +255,40 @@ def test_a_description_comes_back(world: World) -> None:
     )
     world.restore_quietly(group)
     assert world.described(group) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"), [("UnauthorizedOperation", 1), ("InvalidPermission.NotFound", 3), ("InternalError", 1)]
+)
+def test_a_description_that_is_refused_keeps_nothing_else_from_coming_back(world: World, code: str, asked: int) -> None:
+    """A policy denies the call, or one of the rules names a group beyond a peering that was deleted."""
+    web = [permission("tcp", (443, 443), f"{address}/32", about="old") for address in ("8.8.8.8", "9.9.9.9")]
+    group, _ = remediated(world, SSH, *web)
+    for each in web:
+        new = {**each, "IpRanges": [{**source, "Description": "new"} for source in each["IpRanges"]]}
+        world.ec2().update_security_group_rule_descriptions_ingress(GroupId=group, IpPermissions=[new])
+
+    made: list[str] = []
+    real = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def make(client: Any, operation: str, arguments: Any) -> Any:
+        if operation != "UpdateSecurityGroupRuleDescriptionsIngress":
+            return real(client, operation, arguments)
+        made.append(operation)
+        answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        raise ClientError(answer, operation)
+
+    with patch.object(BaseClient, "_make_api_call", make):
+        (problem,) = world.restore_quietly(group)
+    assert len(made) == asked
+    assert world.rules(group) == OPEN | {("tcp", 443, 443, "8.8.8.8/32"), ("tcp", 443, 443, "9.9.9.9/32")}
+    assert "tcp/443 from 8.8.8.8/32, tcp/443 from 9.9.9.9/32: the description could not be written back" in problem
+    assert code in problem
+    assert "could not be written back" in world.people.comments[-1][1]
+    assert not is_unfinished(world.stored(group))
+    assert world.restore_quietly(group) == []
+    assert "old" in str(world.described(group))
+    assert "new" not in str(world.described(group))
 
 
 def test_rules_that_stayed_are_no_difference(world: World) -> None:

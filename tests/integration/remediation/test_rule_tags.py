@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule
 from remediation.journal import CHANGE_TAG
 from tests.worlds.eventual_world import EventualWorld
+from tests.worlds.lagging_ec2 import refused
 
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh")
 WIDE = IngressRule("tcp", 20, 30, cidr="0.0.0.0/0", description="wide")
@@ -73,9 +75,49 @@ def test_a_restore_brings_tags_and_descriptions_back(world: EventualWorld, strat
 )
 def test_where_tags_are_denied_rules_are_added_without(world: EventualWorld, message: str) -> None:
     world.ec2.denies_tags, world.ec2.tags_denial = True, message
-    group = tagged(world, SSH)
+    group = world.group(SSH)
     assert world.batch().problems == []
     assert tags(world, group) == {(22, cidr): {} for cidr in RFC_1918}
     world.clock.pass_by(3600)
     assert world.restore(group) == []
     assert {rule.cidr for rule in world.ec2.rules(group).values()} == {"0.0.0.0/0"}
+
+
+def test_rules_that_come_back_without_their_tags_are_named(world: EventualWorld) -> None:
+    group = tagged(world, SSH)
+    assert world.batch().problems == []
+    world.clock.pass_by(3600)
+    world.ec2.denies_tags = True
+    (problem,) = world.restore(group)
+    assert tags(world, group) == {(22, "0.0.0.0/0"): {}}
+    (rule,) = world.ec2.rules(group).values()
+    assert f"tcp/22 from 0.0.0.0/0 ({rule.rule_id}): added without tags" in problem
+    assert "ec2:CreateTags" in problem
+    (comment,) = (text for _, text in world.people.comments if "restored the group" in text)
+    assert f"tcp/22 from 0.0.0.0/0 ({rule.rule_id}): added without tags" in comment
+
+
+def test_they_are_named_where_ec2_does_not_show_them_yet_or_the_restore_fails_later(world: EventualWorld) -> None:
+    group = tagged(world, SSH)
+    assert world.batch().problems == []
+    world.clock.pass_by(3600)
+    world.ec2.denies_tags, world.ec2.fault = True, (len(world.ec2.made) + 2, refused)
+    first, second = world.restore(group)
+    assert "UnauthorizedOperation" in first
+    assert "tcp/22 from 0.0.0.0/0 (sgr-" in second
+    assert "added without tags" in second
+    assert "added without tags" in world.people.comments[-1][1]
+
+
+def test_what_is_left_of_a_carved_rule_is_named_where_it_lacks_its_tags(world: EventualWorld) -> None:
+    world.configure(remediation_strategy="carve_ports")
+    world.ec2.denies_tags = True
+    group = tagged(world, WIDE)
+    summary = world.batch()
+    assert summary.remediated == 1
+    assert not world.exposed(group)
+    (problem,) = summary.problems
+    assert re.search(
+        r"tcp/20-21 from 0.0.0.0/0 \(sgr-\w+\), tcp/23-30 from 0.0.0.0/0 \(sgr-\w+\): added without tags", problem
+    )
+    assert "added without tags" in world.people.comments[-1][1]
