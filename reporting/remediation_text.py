@@ -47,7 +47,7 @@ def closing_words(
     if at_the_latest is None:
         return when
     if at_the_latest <= closes_at:
-        return f"{when}: it waits until then because flow logs show somebody at work, and no longer"
+        return f"{when}: it waits until then as long as flow logs show somebody at work, and no longer"
     return f"{when}; if flow logs show somebody at work, on {shown_time(at_the_latest)} at the latest"
 
 

@@ -19,7 +19,7 @@ from library.security_groups.users import GroupUsers
 from remediation.planning import keep_lines
 from reporting.group_text import alert, ticket
 from reporting.plan import Channels, Step, Update, plan, state_after_update, state_as_notified, use_notified
-from reporting.remediation_text import use_alert, use_alert_line, use_comment
+from reporting.remediation_text import closing_when, use_alert, use_alert_line, use_comment
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.forecasts import WHOLE, a_forecast
 from tests.unit.issues.test_use import use
@@ -132,6 +132,16 @@ def test_when_it_closes_at_the_latest_is_in_it() -> None:
     [step] = plan([replace(notified(), use=WORKING)], BOTH, waiting, NOW)
     assert isinstance(step, Step)
     assert (step.ticket_update, step.closes_at) == (Update.USE, step.closes_last)
+
+
+def test_the_date_of_who_waits_is_none_that_counts_when_nobody_works_any_more() -> None:
+    waiting = a_forecast("1", wait_in_use=timedelta(days=7))
+    [step] = plan([replace(notified(), use=WORKING)], BOTH, waiting, NOW)
+    assert closing_when(step).endswith("it waits until then as long as flow logs show somebody at work, and no longer")
+    [step] = plan([replace(notified(), use=NONE)], BOTH, waiting, NOW)
+    assert step.closes_at is not None
+    assert step.closes_last is not None
+    assert step.closes_last - step.closes_at == timedelta(days=7)
 
 
 def test_the_ticket_of_a_group_that_nothing_uses_now_says_who_worked_before() -> None:
