@@ -33,6 +33,9 @@ _LOGIN_FAILED = {"AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED", "AUTHORISATION
 _OWN_ERRORS = {"errorMessages", "errors"}
 _TEXT_FIELDS = {"body", "comment", "description", "summary"}
 
+# The login, the request's time, somebody else who changes the ticket at the same moment, the rate.
+_MAY_PASS = (401, 408, 409, 429)
+
 NOT_OFFERED = (404, 405, 410, 501)
 """What answers a request for something that this JIRA, or a gateway before it, does not offer."""
 
@@ -59,15 +62,12 @@ class JiraError(HammerError):
     @property
     def may_pass(self) -> bool:
         """Whether the same request may well succeed later."""
-        return self.status in (0, 401, 409, 429) or self.status >= 500 or 300 <= self.status < 400
+        return self.status in (0, *_MAY_PASS) or self.status >= 500 or 300 <= self.status < 400
 
     @property
     def is_refusal(self) -> bool:
-        """Whether JIRA will answer the same to the same request until somebody changes something there.
-
-        409 says that somebody else changed the ticket at the same moment.
-        """
-        return self.is_own and 400 <= self.status < 500 and self.status not in (401, 408, 409, 429)
+        """Whether JIRA will answer the same to the same request until somebody changes something there."""
+        return self.is_own and 400 <= self.status < 500 and self.status not in _MAY_PASS
 
     @property
     def says_gone(self) -> bool:

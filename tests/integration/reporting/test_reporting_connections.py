@@ -157,6 +157,19 @@ def test_a_watcher_and_a_link_that_failed_are_tried_again_and_named() -> None:
         assert ticket.comments == []
 
 
+def test_a_watcher_and_a_link_that_took_jira_too_long_are_tried_again() -> None:
+    """JIRA, or a proxy before it, answers 408 then."""
+    with reporting_world() as world:
+        world.ticket_owners |= {"jira_owner": "Security Team", "jira_parent_ticket": "SEC-1"}
+        world.jira.tickets["SEC-1"] = Ticket("SEC-1", {"labels": []})
+        world.found(tags={"owner": "Ana Lima"})
+        world.jira.faults += [Fault("POST /watchers", Answer("", 408)), Fault("POST /issueLink", Answer("", 408))]
+        assert len(world.report().problems) == 2
+        assert world.report().problems == []
+        ticket = world.jira.tickets["SEC-2"]
+        assert (ticket.watchers, ticket.links) == ([world.jira.users[1].user_id], ["SEC-1"])
+
+
 def test_a_link_that_jira_refuses_is_named_once() -> None:
     with reporting_world() as world:
         world.ticket_owners["jira_parent_ticket"] = "GONE-1"
