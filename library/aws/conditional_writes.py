@@ -218,6 +218,8 @@ _CONFLICTS = {
     *("ConditionalCheckFailed", "ConditionalCheckFailedException"),
     *("TransactionConflict", "TransactionConflictException", "TransactionInProgressException"),
 }
+_REFUSED_BY_CONDITION = {"ConditionalCheckFailedException", "TransactionCanceledException"}
+_MISSING = object()
 _PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # between calls for what was not read; the last one again and again
 
 Item = dict[str, Any]
@@ -370,6 +372,7 @@ class Items:
         Raises:
             ConflictError: the condition or a check does not hold, or another transaction has one of these items.
         """
+        removes = tuple(removes)
         update = self._update(
             account_id,
             item_id,
@@ -385,6 +388,8 @@ class Items:
             else:
                 answer = self._client.update_item(ReturnValues="ALL_NEW" if returning else "NONE", **update)
         except ClientError as error:
+            if not (adds or deletes) and self._is_made(error, account_id, item_id, sets, removes):
+                return (self.get(account_id, item_id) or {}) if returning else {}
             keys = [(account_id, item_id), *((account_id, check.item_id) for check in checks)]
             raise _as_conflict(error, keys) from error
         return _item(answer.get("Attributes", {}))
@@ -421,8 +426,26 @@ class Items:
         try:
             self._client.transact_write_items(TransactItems=[{"Update": first}, {"Update": other}])
         except ClientError as error:
+            if self._is_made(error, account_id, item_id, sets):
+                return
             keys = [(account_id, item_id), (item["account_id"], item["issue_id"])]
             raise _as_conflict(error, keys) from error
+
+    def _is_made(
+        self, error: ClientError, account_id: str, item_id: str, sets: Mapping[str, Any], removes: Iterable[str] = ()
+    ) -> bool:
+        """Whether a change that failed was made by an earlier try of it, of which the answer was lost.
+
+        The SDK sends it again then, and the change itself is why its condition does not hold any more. DynamoDB knows
+        a transaction again by its token, but not after ten minutes, and emulators do not.
+        """
+        tries: Any = error.response.get("ResponseMetadata", {})
+        if error_code(error) not in _REFUSED_BY_CONDITION or not tries.get("RetryAttempts"):
+            return False
+        item = self.get(account_id, item_id) or {}
+        return all(_at(item, path) == from_attribute(to_attribute(value)) for path, value in sets.items()) and all(
+            _at(item, path) is _MISSING for path in removes
+        )
 
     def _update(
         self,
@@ -491,6 +514,14 @@ def _item(raw: Mapping[str, Any]) -> Item:
 
 def _key(account_id: str, item_id: str) -> dict[str, Any]:
     return {"account_id": {"S": account_id}, "issue_id": {"S": item_id}}
+
+
+def _at(item: Item, path: str) -> Any:
+    """What an item has at a path; `_MISSING`: nothing."""
+    found: Any = item
+    for step in path.split("."):
+        found = found.get(step, _MISSING) if isinstance(found, Mapping) else _MISSING
+    return found
 
 
 def _as_conflict(error: ClientError, keys: Sequence[tuple[str, str]]) -> Exception:

@@ -90,8 +90,6 @@ class Lock:
             self._items.update(*self._key, mine, condition=is_free, values=now)
             return
         state = self.read()
-        if state.token == self._token:
-            return  # a retry of a write that had succeeded unseen
         who = state.holder or "somebody else"
         raise LockedError(f"another run holds the lock: {who}, until {shown_time(state.until)} unless it goes on")
 

@@ -19,7 +19,6 @@ from library.aws.issue_table import IssueTable
 from library.aws.secrets import SecretError, SecretReader, SlackSecret
 from library.config.loader import with_organization
 from library.config.models import limits_of
-from library.errors import ConflictError
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import WrongUsageError
 from library.jobs.process import json_formatter
@@ -28,6 +27,7 @@ from reporting.decision_inbox import Inbox, Press
 from reporting.listen_for_decisions import Service
 from reporting.slack_socket import Hello, SlackSession, SocketStoppedError
 from tests.builders.decisions import pressed_restore
+from tests.standins.lost_answers import lose_answer
 from tests.standins.server import Answer, Fault
 from tests.standins.slack import APP_TOKEN, TEAM, Message
 from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
@@ -455,10 +455,9 @@ def test_a_refusal_is_told_and_logged_though_the_answer_to_its_write_was_lost(
     """The SDK sends such a write again, and DynamoDB says that the condition does not hold any more."""
     message, write = here.posted(), IssueTable.write_decision
 
-    def unanswered(*arguments: Any) -> None:
-        monkeypatch.setattr(IssueTable, "write_decision", write)
-        write(*arguments)
-        raise ConflictError("the conditional request failed")
+    def unanswered(table: IssueTable, *arguments: Any) -> None:
+        lose_answer(monkeypatch, table.items._client, "UpdateItem")
+        write(table, *arguments)
 
     monkeypatch.setattr(IssueTable, "write_decision", unanswered)
     with here.listening(), caplog.at_level("INFO", "library.aws.decision_store"):
