@@ -356,13 +356,30 @@ class Tickets:
             f"{issue.issue_id}: {key} takes no comment", lambda: self._comment(issue, key, document, resumed=resumed)
         )
 
-    def _close(self, issue: Issue, key: str, *, took_comment: bool) -> None:
-        """Close a ticket. One that takes no comment either, as in an archived project, is left as it is."""
-        if took_comment:
-            self.jira.workflow.close(key)
-            return
+    def _close(self, issue: Issue, key: str, *, took_comment: bool, resumed: bool) -> None:
+        """Close a ticket. One that takes nothing else either, as in an archived project, is left as it is."""
         said = f"{issue.issue_id}: {key} cannot be changed and is left as it is"
-        self._unless_refused(said, lambda: self.jira.workflow.close(key), JiraCannotCloseError)
+        if not took_comment:
+            self._unless_refused(said, lambda: self.jira.workflow.close(key), JiraCannotCloseError)
+            return
+        try:
+            self.jira.workflow.close(key)
+        except JiraError as error:
+            is_refused = error.is_refusal or isinstance(error, JiraCannotCloseError)
+            # Its comment may be an earlier run's, from before it was archived.
+            if not (is_refused and resumed) or self._takes_its_label(issue, key, said):
+                raise
+
+    def _takes_its_label(self, issue: Issue, key: str, said: str) -> bool:
+        """Whether a ticket can be changed: it is given the label that it has. `said`: what is noted if it cannot."""
+        try:
+            self.jira.edit_labels(key, add=[label_of(issue)])
+        except JiraError as error:
+            if not error.is_refusal:
+                raise
+            self.notes.append(f"{said}: {error}")
+            return "labels" in error.fields  # only its screen has none
+        return True
 
     def _edit_labels(self, key: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
         """Change labels. JIRA may refuse that of a ticket that is closed, which keeps nothing else from being done."""
@@ -513,7 +530,7 @@ class Tickets:
             self._edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
             took = self._comment_if_possible(issue, ticket.key, step_document(step, context), resumed=resumed)
-            self._close(issue, ticket.key, took_comment=took)
+            self._close(issue, ticket.key, took_comment=took, resumed=resumed)
         return {**state_as_notified(issue, closed=True), "ticket": ticket.key}
 
 

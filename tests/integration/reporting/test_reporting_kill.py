@@ -268,6 +268,33 @@ def test_a_replacement_that_an_earlier_version_filed_is_used(monkeypatch: pytest
         assert "SEC-3" not in world.jira.tickets
 
 
+@pytest.mark.parametrize("ended", [gone, exempt])
+def test_a_ticket_that_is_archived_before_the_next_run_is_left_as_it_is(
+    ended: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its comment may be there already. It takes no other, and has no way to be closed."""
+    for at, world in reports_killed_at_each_point(monkeypatch, ended):
+        world.jira.tickets["SEC-1"].archived = True
+        assert world.report().problems == [], f"killed at step {at}"
+        assert world.issue().status is (Status.CLOSED if ended is gone else Status.WHITELISTED)
+        assert world.report().notified == {}
+
+
+@pytest.mark.parametrize("has_labels", [True, False], ids=["", "its screen has no labels"])
+def test_a_ticket_that_cannot_be_closed_is_named_until_it_can(*, has_labels: bool) -> None:
+    with reporting_world() as world:
+        gone(world)
+        world.jira.transitions["To Do"] = []
+        if not has_labels:
+            locked = Answer({"errors": {"labels": "Field 'labels' cannot be set."}}, 400)
+            world.jira.faults.append(Fault("PUT issue/", locked, times=99))
+        for _ in range(3):
+            assert ["has no transition" in problem for problem in world.report().problems] == [True]
+            world.passes(hours=1)
+        assert len(world.jira.tickets["SEC-1"].comments) == 1
+        assert world.issue().status is Status.RESOLVED
+
+
 def test_a_copy_that_is_made_before_the_next_run_takes_no_tickets_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ticket takes changes, so no run filed another in its place."""
     for world in killed_at_each_point(monkeypatch, changed):
