@@ -89,12 +89,12 @@ class Decisions:
             ClientError, BotoCoreError: the table could not be read or written. Nothing is decided, or nobody knows.
         """
         conflict = f"{group_id} in {account_id} kept changing while a decision about it was written: try again"
-        taken = 0
+        taken, sent = 0, False
         for read in self._attempts(account_id, group_id, conflict):
             issue = replace(read, decided=replace(read.decided, number=max(read.decided.number, taken)))
             ruling = decide(issue, request, limits, self._now())
             if ruling.decision is None:
-                return _repeated(issue, request)
+                return _repeated(issue, request, sent=sent)
             if issue.decided.problem:
                 return DecisionOutcome(issue, ruling.decision)
             if self._write(issue, ruling.state, ruling.exemption):
@@ -102,6 +102,7 @@ class Decisions:
                 if not is_pending:
                     log_decision(issue, ruling.decision)
                 return DecisionOutcome(_with(issue, ruling.state), ruling.decision, pending=is_pending)
+            sent = True
             if ruling.exemption and self._table.items.get(account_id, ruling.exemption.item_id):
                 # The issue's row was lost, and its decisions are counted anew; or somebody else was first.
                 taken = ruling.exemption.number
@@ -294,14 +295,20 @@ def _logged(issue: Issue, state: DecisionState) -> DecisionOutcome:
     return DecisionOutcome(_with(issue, state), state.decisions[-1])
 
 
-def _repeated(issue: Issue, request: Request) -> DecisionOutcome:
-    """The outcome of a request that was here before."""
+def _repeated(issue: Issue, request: Request, *, sent: bool) -> DecisionOutcome:
+    """The outcome of a request that was here before.
+
+    `sent`: whether this request was sent to be written. What has its very time is then its own: the answer was lost,
+    and the issue changed before the write was sent again. Nobody was told of a refusal yet.
+    """
     pending = issue.decided.restore
     if pending and pending.key == request.key:
         return DecisionOutcome(issue, pending.decision, repeated=True, pending=True)
     for decision in reversed(issue.decided.decisions):
         if decision.kind is request.kind and decision.by == request.by and decision.at == request.at:
-            return DecisionOutcome(issue, decision, repeated=True)
+            if sent:
+                log_decision(issue, decision)
+            return DecisionOutcome(issue, decision, repeated=not (sent and decision.rejection))
     # It is so long ago that the list does not have it any more.
     forgotten = Decision(request.kind, request.by, request.via, request.at, issue.occurrence)
     return DecisionOutcome(issue, forgotten.refused("it was decided before"), repeated=True)

@@ -469,6 +469,24 @@ def test_a_refusal_is_told_and_logged_though_the_answer_to_its_write_was_lost(
     ]
 
 
+def test_a_refusal_is_told_though_another_process_had_the_press_before_its_write_was_sent_again(
+    here: ListeningWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message, write = here.posted(), IssueTable.write_decision
+
+    def unanswered(table: IssueTable, *arguments: Any) -> None:
+        monkeypatch.setattr(IssueTable, "write_decision", write)
+        write(table, *arguments)
+        assert here.notifications().notify(here.world.issue()) == []
+        write(table, *arguments)
+
+    monkeypatch.setattr(IssueTable, "write_decision", unanswered)
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now", EVE))
+    assert [who for _, who, _ in here.world.slack.ephemeral] == [EVE]
+    assert len(results(here)) == 1
+
+
 def test_who_pressed_is_told_where_slack_was_asked_too_often_for_user_groups(here: ListeningWorld) -> None:
     """Slack has a rate for each method: three lists that it does not give say nothing of a message."""
     here.world.sections["decisions"] = {"allow": ["S0FIRST", "S0SECOND", "S0THIRD"]}
