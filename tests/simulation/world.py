@@ -20,7 +20,7 @@ from reporting.plan import Update
 from reporting.slack import _HEADINGS
 from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, Cell, cells, exposed, is_private, private
 from tests.simulation.clients import Sessions, throttled
-from tests.simulation.ec2 import HOME, QUOTA, Ec2, Group, Rule, change_list, parse
+from tests.simulation.ec2 import HOME, PREFIX_LISTS, QUOTA, Ec2, Group, Rule, change_list, parse
 from tests.simulation.expressions import Item
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import Actor, KilledError, Scheduler
@@ -411,6 +411,9 @@ class World:
                 # Who takes away a rule of Hammer's takes its access away, though another of Hammer's, which may stand
                 # in for nothing and is withdrawn then, gives it for now (seed 52250 at lag 280).
                 left = [other for other in left if not self.is_hammers(other)]
+            if self.kind == "settings":
+                # What a list gives for now goes when its owner changes the list (seed 521).
+                left = [other for other in left if other.source not in PREFIX_LISTS]
             cut |= private(cells([rule])) - cells(left)
         for rule in added:
             cut -= cells([rule])
