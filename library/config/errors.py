@@ -114,8 +114,8 @@ def explained(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[
     missing: list[Location] = []
     for details in error.errors(include_url=False):
         location = details["loc"]
-        # How pydantic marks that a key, not its value, is wrong.
-        if location[-1:] == ("[key]",):
+        # How pydantic marks that a key, not its value, is wrong. A key that is unknown may have that name itself.
+        if location[-1:] == ("[key]",) and details["type"] != "extra_forbidden":
             location = location[:-1]
         if details["type"] == "missing":
             missing.append(location)

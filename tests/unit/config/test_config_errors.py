@@ -31,6 +31,7 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
         ("slak", {}, 'slak: unknown key, did you mean "slack"?'),
         ("zebra", 1, "zebra: unknown key"),
         ("_comment", 1, "_comment: unknown key"),
+        ("[key]", 1, '["[key]"]: unknown key'),
         ("a key\nof two lines", 1, '["a key\\nof two lines"]: unknown key'),
         ("aws/$schema", "x", "aws.$schema: unknown key"),
         ("whitelist", {}, "whitelist: unknown key"),
