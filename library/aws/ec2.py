@@ -106,13 +106,8 @@ def security_groups_named(client: EC2Client, names: Sequence[str]) -> dict[str, 
 
 def groups_of_interfaces(client: EC2Client, interface_ids: Sequence[str]) -> list[str]:
     """The groups of these network interfaces, each once. An interface that does not exist has none."""
-    found: dict[str, None] = {}
-    for ids in chunks(interface_ids, VALUES_A_FILTER):
-        filters: Any = [{"Name": "network-interface-id", "Values": list(ids)}]
-        for page in client.get_paginator("describe_network_interfaces").paginate(Filters=filters):
-            for raw in page["NetworkInterfaces"]:
-                found |= dict.fromkeys(group["GroupId"] for group in raw["Groups"])
-    return list(found)
+    interfaces = _interfaces(client, "network-interface-id", interface_ids)
+    return list(dict.fromkeys(group["GroupId"] for raw in interfaces for group in raw["Groups"]))
 
 
 class PrefixListReader:
@@ -239,7 +234,8 @@ def users_of(client: EC2Client, group_id: str) -> GroupUsers:
 def read_group_users(client: EC2Client, group_ids: Iterable[str]) -> dict[str, GroupUsers]:
     """What uses each of these groups."""
     wanted = sorted(set(group_ids))
-    interfaces = list({found["NetworkInterfaceId"]: found for found in _interfaces(client, wanted)}.values())
+    described = _interfaces(client, "group-id", wanted)
+    interfaces = list({found["NetworkInterfaceId"]: found for found in described}.values())
     instance_ids = sorted({instance_id_of(interface) for interface in interfaces} - {""})
     instances = {instance["InstanceId"]: _tags(instance.get("Tags")) for instance in _instances(client, instance_ids)}
     using: dict[str, list[Mapping[str, Any]]] = {group_id: [] for group_id in wanted}
@@ -281,10 +277,11 @@ def _public_addresses(interface: Mapping[str, Any]) -> Iterator[str]:
             yield address
 
 
-def _interfaces(client: EC2Client, group_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    for ids in chunks(group_ids, VALUES_A_FILTER):
+def _interfaces(client: EC2Client, filter_name: str, values: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    for some in chunks(values, VALUES_A_FILTER):
+        filters: Any = [{"Name": filter_name, "Values": list(some)}]
         for page in client.get_paginator("describe_network_interfaces").paginate(
-            Filters=[{"Name": "group-id", "Values": list(ids)}], PaginationConfig={"PageSize": _INTERFACES_A_PAGE}
+            Filters=filters, PaginationConfig={"PageSize": _INTERFACES_A_PAGE}
         ):
             yield from page["NetworkInterfaces"]
 
